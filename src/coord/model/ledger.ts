@@ -1,0 +1,28 @@
+/**
+ * How stages change things: they build a transaction from the model as it is, and the ledger commits it.
+ *
+ * `coord.ts` implements this over a store and a model; tests use it over a store in memory.
+ */
+
+import type { Wall } from '../../base/clock.ts'
+import type { Model } from './model.ts'
+import type { Batch, TailnetNum } from './records.ts'
+
+/** What a builder decided: a batch to commit (absent: nothing to write) and what to tell the caller then. */
+export interface Plan<T> {
+  readonly batch?: Omit<Batch, 'tailnet'>
+  readonly result: T
+}
+
+export interface Ledger {
+  readonly model: Model
+  now(): Wall
+  /**
+   * Builds a batch, commits it and applies it to the model before it returns the result. When somebody else
+   * was faster, builds again from the newer model. The builder is synchronous and has no effects.
+   * Throws `store/unavailable` when it cannot be committed.
+   */
+  transact<T>(tailnet: TailnetNum, build: (model: Model, now: Wall) => Plan<T>): Promise<T>
+  /** The next number of a counter that never repeats one. */
+  nextId(counter: 'node' | 'user' | 'tailnet'): Promise<number>
+}
