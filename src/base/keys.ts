@@ -42,7 +42,8 @@ export function readLockKey(text: string): LockKey | undefined {
 /** The node key, or an error that does not repeat the text: it might be a private key pasted by mistake. */
 export function parseNodeKey(text: string): NodeKey {
   const key = readNodeKey(text)
-  if (key === undefined) throw new MeshError('key/malformed', 'Cannot parse node key: want "nodekey:" and 64 hex digits')
+  if (key === undefined)
+    throw new MeshError('key/malformed', 'Cannot parse node key: want "nodekey:" and 64 hex digits')
   return key
 }
 
@@ -75,13 +76,21 @@ export function shortKey(key: PublicKey): string {
 export class PrivateKey {
   readonly #raw: Uint8Array
 
-  /** @param raw 32 bytes; clamped on the way in (control.md §1) */
+  /**
+   * @param raw 32 bytes. They are kept as they are, so that a file read and written again stays the same;
+   *   X25519 itself ignores the bits that clamping sets.
+   */
   constructor(raw: Bytes) {
     if (raw.length !== 32) throw new MeshError('key/malformed', 'Cannot read a private key: want 32 bytes')
-    const own = raw.slice()
-    own[0] = (own[0] as number) & 0xf8
-    own[31] = ((own[31] as number) & 0x7f) | 0x40
-    this.#raw = own
+    this.#raw = raw.slice()
+  }
+
+  /** A private key from 32 random bytes, with the bits set that Curve25519 wants set (control.md §1). */
+  static clamped(raw: Bytes): PrivateKey {
+    const key = new PrivateKey(raw)
+    key.#raw[0] = (key.#raw[0] as number) & 0xf8
+    key.#raw[31] = ((key.#raw[31] as number) & 0x7f) | 0x40
+    return key
   }
 
   /** Reads `privkey:` and 64 hex digits. */
