@@ -1,0 +1,119 @@
+/**
+ * One node as the map shows it: to itself and to its peers. (control.md §6.1)
+ *
+ * The text for peers is the same for all of them, so it is made once per change and shared by every map.
+ */
+
+import { formatTime } from '../../base/clock.ts'
+import type { Wall } from '../../base/clock.ts'
+import { isExpired } from '../model/model.ts'
+import { fqdn } from '../model/naming.ts'
+import type { Node, Presence, Tailnet, User } from '../model/records.ts'
+
+/** The profile under which tagged nodes appear. */
+export const TAGGED_DEVICES = { ID: 2147455555, LoginName: 'tagged-devices', DisplayName: 'Tagged Devices' } as const
+
+/** What peers need of a node's Hostinfo: what it is, where it serves, and what it offers to route. */
+const SHOWN_TO_PEERS = ['OS', 'Hostname', 'RoutableIPs', 'Services', 'sshHostKeys', 'Location', 'AppConnector', 'PeerRelay']
+
+/** What every node may do until policy says otherwise. (control.md §6.4, baseline) */
+const SELF_CAPABILITIES = {
+  'https://tailscale.com/cap/file-sharing': [],
+  'https://tailscale.com/cap/ssh': [],
+  'default-auto-update': [false],
+} as const
+
+/** What a node's place in the map is made of. */
+export interface Shown {
+  readonly node: Node
+  readonly presence: Presence | undefined
+  /** Prefixes it is primary for, and exit routes. */
+  readonly routes: readonly string[]
+}
+
+/** The user whose profile goes with a node. */
+export function profileOf(node: Node): number {
+  return node.tags.length > 0 ? TAGGED_DEVICES.ID : node.user
+}
+
+export function profileJson(id: number, user: User | undefined): string {
+  if (id === TAGGED_DEVICES.ID) return JSON.stringify(TAGGED_DEVICES)
+  return JSON.stringify({
+    ID: id,
+    LoginName: user?.loginName ?? '',
+    DisplayName: user?.displayName ?? '',
+    ...(user?.profilePicUrl ? { ProfilePicURL: user.profilePicUrl } : {}),
+  })
+}
+
+export function isOnline(shown: Shown): boolean {
+  return shown.presence?.online ?? false
+}
+
+function peerHostinfo(node: Node): Record<string, unknown> {
+  const shown: Record<string, unknown> = {}
+  for (const field of SHOWN_TO_PEERS) {
+    const value = node.hostinfo[field]
+    if (value === undefined || value === null || value === false || value === '') continue
+    shown[field] = value
+  }
+  return shown
+}
+
+function common(tailnet: Tailnet, shown: Shown): Record<string, unknown> {
+  const { node } = shown
+  const addresses = [`${node.ipv4}/32`, `${node.ipv6}/128`]
+  const primary = shown.routes.filter((p) => p !== '0.0.0.0/0' && p !== '::/0')
+  return {
+    ID: node.id,
+    StableID: node.stableId,
+    Name: fqdn(tailnet, node),
+    User: profileOf(node),
+    Key: node.nodeKey,
+    ...(node.keyExpiryDisabled || node.keyExpiry === undefined ? {} : { KeyExpiry: formatTime(node.keyExpiry) }),
+    ...(node.discoKey === undefined ? {} : { DiscoKey: node.discoKey }),
+    Addresses: addresses,
+    // Absent means "its addresses" from capability version 112 on, and older clients are not served.
+    ...(shown.routes.length === 0 ? {} : { AllowedIPs: [...addresses, ...shown.routes] }),
+    Endpoints: node.endpoints,
+    ...(node.homeDerp === 0 ? {} : { HomeDERP: node.homeDerp }),
+    Created: formatTime(node.created),
+    ...(node.tags.length === 0 ? {} : { Tags: node.tags }),
+    ...(primary.length === 0 ? {} : { PrimaryRoutes: primary }),
+  }
+}
+
+export function peerJson(tailnet: Tailnet, shown: Shown, now: Wall): string {
+  const { node, presence } = shown
+  const online = isOnline(shown)
+  return JSON.stringify({
+    ...common(tailnet, shown),
+    Hostinfo: peerHostinfo(node),
+    Cap: node.cap,
+    ...(online || presence === undefined ? {} : { LastSeen: formatTime(presence.lastSeen) }),
+    Online: online,
+    MachineAuthorized: node.authorized,
+    ...(isExpired(node, now) ? { Expired: true } : {}),
+  })
+}
+
+/** `overrideExpiry` shows the key as run out whatever the record says: the farewell to a node that is deleted. */
+export function selfJson(tailnet: Tailnet, shown: Shown, user: User | undefined, overrideExpiry?: Wall): string {
+  const { node } = shown
+  const admin = node.tags.length === 0 && (user?.role === 'owner' || user?.role === 'admin')
+  return JSON.stringify({
+    ...common(tailnet, shown),
+    ...(overrideExpiry === undefined ? {} : { KeyExpiry: formatTime(overrideExpiry) }),
+    Machine: node.machineKey,
+    Hostinfo: node.hostinfo,
+    Cap: node.cap,
+    Online: true,
+    MachineAuthorized: node.authorized,
+    CapMap: {
+      ...SELF_CAPABILITIES,
+      ...(admin ? { 'https://tailscale.com/cap/is-admin': [] } : {}),
+      'tailnet.maxKeyDuration': [tailnet.settings.devicesKeyDurationDays * 86_400],
+      'tailnet-display-name': [tailnet.name],
+    },
+  })
+}
