@@ -16,7 +16,7 @@ export const TAG_LENGTH = 16
 export interface RecordCipher {
   /**
    * Seals `plain` and writes `plain.length + TAG_LENGTH` bytes to `into` from `at` on.
-   * `plain` must not overlap the place written to.
+   * `plain` may be the very place that is written to, but must not overlap it otherwise.
    */
   sealInto(nonce: Bytes, plain: Bytes, into: Uint8Array, at: number): void
   /** The clear bytes, or `undefined` when the record was not sealed with this key and nonce. */
