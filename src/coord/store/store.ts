@@ -14,9 +14,16 @@ export type Committed =
   | { readonly kind: 'conflict'; readonly on: Kind | 'claim'; readonly id: string }
 
 export interface Store {
-  /** Commits one batch. Rejects with `store/unavailable` when its fate is unknown or the store is gone. */
+  /**
+   * Commits one batch. The entry holds the values as JSON gives them back, as every reader sees them.
+   * Rejects with `store/unavailable` when its fate is unknown or the store is gone: read the feed to learn more.
+   * Rejects with `input/invalid` for what no engine could keep (encode.ts).
+   */
   commit(batch: Batch, at: Wall): Promise<Committed>
-  /** Entries after number `after`, oldest first, at most `limit`; `truncated` when some are no longer kept. */
+  /**
+   * Entries after number `after`, oldest first, at most `limit`. `truncated`: some are no longer kept, or the store
+   * never came as far (it was restored from a backup); take a snapshot.
+   */
   feed(tailnet: TailnetNum, after: number, limit: number): Promise<readonly FeedEntry[] | 'truncated'>
   snapshot(tailnet: TailnetNum): Promise<Snapshot>
   /** Every scope that has a feed, the server's own included, with its newest number. */
@@ -30,5 +37,6 @@ export interface Store {
   watch(hint: (tailnet: TailnetNum) => void): () => void
   /** Forgets feed entries beyond the newest `keep` of each tailnet. */
   trim(keep: number): Promise<void>
+  /** Waits for what was asked before, then lets go of everything. */
   close(): Promise<void>
 }
