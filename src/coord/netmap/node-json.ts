@@ -14,7 +14,16 @@ import type { Node, Presence, Tailnet, User } from '../model/records.ts'
 export const TAGGED_DEVICES = { ID: 2147455555, LoginName: 'tagged-devices', DisplayName: 'Tagged Devices' } as const
 
 /** What peers need of a node's Hostinfo: what it is, where it serves, and what it offers to route. */
-const SHOWN_TO_PEERS = ['OS', 'Hostname', 'RoutableIPs', 'Services', 'sshHostKeys', 'Location', 'AppConnector', 'PeerRelay']
+const SHOWN_TO_PEERS = [
+  'OS',
+  'Hostname',
+  'RoutableIPs',
+  'Services',
+  'sshHostKeys',
+  'Location',
+  'AppConnector',
+  'PeerRelay',
+]
 
 /** What every node may do until policy says otherwise. (control.md §6.4, baseline) */
 const SELF_CAPABILITIES = {

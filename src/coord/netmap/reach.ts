@@ -11,7 +11,10 @@ import type { Node } from '../model/records.ts'
 export interface FilterRule {
   readonly SrcIPs: readonly string[]
   readonly IPProto?: readonly number[]
-  readonly DstPorts: readonly { readonly IP: string; readonly Ports: { readonly First: number; readonly Last: number } }[]
+  readonly DstPorts: readonly {
+    readonly IP: string
+    readonly Ports: { readonly First: number; readonly Last: number }
+  }[]
 }
 
 export interface Reach {

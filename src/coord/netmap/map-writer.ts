@@ -1,0 +1,256 @@
+/**
+ * Turns what a stream must be told into map messages: the first, whole one out of shared pages, and the
+ * smallest one that says what changed since. (control.md §5.2 to §5.6)
+ *
+ * A message is a length and a zstd payload. Text that several streams need in one round is compressed once.
+ */
+
+import type { BitSet } from '../../base/bit-set.ts'
+import { concat } from '../../base/bytes.ts'
+import { formatTime } from '../../base/clock.ts'
+import type { Wall } from '../../base/clock.ts'
+import type { DerpMap } from '../../wire/derp-map.ts'
+import { profileJson, profileOf, selfJson } from './node-json.ts'
+import { isOnline } from './node-json.ts'
+import type { Reach } from './reach.ts'
+import { sees } from './reach.ts'
+import { DERP, DISCO, ENDPOINTS, EXPIRY, FULL, ONLINE } from './tailnet-map.ts'
+import type { Entry, TailnetMap } from './tailnet-map.ts'
+import type { Page } from './pages.ts'
+
+/** Small official clients refuse messages above 4 MiB, compressed or not (NUMBERS: what clients accept). */
+const MESSAGE_TEXT_MAX = 3 << 20
+
+/** What one stream has been told so far; the writer keeps it up to date. */
+export interface Told {
+  /** Slots of the peers that the client knows. */
+  readonly peers: BitSet
+  readonly profiles: Set<number>
+}
+
+/** What has changed for one stream since its last message. */
+export interface Pending {
+  /** Its own node. */
+  self: boolean
+  /** Whom it may see must be asked anew. */
+  view: boolean
+  /** DNS and names of the tailnet. */
+  tailnet: boolean
+  /** Peers by id, and in what they changed. */
+  readonly peers: Map<number, number>
+  /** Peers that are gone from the tailnet and that the client knew. */
+  readonly gone: Set<number>
+  readonly profiles: Set<number>
+}
+
+/** Frames made in one round of sending, by what they say. */
+export type Round = Map<string, Uint8Array>
+
+export interface MapWriterOptions {
+  readonly derpMap: DerpMap
+  readonly reach: Reach
+  readonly compress: (text: string) => Uint8Array
+}
+
+export class MapWriter {
+  readonly #derpMap: string
+  readonly #reach: Reach
+  readonly #compress: (text: string) => Uint8Array
+  readonly #comma: Uint8Array
+  readonly #end: Uint8Array
+  readonly #moreHead: Uint8Array
+  /** The keepalive: the same bytes every time, since clients learn them by heart. */
+  readonly keepalive: Uint8Array
+
+  constructor(options: MapWriterOptions) {
+    this.#derpMap = JSON.stringify(options.derpMap)
+    this.#reach = options.reach
+    this.#compress = options.compress
+    this.#comma = options.compress(',')
+    this.#end = options.compress(']}')
+    this.#moreHead = options.compress('{"PeersChanged":[')
+    this.keepalive = framed([options.compress('{"KeepAlive":true}')])
+  }
+
+  /** The messages that begin a stream; the first holds everything but the peers beyond its size. */
+  first(map: TailnetMap, id: number, told: Told, now: Wall, withPeers = true): Uint8Array[] {
+    const viewer = map.entries.get(id)
+    if (viewer === undefined) return []
+    told.peers.clear()
+    told.profiles.clear()
+    told.profiles.add(profileOf(viewer.node))
+    const pages = withPeers ? this.#pages(map, viewer, told, now) : []
+    const { tailnet } = map
+    const fields = [
+      `"Node":${selfJson(tailnet, viewer, map.state.usersById.get(viewer.node.user))}`,
+      `"DERPMap":${this.#derpMap}`,
+      `"Domain":${JSON.stringify(tailnet.name)}`,
+      '"CollectServices":false',
+      `"DNSConfig":${this.#dns(map)}`,
+      `"PacketFilters":${this.#filters(viewer)}`,
+      `"UserProfiles":[${this.#profiles(map, told.profiles)}]`,
+      `"ControlTime":"${formatTime(now)}"`,
+    ]
+    if (!withPeers) return [this.#message(`{${fields.join(',')}}`)]
+    const messages: Uint8Array[] = []
+    let parts = [this.#compress(`{${fields.join(',')},"Peers":[`)]
+    let size = 0
+    let empty = true
+    for (const page of pages) {
+      if (size + page.length > MESSAGE_TEXT_MAX && !empty) {
+        parts.push(this.#end)
+        messages.push(this.#checked(parts))
+        parts = [this.#moreHead]
+        size = 0
+        empty = true
+      }
+      if (!empty) parts.push(this.#comma)
+      parts.push(page.frame)
+      size += page.length
+      empty = false
+    }
+    parts.push(this.#end)
+    messages.push(this.#checked(parts))
+    return messages
+  }
+
+  /** The message that says what changed; `undefined` when it turns out that nothing did. */
+  delta(map: TailnetMap, id: number, pending: Pending, told: Told, now: Wall, round: Round): Uint8Array | undefined {
+    const viewer = map.entries.get(id)
+    if (viewer === undefined) return undefined
+    if (pending.view) for (const peer of map.entries.keys()) pending.peers.set(peer, pending.peers.get(peer) ?? 0)
+    const removed = [...pending.gone]
+    const changed: Entry[] = []
+    const patched: [Entry, number][] = []
+    let key = ''
+    for (const [peer, mask] of pending.peers) {
+      const entry = map.entries.get(peer)
+      if (entry === undefined) continue
+      const known = told.peers.has(entry.slot)
+      if (!sees(this.#reach, viewer.node, entry.node, now)) {
+        if (!known) continue
+        told.peers.delete(entry.slot)
+        removed.push(peer)
+      } else if (!known || (mask & FULL) !== 0 || ((mask & DISCO) !== 0 && !isOnline(entry))) {
+        told.peers.add(entry.slot)
+        changed.push(entry)
+        key += `c${peer}`
+      } else if (mask !== 0) {
+        patched.push([entry, mask])
+        key += `p${peer}.${mask}`
+      }
+    }
+    const profiles = new Set<number>()
+    for (const user of pending.profiles) if (told.profiles.has(user)) profiles.add(user)
+    for (const { node } of changed)
+      if (!told.profiles.has(profileOf(node))) {
+        profiles.add(profileOf(node))
+        told.profiles.add(profileOf(node))
+      }
+    const own: string[] = []
+    if (pending.self || pending.tailnet)
+      own.push(`"Node":${selfJson(map.tailnet, viewer, map.state.usersById.get(viewer.node.user))}`)
+    if (pending.tailnet) own.push(`"DNSConfig":${this.#dns(map)}`, `"Domain":${JSON.stringify(map.tailnet.name)}`)
+    if (pending.view || pending.self) own.push(`"PacketFilters":${this.#filters(viewer)}`)
+    const shared = own.length === 0
+    if (shared) {
+      if (removed.length === 0 && changed.length === 0 && patched.length === 0 && profiles.size === 0) return undefined
+      key = `${map.tailnet.num}|${key}|${removed.join()}|${[...profiles].join()}`
+      const made = round.get(key)
+      if (made !== undefined) return made
+    }
+    const fields = own
+    if (removed.length > 0) fields.push(`"PeersRemoved":[${removed.sort((a, b) => a - b).join()}]`)
+    if (changed.length > 0) {
+      changed.sort((a, b) => a.id - b.id)
+      fields.push(`"PeersChanged":[${changed.map((e) => e.text(map.tailnet, now)).join(',')}]`)
+    }
+    if (patched.length > 0)
+      fields.push(`"PeersChangedPatch":[${patched.map(([e, mask]) => patchJson(e, mask)).join(',')}]`)
+    if (profiles.size > 0) fields.push(`"UserProfiles":[${this.#profiles(map, profiles)}]`)
+    const message = this.#message(`{${fields.join(',')}}`)
+    if (shared) round.set(key, message)
+    return message
+  }
+
+  /** Tells a node that its key is no longer good: the last message before its stream ends for good. */
+  farewell(map: TailnetMap, was: Entry['node'], now: Wall): Uint8Array {
+    const shown = { node: was, presence: undefined, routes: [] }
+    const self = selfJson(map.tailnet, shown, map.state.usersById.get(was.user), (now - 60_000) as Wall)
+    return this.#message(`{"Node":${self}}`)
+  }
+
+  /** Any other message, such as a ping request. */
+  note(fields: Readonly<Record<string, unknown>>): Uint8Array {
+    return this.#message(JSON.stringify(fields))
+  }
+
+  #pages(map: TailnetMap, viewer: Entry, told: Told, now: Wall): { frame: Uint8Array; length: number }[] {
+    const text = (entry: Entry): string => entry.text(map.tailnet, now)
+    const frames: { frame: Uint8Array; length: number }[] = []
+    for (const page of map.pages as Iterable<Page<Entry>>) {
+      const seen = page.items.filter((entry) => sees(this.#reach, viewer.node, entry.node, now))
+      for (const entry of seen) {
+        told.peers.add(entry.slot)
+        told.profiles.add(profileOf(entry.node))
+      }
+      if (seen.length === 0) continue
+      if (seen.length === page.items.length) frames.push({ frame: map.pages.shared(page, text), length: page.length })
+      else {
+        const json = seen.map(text).join(',')
+        frames.push({ frame: this.#compress(json), length: json.length })
+      }
+    }
+    return frames
+  }
+
+  #dns(map: TailnetMap): string {
+    const { domain } = map.tailnet
+    return JSON.stringify({ Routes: { [domain]: [] }, Domains: [domain], Proxied: true })
+  }
+
+  #filters(viewer: Entry): string {
+    return JSON.stringify(this.#reach.filters(viewer.node))
+  }
+
+  #profiles(map: TailnetMap, ids: Iterable<number>): string {
+    return [...ids]
+      .sort((a, b) => a - b)
+      .map((id) => profileJson(id, map.state.usersById.get(id)))
+      .join(',')
+  }
+
+  #message(text: string): Uint8Array {
+    return this.#checked([this.#compress(text)])
+  }
+
+  /**
+   * Clients from 1.90 on take any later message of the keepalive's length for a keepalive and swallow it
+   * (control.md §5.3), so no other message may have it. One more, empty, frame makes it longer.
+   */
+  #checked(parts: readonly Uint8Array[]): Uint8Array {
+    const message = framed(parts)
+    return message.length === this.keepalive.length ? framed([...parts, this.#compress(' ')]) : message
+  }
+}
+
+function framed(parts: readonly Uint8Array[]): Uint8Array {
+  const message = concat([new Uint8Array(4), ...parts])
+  new DataView(message.buffer).setUint32(0, message.length - 4, true)
+  return message
+}
+
+function patchJson(entry: Entry, mask: number): string {
+  const { node, presence } = entry
+  const online = isOnline(entry)
+  return JSON.stringify({
+    NodeID: node.id,
+    ...((mask & DERP) === 0 ? {} : { DERPRegion: node.homeDerp }),
+    ...((mask & ENDPOINTS) === 0 ? {} : { Endpoints: node.endpoints }),
+    // Clients drop a patch that has a disco key and says "offline"; with a new one, "online" goes along.
+    ...((mask & DISCO) === 0 ? {} : { DiscoKey: node.discoKey }),
+    ...((mask & (ONLINE | DISCO)) === 0 ? {} : { Online: online }),
+    ...((mask & ONLINE) === 0 || online || presence === undefined ? {} : { LastSeen: formatTime(presence.lastSeen) }),
+    ...((mask & EXPIRY) === 0 || node.keyExpiry === undefined ? {} : { KeyExpiry: formatTime(node.keyExpiry) }),
+  })
+}

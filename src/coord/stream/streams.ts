@@ -1,0 +1,335 @@
+/**
+ * The open map streams of this server: what each must still be told, and when it is told.
+ *
+ * A change is sent at once to a stream that has been quiet, and at most once per interval to one that has not,
+ * so an idle server answers without any timer and a busy one sends few, larger messages. While a client is slow
+ * its changes pile up as "what changed", not as messages: they coalesce, cost no more than the tailnet has
+ * nodes, and hold nobody else up. What a message says is the writer's matter (netmap).
+ */
+
+import { BitSet } from '../../base/bit-set.ts'
+import type { Dice } from '../../base/bytes.ts'
+import { later, NEVER } from '../../base/clock.ts'
+import type { Mono } from '../../base/clock.ts'
+import type { TailnetNum } from '../model/records.ts'
+
+/** At most one message per stream in this time while changes keep coming. */
+const INTERVAL_MS = 250
+/** Clients give a stream up after 120 s of silence. (control.md §5.3) */
+const KEEPALIVE_MS = 50_000
+const KEEPALIVE_SPREAD_MS = 8_000
+/** A client that has so much unread gets no more until it has read it. */
+const STREAM_QUEUE_MAX = 32 << 10
+/** First maps being sent at one time, in bytes that clients have not read yet; the others wait their turn. */
+const FIRST_MAPS_MAX = 8 << 20
+/** A client that has read nothing of what it was sent for so long is gone. */
+const STALLED_MS = 90_000
+
+/** Where a stream's messages go. */
+export interface Sink {
+  write(bytes: Uint8Array): void
+  end(): void
+  /** Bytes written and not yet taken by the client. */
+  readonly queued: number
+}
+
+/** What a stream has been told, and what has changed since. Owned by the writer in all but its lifetime. */
+export interface Told {
+  readonly peers: BitSet
+  readonly profiles: Set<number>
+}
+export interface Pending {
+  self: boolean
+  view: boolean
+  tailnet: boolean
+  readonly peers: Map<number, number>
+  readonly gone: Set<number>
+  readonly profiles: Set<number>
+}
+
+/** Makes the messages. `round` is one map for all streams of one round of sending, for sharing. */
+export interface Writer {
+  first(tailnet: TailnetNum, node: number, told: Told): Uint8Array[]
+  delta(
+    tailnet: TailnetNum,
+    node: number,
+    pending: Pending,
+    told: Told,
+    round: Map<string, Uint8Array>,
+  ): Uint8Array | undefined
+  readonly keepalive: Uint8Array
+}
+
+/** What changed, as the streams of a tailnet take note of it; the shape of netmap's effects. */
+export type Effect =
+  | { readonly kind: 'peer'; readonly node: number; readonly mask: number }
+  | { readonly kind: 'gone'; readonly node: number; readonly slot: number }
+  | { readonly kind: 'self'; readonly node: number }
+  | { readonly kind: 'view'; readonly node: number }
+  | { readonly kind: 'profile'; readonly user: number }
+  | { readonly kind: 'tailnet' }
+
+export class MapStream {
+  readonly tailnet: TailnetNum
+  readonly node: number
+  readonly sink: Sink
+  readonly told: Told = { peers: new BitSet(), profiles: new Set() }
+  readonly pending: Pending = {
+    self: false,
+    view: false,
+    tailnet: false,
+    peers: new Map(),
+    gone: new Set(),
+    profiles: new Set(),
+  }
+  /** The first map has been sent; before that, changes need no notice. */
+  begun = false
+  lastSent: Mono
+  keepaliveAt: Mono = NEVER
+  /** Since when it has had unread bytes. */
+  stalledSince: Mono = NEVER
+
+  constructor(tailnet: TailnetNum, node: number, sink: Sink, now: Mono) {
+    this.tailnet = tailnet
+    this.node = node
+    this.sink = sink
+    this.lastSent = later(now, -INTERVAL_MS)
+  }
+}
+
+export interface StreamCounts {
+  mapBytes: number
+  firstMaps: number
+  deltas: number
+  keepalives: number
+}
+
+export class Streams {
+  readonly #writer: Writer
+  readonly #dice: Dice
+  readonly #byTailnet = new Map<TailnetNum, Map<number, MapStream>>()
+  /** Streams with something to be told. */
+  readonly #dirty = new Set<MapStream>()
+  /** Streams whose first map waits its turn, in order of arrival. */
+  readonly #waiting = new Set<MapStream>()
+  /** Streams that are being sent their first map. */
+  readonly #starting = new Set<MapStream>()
+  #nextSweep: Mono = NEVER
+  readonly counts: StreamCounts = { mapBytes: 0, firstMaps: 0, deltas: 0, keepalives: 0 }
+
+  constructor(writer: Writer, dice: Dice) {
+    this.#writer = writer
+    this.#dice = dice
+  }
+
+  /** Opens a node's stream; the one it had before is ended and returned. The first map follows with `flush`. */
+  open(
+    tailnet: TailnetNum,
+    node: number,
+    sink: Sink,
+    now: Mono,
+  ): { stream: MapStream; replaced: MapStream | undefined } {
+    let streams = this.#byTailnet.get(tailnet)
+    if (streams === undefined) this.#byTailnet.set(tailnet, (streams = new Map()))
+    const replaced = streams.get(node)
+    if (replaced !== undefined) {
+      this.#forget(replaced)
+      replaced.sink.end()
+    }
+    const stream = new MapStream(tailnet, node, sink, now)
+    streams.set(node, stream)
+    this.#waiting.add(stream)
+    if (this.#nextSweep === NEVER) this.#nextSweep = later(now, 1000)
+    return { stream, replaced }
+  }
+
+  /** The stream is gone. Returns whether it was the node's current one. */
+  close(stream: MapStream): boolean {
+    const current = this.#byTailnet.get(stream.tailnet)?.get(stream.node) === stream
+    this.#forget(stream)
+    return current
+  }
+
+  get(tailnet: TailnetNum, node: number): MapStream | undefined {
+    return this.#byTailnet.get(tailnet)?.get(node)
+  }
+
+  *all(): Generator<MapStream> {
+    for (const streams of this.#byTailnet.values()) yield* streams.values()
+  }
+
+  get size(): number {
+    let size = 0
+    for (const streams of this.#byTailnet.values()) size += streams.size
+    return size
+  }
+
+  /** Bytes that clients have not read yet, all streams together. */
+  get queued(): number {
+    let queued = 0
+    for (const stream of this.all()) queued += stream.sink.queued
+    return queued
+  }
+
+  /** Takes note of what changed in a tailnet; `flush` sends it. */
+  note(tailnet: TailnetNum, effects: readonly Effect[]): void {
+    const streams = this.#byTailnet.get(tailnet)
+    if (streams === undefined) return
+    for (const effect of effects) {
+      if (effect.kind === 'self' || effect.kind === 'view') {
+        const stream = streams.get(effect.node)
+        if (stream === undefined || !stream.begun) continue
+        stream.pending.self = true
+        if (effect.kind === 'view') stream.pending.view = true
+        this.#dirty.add(stream)
+        continue
+      }
+      for (const stream of streams.values()) if (stream.begun && noted(stream, effect)) this.#dirty.add(stream)
+    }
+  }
+
+  /** Sends one message out of turn, such as a ping request. False: the node has no stream that is ready. */
+  push(tailnet: TailnetNum, node: number, message: Uint8Array, now: Mono): boolean {
+    const stream = this.get(tailnet, node)
+    if (stream === undefined || !stream.begun) return false
+    this.#send(stream, message, now)
+    return true
+  }
+
+  /** Ends a node's stream for good, after one last message. */
+  dismiss(tailnet: TailnetNum, node: number, farewell: Uint8Array): void {
+    const stream = this.get(tailnet, node)
+    if (stream === undefined) return
+    this.#forget(stream)
+    stream.sink.write(farewell)
+    stream.sink.end()
+  }
+
+  /** Sends what is due now. */
+  flush(now: Mono): void {
+    this.#startWaiting(now)
+    const round = new Map<string, Uint8Array>()
+    for (const stream of this.#dirty) {
+      if (later(stream.lastSent, INTERVAL_MS) > now || stream.sink.queued > STREAM_QUEUE_MAX) continue
+      this.#dirty.delete(stream)
+      const message = this.#writer.delta(stream.tailnet, stream.node, stream.pending, stream.told, round)
+      reset(stream.pending)
+      if (message === undefined) continue
+      this.counts.deltas++
+      this.#send(stream, message, now)
+    }
+    if (now >= this.#nextSweep) this.#sweep(now)
+  }
+
+  /** When `flush` next has something to do. Streams that wait for their client are woken by `drained`. */
+  deadline(now: Mono): Mono {
+    if (this.#waiting.size > 0 && this.#roomForFirst()) return now
+    let next = this.#nextSweep
+    for (const stream of this.#dirty) {
+      if (stream.sink.queued > STREAM_QUEUE_MAX) continue
+      const due = later(stream.lastSent, INTERVAL_MS)
+      if (due <= now) return now
+      if (due < next) next = due
+    }
+    return next
+  }
+
+  /** A stream's client has taken everything. True: there is now something to flush. */
+  drained(stream: MapStream): boolean {
+    stream.stalledSince = NEVER
+    this.#starting.delete(stream)
+    return this.#waiting.size > 0 || this.#dirty.has(stream)
+  }
+
+  #forget(stream: MapStream): void {
+    const streams = this.#byTailnet.get(stream.tailnet)
+    if (streams?.get(stream.node) === stream) streams.delete(stream.node)
+    if (streams?.size === 0) this.#byTailnet.delete(stream.tailnet)
+    this.#dirty.delete(stream)
+    this.#waiting.delete(stream)
+    this.#starting.delete(stream)
+  }
+
+  #roomForFirst(): boolean {
+    let queued = 0
+    for (const stream of this.#starting) {
+      if (stream.sink.queued === 0) this.#starting.delete(stream)
+      else queued += stream.sink.queued
+    }
+    return queued < FIRST_MAPS_MAX
+  }
+
+  #startWaiting(now: Mono): void {
+    for (const stream of this.#waiting) {
+      if (!this.#roomForFirst()) return
+      this.#waiting.delete(stream)
+      stream.begun = true
+      reset(stream.pending)
+      for (const message of this.#writer.first(stream.tailnet, stream.node, stream.told))
+        this.#send(stream, message, now)
+      this.counts.firstMaps++
+      if (stream.sink.queued > 0) this.#starting.add(stream)
+    }
+  }
+
+  #send(stream: MapStream, message: Uint8Array, now: Mono): void {
+    stream.sink.write(message)
+    this.counts.mapBytes += message.length
+    stream.lastSent = now
+    const spread = ((this.#dice(1)[0] as number) * KEEPALIVE_SPREAD_MS) / 256
+    stream.keepaliveAt = later(now, KEEPALIVE_MS + spread)
+    if (stream.sink.queued > 0 && stream.stalledSince === NEVER) stream.stalledSince = now
+  }
+
+  /** Once a second: keepalives where it has been quiet, and the end for clients that no longer read. */
+  #sweep(now: Mono): void {
+    for (const stream of [...this.all()]) {
+      if (later(stream.stalledSince, STALLED_MS) <= now) {
+        if (stream.sink.queued > 0) {
+          this.#forget(stream)
+          stream.sink.end()
+          continue
+        }
+        stream.stalledSince = NEVER
+      }
+      if (stream.keepaliveAt > now) continue
+      this.counts.keepalives++
+      this.#send(stream, this.#writer.keepalive, now)
+    }
+    this.#nextSweep = this.#byTailnet.size === 0 ? NEVER : later(now, 1000)
+  }
+}
+
+/** Adds one effect to what a stream must be told. False: it does not concern it. */
+function noted(stream: MapStream, effect: Exclude<Effect, { kind: 'self' } | { kind: 'view' }>): boolean {
+  const { pending, told } = stream
+  switch (effect.kind) {
+    case 'peer':
+      if (effect.node === stream.node) return false
+      pending.peers.set(effect.node, (pending.peers.get(effect.node) ?? 0) | effect.mask)
+      return true
+    case 'gone': {
+      pending.peers.delete(effect.node)
+      if (!told.peers.has(effect.slot)) return false
+      told.peers.delete(effect.slot)
+      pending.gone.add(effect.node)
+      return true
+    }
+    case 'profile':
+      if (!told.profiles.has(effect.user)) return false
+      pending.profiles.add(effect.user)
+      return true
+    default:
+      pending.tailnet = true
+      return true
+  }
+}
+
+function reset(pending: Pending): void {
+  pending.self = false
+  pending.view = false
+  pending.tailnet = false
+  pending.peers.clear()
+  pending.gone.clear()
+  pending.profiles.clear()
+}
