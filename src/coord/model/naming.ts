@@ -31,7 +31,12 @@ export function followsHostname(node: Pick<Node, 'name'>, hostname: string): boo
 }
 
 /** Writes that move a node's claim from one name to another; either may be absent. */
-export function nameWrites(state: TailnetState, node: number, from: string | undefined, to: string | undefined): Write[] {
+export function nameWrites(
+  state: TailnetState,
+  node: number,
+  from: string | undefined,
+  to: string | undefined,
+): Write[] {
   if (from === to) return []
   const writes: Write[] = []
   if (from !== undefined && state.get('name', from)?.node === node)

@@ -51,10 +51,12 @@ export function updateNode(state: TailnetState, before: Node, after: Node, now: 
 export function deleteNode(state: TailnetState, node: Node, now: Wall): Changes {
   const id = String(node.id)
   const presence = state.version('presence', id)
+  const attributes = state.version('attributes', id)
   return {
     writes: [
       { kind: 'node', id, expect: state.version('node', id), value: null },
       ...(presence === 'absent' ? [] : [{ kind: 'presence', id, expect: 'any', value: null } as const]),
+      ...(attributes === 'absent' ? [] : [{ kind: 'attributes', id, expect: attributes, value: null } as const]),
       ...nameWrites(state, node.id, node.name, undefined),
       releaseAddress(state, node.ipv4, node, now),
       releaseAddress(state, node.ipv6, node, now),

@@ -98,6 +98,8 @@ export interface Node {
   readonly keyExpiryDisabled: boolean
   /** Approved to take part (device approval). */
   readonly authorized: boolean
+  /** Its approval is withdrawn because its owner is suspended; it gets it back when the owner is restored. */
+  readonly heldBack?: true
   readonly ephemeral: boolean
   /** The auth key it joined by. */
   readonly authKey?: string
@@ -159,6 +161,21 @@ export interface Key {
   readonly scopes: readonly string[]
 }
 
+/** Custom posture attributes of one node (api-v2.md §4.1). Record id: the node's. */
+export interface AttributesRecord {
+  readonly values: {
+    readonly [key: string]: { readonly value: string | number | boolean; readonly expires?: Wall }
+  }
+}
+
+/**
+ * Who has what only one may have. Record ids: `login-name/NAME` (in lower case) and `owner` in a tailnet's scope,
+ * where the holder is a user; `tailnet-name/NAME` in the server's.
+ */
+export interface HolderRecord {
+  readonly holder: number
+}
+
 /** When a key was last used. Apart from Key, so that using a reusable key does not change it. Record id: ID. */
 export interface KeyUse {
   readonly at: Wall
@@ -193,6 +210,8 @@ export interface Kinds {
   name: NameRecord
   key: Key
   'key-use': KeyUse
+  attributes: AttributesRecord
+  holder: HolderRecord
 }
 export type Kind = keyof Kinds
 

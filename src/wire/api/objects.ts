@@ -1,0 +1,161 @@
+/**
+ * The objects of API v2 as they stand in answers, member by member. (api-v2.md §6)
+ *
+ * Clients ignore members that they do not know, so Sett's own members stand beside Tailscale's.
+ */
+
+import * as z from 'zod'
+import { Role, Time, TimeOrEmpty } from './words.ts'
+
+const strings = z.array(z.string())
+
+/** api-v2.md §6.1. `fields=all` adds everything from `enabledRoutes` on. */
+export const Device = z
+  .object({
+    addresses: strings,
+    id: z.string(),
+    nodeId: z.string(),
+    user: z.string(),
+    name: z.string(),
+    hostname: z.string(),
+    clientVersion: z.string(),
+    os: z.string(),
+    updateAvailable: z.boolean(),
+    authorized: z.boolean(),
+    isExternal: z.boolean(),
+    keyExpiryDisabled: z.boolean(),
+    blocksIncomingConnections: z.boolean(),
+    connectedToControl: z.boolean(),
+    isEphemeral: z.boolean(),
+    created: TimeOrEmpty,
+    expires: Time,
+    lastSeen: Time.optional(),
+    machineKey: z.string(),
+    nodeKey: z.string(),
+    tailnetLockKey: z.string(),
+    tailnetLockError: z.string(),
+    tags: strings.optional(),
+
+    enabledRoutes: strings.optional(),
+    advertisedRoutes: strings.optional(),
+    clientConnectivity: z
+      .object({
+        endpoints: strings,
+        derp: z.string(),
+        mappingVariesByDestIP: z.boolean(),
+        latency: z.record(z.string(), z.object({ preferred: z.boolean().optional(), latencyMs: z.number() })),
+        clientSupports: z.object({
+          hairPinning: z.boolean().nullable(),
+          ipv6: z.boolean().nullable(),
+          pcp: z.boolean().nullable(),
+          pmp: z.boolean().nullable(),
+          udp: z.boolean().nullable(),
+          upnp: z.boolean().nullable(),
+        }),
+      })
+      .optional(),
+    sshEnabled: z.boolean().optional(),
+    postureIdentity: z.object({ serialNumbers: strings, disabled: z.boolean().optional() }).optional(),
+    distro: z.object({ name: z.string(), version: z.string(), codeName: z.string() }).optional(),
+    multipleConnections: z.boolean().optional(),
+  })
+  .meta({ id: 'Device' })
+export type Device = z.infer<typeof Device>
+
+export const DeviceRoutes = z
+  .object({ advertisedRoutes: strings, enabledRoutes: strings })
+  .meta({ id: 'DeviceRoutes' })
+export type DeviceRoutes = z.infer<typeof DeviceRoutes>
+
+export const AttributeValue = z.union([z.string().max(512), z.number(), z.boolean()])
+export type AttributeValue = z.infer<typeof AttributeValue>
+
+export const PostureAttributes = z
+  .object({
+    attributes: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+    expiries: z.record(z.string(), Time),
+  })
+  .meta({ id: 'PostureAttributes' })
+export type PostureAttributes = z.infer<typeof PostureAttributes>
+
+export const KeyCapabilities = z
+  .object({
+    devices: z.object({
+      create: z.object({
+        reusable: z.boolean(),
+        ephemeral: z.boolean(),
+        preauthorized: z.boolean(),
+        tags: strings.optional(),
+      }),
+    }),
+  })
+  .meta({ id: 'KeyCapabilities' })
+
+export const Key = z
+  .object({
+    id: z.string(),
+    key: z.string().optional().meta({ description: 'The secret itself: only in the answer that creates it' }),
+    keyType: z.enum(['auth', 'api']),
+    description: z.string(),
+    expirySeconds: z.number().int().optional(),
+    created: Time,
+    expires: Time,
+    revoked: Time.optional(),
+    invalid: z.boolean().optional(),
+    capabilities: KeyCapabilities.optional(),
+    scopes: strings.optional(),
+    userId: z.string().meta({ description: 'Empty when the server itself made it' }),
+    creator: z.string().meta({ description: 'Login name of whoever made it; empty for the server itself' }),
+    lastUsed: Time.optional(),
+    used: z.boolean().optional().meta({ description: 'A one-off key that has been used' }),
+    devices: strings.optional().meta({ description: 'nodeIds of the devices that joined by it' }),
+  })
+  .meta({ id: 'Key' })
+export type Key = z.infer<typeof Key>
+
+export const User = z
+  .object({
+    id: z.string(),
+    displayName: z.string(),
+    loginName: z.string(),
+    profilePicUrl: z.string(),
+    tailnetId: z.string(),
+    created: Time,
+    type: z.enum(['member', 'shared']),
+    role: Role,
+    status: z.enum(['active', 'idle', 'suspended', 'needs-approval', 'over-billing-limit']),
+    deviceCount: z.number().int(),
+    lastSeen: Time,
+    currentlyConnected: z.boolean(),
+  })
+  .meta({ id: 'User' })
+export type User = z.infer<typeof User>
+
+export const TailnetSettings = z
+  .object({
+    aclsExternallyManagedOn: z.boolean(),
+    aclsExternalLink: z.string(),
+    devicesApprovalOn: z.boolean(),
+    devicesAutoUpdatesOn: z.boolean(),
+    devicesKeyDurationDays: z.number().int(),
+    usersApprovalOn: z.boolean(),
+    usersRoleAllowedToJoinExternalTailnets: z.enum(['none', 'admin', 'member']),
+    networkFlowLoggingOn: z.boolean(),
+    regionalRoutingOn: z.boolean(),
+    postureIdentityCollectionOn: z.boolean(),
+    httpsEnabled: z.boolean(),
+  })
+  .meta({ id: 'TailnetSettings' })
+export type TailnetSettings = z.infer<typeof TailnetSettings>
+
+/** The body of every answer from 400 on. */
+export const Problem = z
+  .object({
+    message: z.string(),
+    data: z
+      .array(z.object({ user: z.string().optional(), errors: strings.optional(), warnings: strings.optional() }))
+      .optional(),
+    status: z.number().int().optional(),
+  })
+  .meta({ id: 'Error' })
+export type Problem = z.infer<typeof Problem>

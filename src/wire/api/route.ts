@@ -1,0 +1,50 @@
+/**
+ * What one route of the REST API is: where it is, who may use it, what goes in and what comes out.
+ *
+ * The server's routing, validation and authorisation, the OpenAPI document and the typed client are all made
+ * from values of this type, so none of them can say something else than the others.
+ */
+
+import type * as z from 'zod'
+import type { Act, Scope } from './scopes.ts'
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+export type Access =
+  /** Whoever has one of these scopes, in the tailnet that the request is about; some handlers ask for more. */
+  | { readonly kind: 'scope'; readonly any: readonly [Scope, ...Scope[]]; readonly act: Act }
+  /** Any valid credential; what it gets to see depends on it. */
+  | { readonly kind: 'credential' }
+  /** The server's own administrator, over its socket. */
+  | { readonly kind: 'server' }
+
+export interface RouteShape {
+  readonly method: Method
+  /** Below `/api/v2`, with `{parameters}` that fill whole segments. */
+  readonly path: string
+  readonly summary: string
+  readonly group: string
+  readonly access: Access
+  /** One text for each parameter of the path. */
+  readonly params: z.ZodObject
+  /** Query members by name; the first value of each counts. A loose object takes others as well. */
+  readonly query?: z.ZodObject
+  readonly body?: z.ZodType
+  /** Absent: the answer has no body. */
+  readonly reply?: z.ZodType
+}
+
+export const BASE_PATH = '/api/v2'
+
+/** Says that a value is a route, and keeps its exact type. */
+export function route<const R extends RouteShape>(shape: R): R {
+  return shape
+}
+
+export type ParamsOf<R extends RouteShape> = z.output<R['params']>
+export type QueryOf<R extends RouteShape> = R extends { query: infer Q extends z.ZodType } ? z.output<Q> : object
+export type BodyOf<R extends RouteShape> = R extends { body: infer B extends z.ZodType } ? z.output<B> : undefined
+/** The body as a caller writes it, before defaults are filled in. */
+export type BodyInputOf<R extends RouteShape> = R extends { body: infer B extends z.ZodType } ? z.input<B> : undefined
+export type QueryInputOf<R extends RouteShape> = R extends { query: infer Q extends z.ZodType } ? z.input<Q> : object
+export type ReplyOf<R extends RouteShape> = R extends { reply: infer O extends z.ZodType } ? z.output<O> : undefined

@@ -1,0 +1,26 @@
+/** All routes of the REST API in one table; their keys are the operations' ids. */
+
+import type { BodyInputOf, BodyOf, ParamsOf, QueryInputOf, QueryOf, ReplyOf } from './route.ts'
+import { deviceRoutes } from './routes/devices.ts'
+import { keyRoutes } from './routes/keys.ts'
+import { settRoutes } from './routes/sett.ts'
+import { settingsRoutes } from './routes/settings.ts'
+import { userRoutes } from './routes/users.ts'
+
+export const routes = { ...deviceRoutes, ...keyRoutes, ...userRoutes, ...settingsRoutes, ...settRoutes } as const
+
+export type Routes = typeof routes
+export type RouteId = keyof Routes
+
+/** What a handler of a route is given, already checked. */
+export interface Input<Id extends RouteId> {
+  readonly params: ParamsOf<Routes[Id]>
+  readonly query: QueryOf<Routes[Id]>
+  readonly body: BodyOf<Routes[Id]>
+}
+export type Reply<Id extends RouteId> = ReplyOf<Routes[Id]>
+export type BodyInput<Id extends RouteId> = BodyInputOf<Routes[Id]>
+export type QueryInput<Id extends RouteId> = QueryInputOf<Routes[Id]>
+export type Params<Id extends RouteId> = ParamsOf<Routes[Id]>
+
+export const ROUTE_IDS = Object.keys(routes) as readonly RouteId[]
