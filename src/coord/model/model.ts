@@ -262,7 +262,19 @@ export class Model {
   }
 }
 
-const KINDS: readonly Kind[] = ['tailnet', 'login', 'user', 'node', 'presence', 'address', 'name', 'key', 'key-use', 'attributes', 'holder']
+const KINDS: readonly Kind[] = [
+  'tailnet',
+  'login',
+  'user',
+  'node',
+  'presence',
+  'address',
+  'name',
+  'key',
+  'key-use',
+  'attributes',
+  'holder',
+]
 
 /** Has this node's key run out? */
 export function isExpired(node: Node, now: Wall): boolean {

@@ -8,6 +8,7 @@
 
 import type { Wall } from '../../base/clock.ts'
 import type { DiscoKey, LockKey, MachineKey, NodeKey } from '../../base/keys.ts'
+import type { Hostinfo } from '../../wire/hostinfo.ts'
 
 /** Number of a tailnet, from 1. `SERVER` is the server's own scope: tailnets and logins in progress. */
 export type TailnetNum = number
@@ -67,9 +68,6 @@ export interface User {
   readonly status: 'active' | 'suspended' | 'needs-approval'
   readonly created: Wall
 }
-
-/** Hostinfo as a client sent it (control.md §6.2), kept whole; the model reads only what it names. */
-export type Hostinfo = { readonly [field: string]: unknown }
 
 export interface Node {
   /** Unique on the server, never reused. */

@@ -9,12 +9,13 @@ import type { Wall } from '../../base/clock.ts'
 import { isExpired } from '../model/model.ts'
 import { fqdn } from '../model/naming.ts'
 import type { Node, Presence, Tailnet, User } from '../model/records.ts'
+import type { Hostinfo } from '../../wire/hostinfo.ts'
 
 /** The profile under which tagged nodes appear. */
 export const TAGGED_DEVICES = { ID: 2147455555, LoginName: 'tagged-devices', DisplayName: 'Tagged Devices' } as const
 
 /** What peers need of a node's Hostinfo: what it is, where it serves, and what it offers to route. */
-const SHOWN_TO_PEERS = [
+const SHOWN_TO_PEERS: readonly (keyof Hostinfo)[] = [
   'OS',
   'Hostname',
   'RoutableIPs',
@@ -59,14 +60,16 @@ export function isOnline(shown: Shown): boolean {
   return shown.presence?.online ?? false
 }
 
-function peerHostinfo(node: Node): Record<string, unknown> {
+/** Never absent: a client whose exit node has no Hostinfo crashes. (control.md §16.1, item 30) */
+function shownHostinfo(node: Node): Partial<Hostinfo> {
   const shown: Record<string, unknown> = {}
-  for (const field of SHOWN_TO_PEERS) {
-    const value = node.hostinfo[field]
-    if (value === undefined || value === null || value === false || value === '') continue
-    shown[field] = value
-  }
+  for (const field of SHOWN_TO_PEERS) if (node.hostinfo[field]) shown[field] = node.hostinfo[field]
   return shown
+}
+
+/** Do two states of a node differ in what peers see of its host? */
+export function sameShownHostinfo(a: Node, b: Node): boolean {
+  return a.hostinfo === b.hostinfo || JSON.stringify(shownHostinfo(a)) === JSON.stringify(shownHostinfo(b))
 }
 
 function common(tailnet: Tailnet, shown: Shown): Record<string, unknown> {
@@ -97,7 +100,7 @@ export function peerJson(tailnet: Tailnet, shown: Shown, now: Wall): string {
   const online = isOnline(shown)
   return JSON.stringify({
     ...common(tailnet, shown),
-    Hostinfo: peerHostinfo(node),
+    Hostinfo: shownHostinfo(node),
     Cap: node.cap,
     ...(online || presence === undefined ? {} : { LastSeen: formatTime(presence.lastSeen) }),
     Online: online,
@@ -114,7 +117,7 @@ export function selfJson(tailnet: Tailnet, shown: Shown, user: User | undefined,
     ...common(tailnet, shown),
     ...(overrideExpiry === undefined ? {} : { KeyExpiry: formatTime(overrideExpiry) }),
     Machine: node.machineKey,
-    Hostinfo: node.hostinfo,
+    Hostinfo: shownHostinfo(node),
     Cap: node.cap,
     Online: true,
     MachineAuthorized: node.authorized,

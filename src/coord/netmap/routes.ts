@@ -9,10 +9,8 @@ const EXIT = new Set(['0.0.0.0/0', '::/0'])
 
 /** Prefixes that a node offers and may route, sorted. */
 export function enabledRoutes(node: Node): string[] {
-  const offered = node.hostinfo['RoutableIPs']
-  if (!Array.isArray(offered) || node.approvedRoutes.length === 0) return []
   const approved = new Set(node.approvedRoutes)
-  return (offered as unknown[]).filter((p): p is string => typeof p === 'string' && approved.has(p)).sort()
+  return (node.hostinfo.RoutableIPs ?? []).filter((prefix) => approved.has(prefix)).sort()
 }
 
 export const isExitRoute = (prefix: string): boolean => EXIT.has(prefix)

@@ -10,7 +10,7 @@ import type { Wall } from '../../base/clock.ts'
 import { isExpired } from '../model/model.ts'
 import type { Changed, TailnetState } from '../model/model.ts'
 import type { Node, Presence, Tailnet } from '../model/records.ts'
-import { isOnline, peerJson } from './node-json.ts'
+import { isOnline, peerJson, sameShownHostinfo } from './node-json.ts'
 import type { Shown } from './node-json.ts'
 import { Pages } from './pages.ts'
 import { enabledRoutes, isExitRoute, Primaries } from './routes.ts'
@@ -243,7 +243,7 @@ function differences(a: Node, b: Node): number {
     a.authorized !== b.authorized ||
     a.keyExpiryDisabled !== b.keyExpiryDisabled ||
     !sameTexts(a.tags, b.tags) ||
-    (a.hostinfo !== b.hostinfo && shownHostinfo(a) !== shownHostinfo(b)) ||
+    !sameShownHostinfo(a, b) ||
     // A patch cannot take these back to "not known".
     (a.homeDerp !== b.homeDerp && b.homeDerp === 0) ||
     (a.discoKey === undefined) !== (b.discoKey === undefined) ||
@@ -256,11 +256,6 @@ function differences(a: Node, b: Node): number {
     (a.discoKey === b.discoKey ? 0 : DISCO) |
     (a.keyExpiry === b.keyExpiry ? 0 : EXPIRY)
   )
-}
-
-function shownHostinfo(node: Node): string {
-  const { OS, Hostname, RoutableIPs, Services, sshHostKeys, Location, AppConnector, PeerRelay } = node.hostinfo
-  return JSON.stringify([OS, Hostname, RoutableIPs, Services, sshHostKeys, Location, AppConnector, PeerRelay])
 }
 
 /** Does the node itself have to be told? Its endpoints and host information it knows better than we. */

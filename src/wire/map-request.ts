@@ -1,0 +1,56 @@
+/** `/machine/map`: what a client asks and reports. (control.md §5.1) */
+
+import { listOf, readInt, readObject, textAs } from '../base/go-json.ts'
+import { formatAddressPort, isLinkLocal, parseAddressPort } from '../base/ip.ts'
+import { isZeroKey, readDiscoKey, readNodeKey } from '../base/keys.ts'
+import type { DiscoKey, NodeKey } from '../base/keys.ts'
+import { readHostinfo } from './hostinfo.ts'
+import type { Hostinfo } from './hostinfo.ts'
+import { REQUEST_MAX } from './register.ts'
+
+/** More candidate addresses than this no client has use for. */
+const ENDPOINTS_MAX = 64
+
+export interface MapRequest {
+  readonly version: number
+  readonly nodeKey: NodeKey
+  readonly discoKey?: DiscoKey
+  readonly stream: boolean
+  readonly omitPeers: boolean
+  readonly readOnly: boolean
+  readonly hostinfo?: Hostinfo
+  /** Candidate UDP addresses in order of preference, without link-local ones and repetitions. Absent: not said. */
+  readonly endpoints?: readonly string[]
+}
+
+const readEndpoint = textAs((text) => (text === '' ? null : parseAddressPort(text)), 'an address and port')
+
+/** Throws `json/malformed`. */
+export function readMapRequest(body: Uint8Array): MapRequest {
+  const fields = readObject(body, { what: 'MapRequest', maxLength: REQUEST_MAX })
+  const nodeKey = fields.optional('NodeKey', textAs(readNodeKey, 'a node key'))
+  const discoKey = fields.optional('DiscoKey', textAs(readDiscoKey, 'a disco key'))
+  const hostinfo = fields.object('Hostinfo')
+  const endpoints = fields.optional('Endpoints', listOf(readEndpoint))
+  fields.optional('EndpointTypes', listOf(readInt))
+  return {
+    version: fields.int('Version'),
+    nodeKey: nodeKey ?? ('nodekey:' as NodeKey),
+    ...(discoKey === undefined || isZeroKey(discoKey) ? {} : { discoKey }),
+    stream: fields.bool('Stream'),
+    omitPeers: fields.bool('OmitPeers'),
+    readOnly: fields.bool('ReadOnly'),
+    ...(hostinfo === undefined ? {} : { hostinfo: readHostinfo(hostinfo) }),
+    ...(endpoints === undefined ? {} : { endpoints: usable(endpoints) }),
+  }
+}
+
+function usable(endpoints: readonly (ReturnType<typeof parseAddressPort> | null)[]): string[] {
+  const texts = new Set<string>()
+  for (const endpoint of endpoints) {
+    if (!endpoint || texts.size >= ENDPOINTS_MAX) continue
+    if (isLinkLocal(endpoint.address)) continue
+    texts.add(formatAddressPort(endpoint))
+  }
+  return [...texts]
+}
