@@ -11,7 +11,7 @@ const MAX_LABEL = 63
 /** Without the dot at the end. */
 const MAX_NAME = 253
 
-/** A name from the root: it ends with a dot, has no empty label, and none too long. Its characters are free. */
+/** A name from the root: it ends with a dot and has no empty label. Its characters are free. */
 export type Fqdn = `${string}.`
 
 /** What routers and systems append to host names by themselves. */
@@ -43,7 +43,7 @@ export function sanitizeLabel(text: string): string {
 
 /** Letters, digits and hyphens, a letter or digit at either end, 63 at most. */
 export function isValidLabel(text: string): boolean {
-  return text.length <= MAX_LABEL && /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/i.test(text)
+  return text.length <= MAX_LABEL && /^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?$/.test(text)
 }
 
 /** Valid labels between dots; one dot before and one after are forgiven. */
@@ -52,13 +52,17 @@ export function isValidHostname(text: string): boolean {
   return name !== undefined && name !== '.' && withoutDot(name).split('.').every(isValidLabel)
 }
 
-/** The fully qualified form; `undefined` for an empty label or one too long, and for a name too long. Empty is the root. */
+/**
+ * The fully qualified form; `undefined` for a name too long, an empty label, or one too long. The length of the last
+ * label is left unchecked, as the reference leaves it. Empty is the root.
+ */
 export function toFqdn(text: string): Fqdn | undefined {
   const trimmed = text.endsWith('.') ? text.slice(0, -1) : text
   const name = trimmed.startsWith('.') ? trimmed.slice(1) : trimmed
   if (name === '') return '.'
   if (byteLength(name) > MAX_NAME) return undefined
-  for (const label of name.split('.')) if (label === '' || byteLength(label) > MAX_LABEL) return undefined
+  const labels = name.split('.')
+  if (labels.includes('') || labels.slice(0, -1).some((label) => byteLength(label) > MAX_LABEL)) return undefined
   return `${name}.`
 }
 
@@ -102,7 +106,7 @@ export function trimDnsSuffix(name: string, suffix: string): string {
 
 /** `tag:` and a letter, then letters, digits and hyphens. */
 export function isTag(text: string): text is `tag:${string}` {
-  return /^tag:[a-z][a-z0-9-]*$/i.test(text)
+  return /^tag:[a-zA-Z][a-zA-Z0-9-]*$/.test(text)
 }
 
 /** `svc:` and a label. */
