@@ -1,0 +1,148 @@
+/**
+ * The sockets that clients connect to: plain HTTP, or TLS with a certificate that they trust. HTTP/1.1 only, since
+ * that is what can be upgraded; and nothing may hang, since clients try other ports only when one fails.
+ */
+
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer as createHttp } from 'node:http'
+import type { IncomingMessage, RequestListener, Server, ServerOptions } from 'node:http'
+import { createServer as createHttps } from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { createSecureContext } from 'node:tls'
+import { MeshError } from '../../../base/errors.ts'
+import type { Listen, TlsFiles } from '../config/options.ts'
+import type { TrustedProxies } from './forwarded.ts'
+import { plainAddress } from './forwarded.ts'
+import { Slots } from './limits.ts'
+
+export interface Listeners {
+  readonly addresses: readonly AddressInfo[]
+  /** Stops accepting; connections that are only waiting for a next request are closed. */
+  stop(): void
+  close(): Promise<void>
+}
+
+export interface ListenerOptions {
+  readonly listen: readonly Listen[]
+  readonly tls: 'off' | TlsFiles
+  readonly proxies: TrustedProxies
+  readonly handle: RequestListener
+  wantsUpgrade(req: IncomingMessage): boolean
+  upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void
+}
+
+const LIMITS: ServerOptions = {
+  headersTimeout: 10_000,
+  requestTimeout: 60_000,
+  keepAliveTimeout: 30_000,
+  connectionsCheckingInterval: 5_000,
+  maxHeaderSize: 16 * 1024,
+  noDelay: true,
+}
+
+/** Connections at once; generous, since a whole site may sit behind one address. */
+const CONNECTIONS = { perAddress: 20_000, total: 200_000 }
+
+/**
+ * Opens all addresses, or none.
+ *
+ * @throws MeshError `config/invalid` when one can't be opened or the certificate can't be used
+ */
+export async function openListeners(options: ListenerOptions): Promise<Listeners> {
+  const slots = new Slots(CONNECTIONS)
+  const pem = options.tls === 'off' ? undefined : readCertificate(options.tls)
+  const servers: Server[] = []
+  try {
+    for (const { host, port } of options.listen) {
+      const server = createServer(options, pem, slots)
+      servers.push(server)
+      // Without a host Node listens on all interfaces, IPv6 included where there is any.
+      server.listen(host === '' ? { port } : { host, port })
+      try {
+        await once(server, 'listening')
+      } catch (cause) {
+        throw new MeshError('config/invalid', listenComplaint(host, port, cause as NodeJS.ErrnoException), { cause })
+      }
+      server.on('error', () => undefined)
+    }
+  } catch (error) {
+    for (const server of servers) server.close()
+    throw error
+  }
+  return {
+    addresses: servers.map((server) => server.address() as AddressInfo),
+    stop() {
+      for (const server of servers) {
+        server.close()
+        server.closeIdleConnections()
+      }
+    },
+    async close() {
+      await Promise.all(
+        servers.map(async (server) => {
+          const closed = server.listening ? once(server, 'close') : undefined
+          if (server.listening) server.close()
+          server.closeAllConnections()
+          await closed
+        }),
+      )
+    },
+  }
+}
+
+function createServer(options: ListenerOptions, pem: Pem | undefined, slots: Slots): Server {
+  const limits: ServerOptions = { ...LIMITS, shouldUpgradeCallback: (req) => options.wantsUpgrade(req) }
+  const server =
+    pem === undefined
+      ? createHttp(limits, options.handle)
+      : (createHttps(
+          { ...limits, ...pem, ALPNProtocols: ['http/1.1'], handshakeTimeout: 10_000 },
+          options.handle,
+        ) as Server)
+  server.on('connection', (socket: Socket) => {
+    const from = plainAddress(socket.remoteAddress ?? '') ?? 'unknown'
+    // A proxy carries many clients' connections; each is counted when it is upgraded.
+    if (options.proxies.trusts(from)) return
+    const release = slots.take(from)
+    if (release === undefined) socket.destroy()
+    else socket.once('close', release)
+  })
+  server.on('upgrade', (req, socket, head) => options.upgrade(req, socket, head))
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
+    else
+      socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () => socket.destroy())
+  })
+  return server
+}
+
+interface Pem {
+  readonly cert: string
+  readonly key: string
+}
+
+function readCertificate(files: TlsFiles): Pem {
+  try {
+    const pem = { cert: readFileSync(files.cert, 'utf8'), key: readFileSync(files.key, 'utf8') }
+    createSecureContext(pem)
+    return pem
+  } catch (cause) {
+    throw new MeshError(
+      'config/invalid',
+      `Cannot use the certificate ${files.cert} with the key ${files.key}: ${(cause as Error).message}; want two PEM files that belong together`,
+      { cause },
+    )
+  }
+}
+
+function listenComplaint(host: string, port: number, error: NodeJS.ErrnoException): string {
+  const where = `Cannot listen on ${host.includes(':') ? `[${host}]` : host}:${port}`
+  if (error.code === 'EADDRINUSE')
+    return `${where}: another program does; stop it, or choose another port with --listen`
+  if (error.code === 'EACCES')
+    return `${where}: not permitted; ports below 1024 are for root unless the system says otherwise`
+  if (error.code === 'EADDRNOTAVAIL') return `${where}: this machine has no such address`
+  return `${where}: ${error.message}`
+}

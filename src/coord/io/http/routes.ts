@@ -1,0 +1,163 @@
+/**
+ * What the control server answers over plain HTTP: its key, its health, the login page, and the REST API where that
+ * is allowed (control.md §11.3). Everything else is told quickly that there is nothing.
+ */
+
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { isIP } from 'node:net'
+import { lookup } from 'node:dns/promises'
+import type { PendingLogin } from '../../model/records.ts'
+import { versionInQuery } from '../control/server-key.ts'
+import { isLoopback } from './forwarded.ts'
+import type { TrustedProxies } from './forwarded.ts'
+import { Buckets } from './limits.ts'
+import { codeInPath, loginPage, PAGE_HEADERS, tooManyLookups, unknownLogin } from './login-page.ts'
+import type { Page } from './login-page.ts'
+import { HTML, JSON_TEXT, refuse, refuseJson, respond, TEXT } from './respond.ts'
+
+export interface Site {
+  /** The body of `/key`. */
+  readonly key: string
+  /** The origin that clients use. */
+  url(): string
+  readonly proxies: TrustedProxies
+  /** The listener itself speaks TLS with a certificate that clients trust. */
+  readonly tls: boolean
+  loginPage(code: string): PendingLogin | undefined
+  /** What is wrong with the server; nothing when it is well. */
+  ailment(): string | undefined
+  metrics(): Promise<{ readonly type: string; readonly text: string }>
+  /** The REST API, for callers who bring a token. */
+  rest(req: IncomingMessage, res: ServerResponse): Promise<void>
+  /** Why a request for `/ts2021` was not upgraded. */
+  upgradeFault(req: IncomingMessage): string
+  mono(): number
+  wall(): number
+}
+
+/** Login codes are secrets of 50 bits and more; twenty guesses a minute find none. */
+const LOOKUPS = { burst: 20, perSecond: 20 / 60, customers: 10_000 }
+const CHALLENGE = /^[A-Za-z0-9.\-_:]{1,64}$/
+
+export function createRoutes(site: Site): RequestListener {
+  const lookups = new Buckets(LOOKUPS)
+
+  async function handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const [path = '', ...rest] = (req.url ?? '').split('?')
+    const query = rest.join('?')
+    if (path === '/ts2021') return refuse(res, 400, site.upgradeFault(req))
+    if (path.startsWith('/api/v2/') || path === '/api/v2') {
+      const why = apiRefusal(site, req)
+      if (why !== undefined) return refuseJson(res, 403, why)
+      return await site.rest(req, res)
+    }
+    if (req.method !== 'GET' && req.method !== 'HEAD') {
+      // Whoever sends a body to nowhere is not listened to until its end.
+      return refuse(res, KNOWN.has(path) ? 405 : 404, KNOWN.has(path) ? 'method not allowed' : 'not found', {
+        connection: 'close',
+        ...(KNOWN.has(path) ? { allow: 'GET, HEAD' } : {}),
+      })
+    }
+    switch (path) {
+      case '/':
+        return respond(
+          res,
+          200,
+          TEXT,
+          'This is a Sett coordination server. Join with: tailscale up --login-server URL\n',
+        )
+      case '/key':
+        if (versionInQuery(query) === undefined) return refuse(res, 400, 'want a capability version: /key?v=NUMBER')
+        return respond(res, 200, JSON_TEXT, site.key, { 'cache-control': 'no-store' })
+      case '/generate_204': {
+        const challenge = req.headers['x-tailscale-challenge']
+        const known = typeof challenge === 'string' && CHALLENGE.test(challenge)
+        res.writeHead(204, known ? { 'x-tailscale-response': `response ${challenge}` } : {}).end()
+        return
+      }
+      case '/healthz': {
+        const ailment = site.ailment()
+        return respond(res, ailment === undefined ? 200 : 503, TEXT, `${ailment ?? 'ok'}\n`, NO_STORE)
+      }
+      case '/metrics': {
+        if (!isLocal(site, req)) return refuse(res, 403, 'metrics are for this machine only: read them on it')
+        const { type, text } = await site.metrics()
+        return respond(res, 200, type, text, NO_STORE)
+      }
+      case '/robots.txt':
+        return respond(res, 200, TEXT, 'User-agent: *\nDisallow: /\n')
+      case '/bootstrap-dns':
+        return respond(res, 200, JSON_TEXT, await bootstrapDns(site.url(), query))
+    }
+    if (path.startsWith('/login/')) {
+      const page = login(req, path)
+      return respond(res, page.status, HTML, page.html, PAGE_HEADERS)
+    }
+    refuse(res, 404, 'not found')
+  }
+
+  function login(req: IncomingMessage, path: string): Page {
+    const { address } = site.proxies.client(req.socket.remoteAddress, req.headers)
+    if (!lookups.take(address, site.mono())) return tooManyLookups()
+    const code = codeInPath(path)
+    return code === undefined ? unknownLogin() : loginPage(site.loginPage(code), site.wall())
+  }
+
+  return (req, res) => {
+    handle(req, res).catch(() => {
+      if (res.headersSent) res.destroy()
+      else refuse(res, 500, 'internal error')
+    })
+  }
+}
+
+const NO_STORE = { 'cache-control': 'no-store' }
+const KNOWN: ReadonlySet<string> = new Set([
+  '/',
+  '/key',
+  '/generate_204',
+  '/healthz',
+  '/metrics',
+  '/robots.txt',
+  '/bootstrap-dns',
+])
+
+/**
+ * Does this come from this machine itself, and not through a proxy on it? A proxy that says nothing cannot be told
+ * apart; the ones in our documentation say whom they speak for.
+ */
+function isLocal(site: Site, req: IncomingMessage): boolean {
+  const peer = req.socket.remoteAddress
+  const { headers } = req
+  if (!isLoopback(peer)) return false
+  const forwarded = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'].some((name) => headers[name] !== undefined)
+  return !forwarded || isLoopback(site.proxies.client(peer, headers).address)
+}
+
+/** Why the REST API does not answer here, where its tokens could be read on the way; `undefined` when it does. */
+function apiRefusal(site: Site, req: IncomingMessage): string | undefined {
+  if (site.tls || site.proxies.client(req.socket.remoteAddress, req.headers).secure) return undefined
+  if (!isLocal(site, req)) {
+    return 'the API answers over TLS only, since whoever carries a token in clear text gives it away: give the server a certificate with --tls, put a trusted proxy in front of it, or ask on the machine itself'
+  }
+  // A web page that names this machine by a host of its own must not speak to it (DNS rebinding).
+  const host = (req.headers.host ?? '').replace(/:\d+$/, '')
+  if (host === 'localhost' || isLoopback(host) || host === new URL(site.url()).hostname) return undefined
+  return `the API does not answer to the name ${JSON.stringify(host)}: use localhost`
+}
+
+/**
+ * Addresses of this server for a client whose own DNS fails (control.md §11.3). Only our own name is looked up, so
+ * that nobody has us ask for theirs.
+ */
+async function bootstrapDns(url: string, query: string): Promise<string> {
+  const { hostname } = new URL(url)
+  const asked = new URLSearchParams(query).get('q')
+  if (asked === null || asked.toLowerCase() !== hostname || isIP(hostname) !== 0) return '{}'
+  try {
+    const found = await lookup(hostname, { all: true })
+    return JSON.stringify({ [hostname]: found.map((entry) => entry.address) })
+  } catch {
+    return '{}'
+  }
+}
