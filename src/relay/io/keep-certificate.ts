@@ -1,0 +1,63 @@
+/**
+ * Where the relay's certificate comes from: files that the operator names, or a self-signed one that is kept in
+ * the data folder, so that the pin in the DERP map outlives a restart.
+ */
+
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DAY_MS } from '../../base/clock.ts'
+import { MeshError } from '../../base/errors.ts'
+import { parseIp } from '../../base/ip.ts'
+import { makeSelfSigned } from './certificate.ts'
+import type { CertifiedKey } from './certificate.ts'
+
+/** One file for both, so that they can't get out of step. */
+const FILE = 'relay-certificate.pem'
+/** Replaced so long before it runs out. */
+const MARGIN_DAYS = 30
+
+/** Reads a certificate chain and its key from PEM files. @throws MeshError `config/invalid` */
+export async function readCertificate(certFile: string, keyFile: string): Promise<CertifiedKey> {
+  try {
+    const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')])
+    // Checked here, so that a wrong file is named now and not at the first handshake.
+    if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) throw new Error('not a pair')
+    return { cert, key }
+  } catch (cause) {
+    throw new MeshError('config/invalid', `Cannot read the relay's certificate from ${certFile} and ${keyFile}`, {
+      cause,
+    })
+  }
+}
+
+/**
+ * The self-signed certificate kept in `folder`; made when there is none, when it is about to run out, or when it
+ * lacks one of `hosts` (DNS names and IP addresses).
+ */
+export async function keepCertificate(folder: string, hosts: readonly string[], now: Date): Promise<CertifiedKey> {
+  const path = join(folder, FILE)
+  const kept = parse(await readFile(path, 'utf8').catch(() => ''))
+  if (kept !== undefined && isGood(new X509Certificate(kept.cert), hosts, now)) return kept
+  const made = makeSelfSigned(hosts, now)
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await writeFile(`${path}.new`, made.cert + made.key, { mode: 0o600 })
+  await rename(`${path}.new`, path)
+  return made
+}
+
+function parse(text: string): CertifiedKey | undefined {
+  const cert = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n/.exec(text)?.[0]
+  const key = /-----BEGIN PRIVATE KEY-----[^-]+-----END PRIVATE KEY-----\n/.exec(text)?.[0]
+  return cert === undefined || key === undefined ? undefined : { cert, key }
+}
+
+function isGood(certificate: X509Certificate, hosts: readonly string[], now: Date): boolean {
+  const until = new Date(certificate.validTo).getTime() - MARGIN_DAYS * DAY_MS
+  return (
+    until > now.getTime() &&
+    hosts.every(
+      (host) => (parseIp(host) === undefined ? certificate.checkHost(host) : certificate.checkIP(host)) !== undefined,
+    )
+  )
+}
