@@ -14,6 +14,7 @@ import { codeName, connectionFault, DEFAULT_WINDOW, FLAG, FRAME, MAX_31, SETTING
 import type { Fault, H2Code } from './codes.ts'
 import { checkTrailers } from './fields.ts'
 import { ReceiveWindow, widen } from './flow.ts'
+import { checkFrame, unpad } from './frame-rules.ts'
 import {
   FrameReader,
   goawayFrame,
@@ -27,7 +28,7 @@ import {
   windowUpdateFrame,
 } from './frames.ts'
 import type { Frame } from './frames.ts'
-import { HeaderGatherer, unpad } from './header-block.ts'
+import { HeaderGatherer } from './header-block.ts'
 import type { HeaderBlock } from './header-block.ts'
 import { HeaderDecoder, HeaderEncoder } from './hpack.ts'
 import type { Field, HeaderList } from './hpack.ts'
@@ -37,10 +38,8 @@ import { Outbox } from './outbox.ts'
 import { COST, Patience } from './patience.ts'
 import { INITIAL_SETTINGS, readSettings } from './settings.ts'
 import type { PeerSettings } from './settings.ts'
-import { Stream } from './stream.ts'
+import { Stream, StreamTable } from './stream.ts'
 
-/** Streams we gave up whose late frames are let pass; older ones are forgotten. */
-const ABANDONED = 128
 /** DATA that one `take` hands over unless told otherwise. */
 const TAKE_BYTES = 65_536
 /** An honest receiver opens its window by more than this at a time. */
@@ -52,8 +51,7 @@ export abstract class Connection<E> {
   /** The highest stream that the client has opened. */
   protected lastStream = 0
   readonly #role: 'server' | 'client'
-  readonly #streams = new Map<number, Stream>()
-  readonly #abandoned = new Set<number>()
+  readonly #streams = new StreamTable()
   readonly #reader = new FrameReader()
   readonly #gatherer: HeaderGatherer
   readonly #decoder: HeaderDecoder
@@ -71,7 +69,13 @@ export abstract class Connection<E> {
   #failed = false
 
   protected constructor(role: 'server' | 'client', limits: Partial<H2Limits>) {
-    this.limits = { ...DEFAULT_LIMITS, ...limits }
+    const given = { ...DEFAULT_LIMITS, ...limits }
+    this.limits = {
+      ...given,
+      // The peer may use what everybody starts with before it hears of less.
+      streamWindow: Math.max(DEFAULT_WINDOW, given.streamWindow),
+      connectionWindow: Math.max(DEFAULT_WINDOW, given.connectionWindow),
+    }
     this.#role = role
     this.#prefaceLeft = role === 'server' ? PREFACE.length : 0
     this.#gatherer = new HeaderGatherer(this.limits.headerBlockBytes, this.limits.continuations)
@@ -170,7 +174,7 @@ export abstract class Connection<E> {
     const stream = this.#streams.get(id)
     if (stream === undefined) return
     this.#close(stream)
-    this.#abandon(id)
+    this.#streams.abandon(id)
     this.#outbox.send(resetFrame(id, code))
   }
 
@@ -216,7 +220,7 @@ export abstract class Connection<E> {
 
   protected open(id: number): Stream {
     const stream = new Stream(id, this.peer.initialWindow, this.limits.streamWindow)
-    this.#streams.set(id, stream)
+    this.#streams.add(stream)
     return stream
   }
 
@@ -226,7 +230,7 @@ export abstract class Connection<E> {
 
   /** Lets late frames of a stream pass that we do not follow any more. */
   protected abandon(id: number): void {
-    this.#abandon(id)
+    this.#streams.abandon(id)
   }
 
   protected sendHeaders(stream: Stream, fields: readonly Field[], end: boolean): void {
@@ -256,15 +260,13 @@ export abstract class Connection<E> {
   // Frames, one kind each. Each says what the peer broke, if anything.
 
   #frame(frame: Frame): Fault | undefined {
-    const { type, stream } = frame
+    const { type } = frame
     if (!this.#greeted && (type !== FRAME.SETTINGS || (frame.flags & FLAG.ACK) !== 0))
       return connectionFault('PROTOCOL_ERROR', 'first frame is not SETTINGS')
     if (this.#gatherer.stream !== undefined && type !== FRAME.CONTINUATION)
       return connectionFault('PROTOCOL_ERROR', 'frame within a header block')
-    const ofStream = type <= FRAME.RST_STREAM || type === FRAME.CONTINUATION
-    const ofConnection = type === FRAME.SETTINGS || type === FRAME.PING || type === FRAME.GOAWAY
-    if (ofStream && stream === 0) return connectionFault('PROTOCOL_ERROR', 'frame needs a stream')
-    if (ofConnection && stream !== 0) return connectionFault('PROTOCOL_ERROR', 'frame can have no stream')
+    const fault = checkFrame(frame)
+    if (fault !== undefined) return fault
     switch (type) {
       case FRAME.DATA:
         return this.#onData(frame)
@@ -272,8 +274,6 @@ export abstract class Connection<E> {
         return this.#onHeaders(this.#gatherer.begin(frame))
       case FRAME.CONTINUATION:
         return this.#onHeaders(this.#gatherer.go(frame))
-      case FRAME.PRIORITY:
-        return this.#onPriority(frame)
       case FRAME.RST_STREAM:
         return this.#onReset(frame)
       case FRAME.SETTINGS:
@@ -287,6 +287,7 @@ export abstract class Connection<E> {
       case FRAME.WINDOW_UPDATE:
         return this.#onWindowUpdate(frame)
       default:
+        // Priorities, and whatever was invented since.
         return this.#spend(COST.idleFrame)
     }
   }
@@ -300,7 +301,7 @@ export abstract class Connection<E> {
     const stream = this.#streams.get(id)
     if (stream === undefined || !stream.receiving) {
       this.#giveBack(payload.length)
-      return this.#abandoned.has(id) ? undefined : streamFault(id, 'STREAM_CLOSED', 'DATA after the end')
+      return this.#streams.wasAbandoned(id) ? undefined : streamFault(id, 'STREAM_CLOSED', 'DATA after the end')
     }
     stream.held += payload.length
     if (!stream.receiveWindow.take(payload.length))
@@ -334,24 +335,13 @@ export abstract class Connection<E> {
     }
     const stream = this.#streams.get(id)
     if (stream === undefined)
-      return this.#abandoned.has(id) ? undefined : connectionFault('STREAM_CLOSED', 'HEADERS on a closed stream')
+      return this.#streams.wasAbandoned(id) ? undefined : connectionFault('STREAM_CLOSED', 'HEADERS on a closed stream')
     if (!stream.receiving) return streamFault(id, 'STREAM_CLOSED', 'HEADERS after the end')
     return block.fault ?? this.moreHeaders(stream, list, endStream)
   }
 
-  #onPriority(frame: Frame): Fault | undefined {
-    const code = frame.payload.length === 5 ? 'PROTOCOL_ERROR' : 'FRAME_SIZE_ERROR'
-    if (code === 'FRAME_SIZE_ERROR' || (readU32(frame.payload, 0) & MAX_31) === frame.stream) {
-      const why = 'malformed PRIORITY'
-      // RST_STREAM may not be sent on a stream that isn't open.
-      return this.#streams.has(frame.stream) ? streamFault(frame.stream, code, why) : connectionFault(code, why)
-    }
-    return this.#spend(COST.idleFrame)
-  }
-
   #onReset(frame: Frame): Fault | undefined {
     const { stream: id, payload } = frame
-    if (payload.length !== 4) return connectionFault('FRAME_SIZE_ERROR', 'malformed RST_STREAM')
     if (this.#idle(id)) return connectionFault('PROTOCOL_ERROR', 'RST_STREAM on an idle stream')
     const stream = this.#streams.get(id)
     if (stream === undefined) return this.#spend(COST.idleFrame)
@@ -363,10 +353,8 @@ export abstract class Connection<E> {
   #onSettings(frame: Frame): Fault | undefined {
     const { payload } = frame
     if ((frame.flags & FLAG.ACK) !== 0) {
-      if (payload.length !== 0) return connectionFault('FRAME_SIZE_ERROR', 'malformed SETTINGS')
       return this.#settingsOut-- > 0 ? undefined : this.#spend(COST.idleFrame)
     }
-    if (payload.length % 6 !== 0) return connectionFault('FRAME_SIZE_ERROR', 'malformed SETTINGS')
     const settings = readSettings(payload, this.peer, this.#role === 'client')
     if ('kind' in settings) return settings
     const change = settings.initialWindow - this.peer.initialWindow
@@ -374,7 +362,7 @@ export abstract class Connection<E> {
     this.#greeted = true
     this.#outbox.reply(settingsAckFrame())
     if (change !== 0) {
-      for (const stream of this.#streams.values()) {
+      for (const stream of this.#streams) {
         const window = widen(stream.sendWindow, change)
         if (window === undefined) return connectionFault('FLOW_CONTROL_ERROR', 'window is beyond 2^31-1')
         stream.sendWindow = window
@@ -385,7 +373,6 @@ export abstract class Connection<E> {
   }
 
   #onPing(frame: Frame): Fault | undefined {
-    if (frame.payload.length !== 8) return connectionFault('FRAME_SIZE_ERROR', 'malformed PING')
     if ((frame.flags & FLAG.ACK) === 0) {
       this.#outbox.reply(pingFrame(frame.payload, true))
       return this.#spend(COST.idleFrame)
@@ -397,17 +384,16 @@ export abstract class Connection<E> {
   }
 
   #onGoaway(frame: Frame): Fault | undefined {
-    if (frame.payload.length < 8) return connectionFault('FRAME_SIZE_ERROR', 'malformed GOAWAY')
     const lastStream = readU32(frame.payload, 0) & MAX_31
     const code = codeName(readU32(frame.payload, 4))
     this.emit({ kind: 'goaway', code, lastStream })
     this.#peerLeaving = true
     if (this.#role === 'client') {
       // The server has not touched these, so they may be sent again elsewhere. (RFC 9113 §6.8)
-      for (const stream of this.#streams.values()) {
+      for (const stream of this.#streams) {
         if (stream.id <= lastStream) continue
         this.#close(stream)
-        this.#abandon(stream.id)
+        this.#streams.abandon(stream.id)
         this.emit({ kind: 'reset', stream: stream.id, code: 'REFUSED_STREAM', by: 'peer' })
       }
     }
@@ -416,7 +402,6 @@ export abstract class Connection<E> {
 
   #onWindowUpdate(frame: Frame): Fault | undefined {
     const { stream: id, payload } = frame
-    if (payload.length !== 4) return connectionFault('FRAME_SIZE_ERROR', 'malformed WINDOW_UPDATE')
     if (id !== 0 && this.#idle(id)) return connectionFault('PROTOCOL_ERROR', 'WINDOW_UPDATE on an idle stream')
     const increment = readU32(payload, 0) & MAX_31
     const cost = increment < SMALL_WINDOW ? this.#spend(COST.smallWindow) : undefined
@@ -441,7 +426,8 @@ export abstract class Connection<E> {
 
   #answer(fault: Fault | undefined): void {
     if (fault === undefined) return
-    if (fault.kind === 'connection') {
+    // RST_STREAM can't be said of a stream that was never opened. (RFC 9113 §6.4)
+    if (fault.kind === 'connection' || this.#idle(fault.stream)) {
       this.#fail(fault.code, fault.why)
       return
     }
@@ -450,7 +436,7 @@ export abstract class Connection<E> {
       this.#close(stream)
       this.emit({ kind: 'reset', stream: fault.stream, code: fault.code, by: 'us' })
     }
-    this.#abandon(fault.stream)
+    this.#streams.abandon(fault.stream)
     this.#outbox.reply(resetFrame(fault.stream, fault.code))
     // A peer that has us reset its streams wastes as much of our work as one that resets them itself.
     const cost = this.#spend(fault.code === 'REFUSED_STREAM' ? COST.refusedStream : COST.reset)
@@ -459,7 +445,7 @@ export abstract class Connection<E> {
 
   #fail(code: H2Code, why: string): void {
     this.#failed = true
-    for (const stream of this.#streams.values()) stream.queue.clear()
+    for (const stream of this.#streams) stream.queue.clear()
     this.#streams.clear()
     this.#gatherer.clear()
     this.#outbox.clear()
@@ -492,7 +478,7 @@ export abstract class Connection<E> {
     } else if (this.#role === 'server') {
       // The answer is whole, so nobody will read the rest of the request. (RFC 9113 §8.1)
       this.#close(stream)
-      this.#abandon(stream.id)
+      this.#streams.abandon(stream.id)
       this.#outbox.send(resetFrame(stream.id, 'NO_ERROR'))
     }
   }
@@ -502,15 +488,6 @@ export abstract class Connection<E> {
     this.#outbox.forget(stream)
     this.#giveBack(stream.held)
     stream.held = 0
-  }
-
-  #abandon(id: number): void {
-    this.#abandoned.add(id)
-    if (this.#abandoned.size > ABANDONED)
-      for (const oldest of this.#abandoned) {
-        this.#abandoned.delete(oldest)
-        break
-      }
   }
 
   #giveBack(bytes: number): void {

@@ -4,6 +4,7 @@ import type { Bytes } from '../../base/bytes.ts'
 import { concat } from '../../base/bytes.ts'
 import { connectionFault, FLAG, streamFault } from './codes.ts'
 import type { Fault } from './codes.ts'
+import { unpad } from './frame-rules.ts'
 import { readU32 } from './frames.ts'
 import type { Frame } from './frames.ts'
 
@@ -71,13 +72,4 @@ export class HeaderGatherer {
   clear(): void {
     this.#open = undefined
   }
-}
-
-/** The payload of DATA or HEADERS without its padding; `undefined` when there is more padding than frame. (RFC 9113 §6.1) */
-export function unpad(frame: Frame): Bytes | undefined {
-  const { payload } = frame
-  if ((frame.flags & FLAG.PADDED) === 0) return payload
-  const padding = payload[0]
-  if (padding === undefined || padding >= payload.length) return undefined
-  return payload.subarray(1, payload.length - padding)
 }

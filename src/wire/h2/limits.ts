@@ -5,7 +5,7 @@ import type { H2Code } from './codes.ts'
 export type H2Limits = {
   /** Streams that the peer may have open at once; more are refused. */
   readonly concurrentStreams: number
-  /** Bytes of one body, and of all bodies together, that may lie unused (see `consumed`). */
+  /** Bytes of one body, and of all bodies together, that may lie unused (see `consumed`); 65,535 at least. */
   readonly streamWindow: number
   readonly connectionWindow: number
   /** A decoded header list, counted as RFC 9113 §6.5.2 counts: 32 bytes a field and its characters. */

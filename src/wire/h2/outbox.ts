@@ -50,6 +50,7 @@ export class Outbox {
   /** Looks again at a stream whose queue, end or window has changed. */
   wake(stream: Stream): void {
     if (stream.wantsToSend && (stream.sendWindow > 0 || stream.queue.length === 0)) this.#ready.add(stream)
+    else this.#ready.delete(stream)
   }
 
   forget(stream: Stream): void {
@@ -100,8 +101,7 @@ export class Outbox {
 
   #takeFrame(stream: Stream, out: Uint8Array[]): number {
     const { queue } = stream
-    const length = Math.min(queue.length, FRAME_BYTES, stream.sendWindow, this.window)
-    const size = Math.max(0, length)
+    const size = queue.length === 0 ? 0 : Math.min(queue.length, FRAME_BYTES, stream.sendWindow, this.window)
     const end = stream.ending && size === queue.length
     out.push(dataHeader(stream.id, size, end))
     queue.move(size, out)
