@@ -62,9 +62,7 @@ export const Device = z
   .meta({ id: 'Device' })
 export type Device = z.infer<typeof Device>
 
-export const DeviceRoutes = z
-  .object({ advertisedRoutes: strings, enabledRoutes: strings })
-  .meta({ id: 'DeviceRoutes' })
+export const DeviceRoutes = z.object({ advertisedRoutes: strings, enabledRoutes: strings }).meta({ id: 'DeviceRoutes' })
 export type DeviceRoutes = z.infer<typeof DeviceRoutes>
 
 export const AttributeValue = z.union([z.string().max(512), z.number(), z.boolean()])

@@ -47,9 +47,6 @@ export const Description = Line(50)
 
 /** Lists of tags in a request. Which texts are tags is decided with the whole list, for one message (api-v2.md §4.1). */
 export const Tags = z.array(z.string().max(256)).max(128)
-export function isTag(text: string): boolean {
-  return /^tag:[A-Za-z][A-Za-z0-9-]*$/.test(text)
-}
 
 export const ROLES = ['owner', 'member', 'admin', 'it-admin', 'network-admin', 'billing-admin', 'auditor'] as const
 export const Role = z.enum(ROLES)
@@ -69,7 +66,10 @@ export const UserName = z.string().min(1).max(254).meta({ description: 'Login na
 
 export const DnsLabel = z
   .string()
-  .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'want a DNS label: lower-case letters, digits and inner hyphens, at most 63')
+  .regex(
+    /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
+    'want a DNS label: lower-case letters, digits and inner hyphens, at most 63',
+  )
 
 /** Longest life of a key or token, and what it gets when it names none: 90 days, in seconds (api-v2.md §2, §4.4). */
 export const MAX_EXPIRY_S = 90 * 24 * 3600

@@ -22,9 +22,7 @@ export const CreateKey = z.object({
     .object({
       devices: z
         .object({
-          create: z
-            .object({ reusable: flag, ephemeral: flag, preauthorized: flag, tags: Tags.nullish() })
-            .prefault({}),
+          create: z.object({ reusable: flag, ephemeral: flag, preauthorized: flag, tags: Tags.nullish() }).prefault({}),
         })
         .prefault({}),
     })

@@ -1,0 +1,92 @@
+/**
+ * What a handler has in hand: who calls, the tailnet that the call is about, and ways to change just that.
+ *
+ * Which of the three shapes a route gets follows from the route: its tailnet, the server, or neither.
+ */
+
+import type { Dice } from '../../base/bytes.ts'
+import type { Wall } from '../../base/clock.ts'
+import type { Input, Reply, RouteId, Routes } from '../../wire/api/routes.ts'
+import type { Sha256 } from '../model/credentials.ts'
+import type { Ledger, Plan } from '../model/ledger.ts'
+import type { TailnetState } from '../model/model.ts'
+import type { Node, PendingLogin, Tailnet, TailnetNum, Write } from '../model/records.ts'
+import type { Answer } from './answer.ts'
+import type { Place } from './authorise.ts'
+import type { Caller } from './caller.ts'
+
+/** What is known outside the records. */
+export interface Live {
+  isOnline(tailnet: TailnetNum, node: number): boolean
+  /** The name of a relay region, as `clientConnectivity` shows it. */
+  regionName(region: number): string | undefined
+}
+
+export interface RestConfig {
+  readonly version: string
+  /** Where clients reach this server. */
+  readonly url: string
+  readonly started: Wall
+  /** New tailnets get a label of their own under this domain. */
+  readonly tailnetDomain: string
+}
+
+export interface Tools {
+  readonly dice: Dice
+  readonly sha256: Sha256
+  readonly nextId: Ledger['nextId']
+  readonly config: RestConfig
+}
+
+/** The tailnet as it is at one moment, and who asks. */
+export interface At extends Place {
+  readonly caller: Caller
+  readonly now: Wall
+  readonly live: Live
+}
+
+/** The two records of the server's own scope that a tailnet's administrators touch, and nothing else of it. */
+export interface Shared {
+  login(code: string): PendingLogin | undefined
+  writeLogin(login: PendingLogin): Write
+  writeTailnet(record: Tailnet): Write
+}
+
+/** For routes that are about no tailnet in particular. */
+export interface OpenCall {
+  readonly caller: Caller
+  readonly now: Wall
+  readonly live: Live
+  readonly tools: Tools
+  /** The tailnets that the caller may see. */
+  readonly visible: readonly Place[]
+}
+
+export interface Call extends OpenCall {
+  readonly at: At
+  /** Changes the tailnet. The builder sees it as it is then; who may do this is looked at again each time. */
+  readonly change: <T>(build: (at: At) => Plan<Answer<T>>) => Promise<Answer<T>>
+  readonly shared: Shared
+  readonly changeShared: <T>(build: (at: At, shared: Shared) => Plan<Answer<T>>) => Promise<Answer<T>>
+}
+
+export interface ServerCall extends OpenCall {
+  readonly scope: TailnetState
+  readonly change: <T>(build: (scope: TailnetState, now: Wall) => Plan<Answer<T>>) => Promise<Answer<T>>
+}
+
+type CallOf<Id extends RouteId> = Routes[Id]['access']['kind'] extends 'server'
+  ? ServerCall
+  : Routes[Id]['path'] extends `${string}${'{tailnet}' | '{deviceId}' | '{userId}'}${string}`
+    ? Call
+    : OpenCall
+
+export type Handler<Id extends RouteId> = (
+  call: CallOf<Id>,
+  input: Input<Id>,
+) => Answer<Reply<Id>> | Promise<Answer<Reply<Id>>>
+export type Handlers<Ids extends RouteId = RouteId> = { readonly [Id in Ids]: Handler<Id> }
+
+export function isOnline(at: At, node: Node): boolean {
+  return at.live.isOnline(at.tailnet.num, node.id)
+}

@@ -1,0 +1,99 @@
+/**
+ * Who is asking: first what a request proves, then what that is worth in the tailnet as it stands.
+ *
+ * The proof is made once for each request, since it compares secrets; its worth is looked up anew whenever a
+ * transaction is built, so that a token revoked in between changes nothing any more.
+ */
+
+import { fromBase64, textOf } from '../../base/bytes.ts'
+import type { Wall } from '../../base/clock.ts'
+import { grants } from '../../wire/api/scopes.ts'
+import type { Act, Scope } from '../../wire/api/scopes.ts'
+import { isSecretOf, keyState, parseKeyText } from '../model/credentials.ts'
+import type { Sha256 } from '../model/credentials.ts'
+import type { Model, TailnetState } from '../model/model.ts'
+import type { Check, Role, User } from '../model/records.ts'
+import { refuse } from './answer.ts'
+import type { Refusal } from './answer.ts'
+import { rolePermits } from './roles.ts'
+
+/** What the shell may vouch for: the caller is the server's own administrator, seen over its Unix socket. */
+export interface Identity {
+  readonly kind: 'server'
+}
+
+/** What a request has proved. */
+export type Proof = Identity | { readonly kind: 'token'; readonly id: string }
+
+export type Caller =
+  | { readonly kind: 'server' }
+  | {
+      readonly kind: 'token'
+      readonly id: string
+      readonly tailnet: TailnetState
+      readonly scopes: readonly string[]
+      /** Absent for a token that belongs to the tailnet rather than to somebody. */
+      readonly user: User | undefined
+    }
+
+const INVALID = refuse(401, 'API token invalid')
+
+/** Reads the credential of a request: `Bearer`, or Basic with the token as its user name (api-v2.md §2). */
+export function prove(authorization: string | null, model: Model, sha256: Sha256): Proof | Refusal {
+  if (authorization === null)
+    return refuse(401, 'API token missing: send it as a Bearer token, or as the user name of Basic authentication')
+  const text = credentialOf(authorization)
+  const parsed = text === undefined ? undefined : parseKeyText(text)
+  // Auth keys let devices join; they open nothing here.
+  if (parsed === undefined || parsed.type !== 'api') return INVALID
+  const found = model.keyById(parsed.id)
+  if (found === undefined || found.key.type !== 'api') return INVALID
+  return isSecretOf(sha256, found.key, parsed.secret) ? { kind: 'token', id: parsed.id } : INVALID
+}
+
+function credentialOf(authorization: string): string | undefined {
+  const m = /^(Bearer|Basic) +(\S+) *$/i.exec(authorization)
+  if (m === null) return undefined
+  if ((m[1] as string).toLowerCase() === 'bearer') return m[2] as string
+  const bytes = fromBase64(m[2] as string)
+  return bytes === undefined ? undefined : textOf(bytes)?.split(':', 1)[0]
+}
+
+/** What a proof is worth now. A token that has run out may be told so: its secret was right. */
+export function callerOf(proof: Proof, model: Model, now: Wall): Caller | Refusal {
+  if (proof.kind === 'server') return proof
+  const found = model.keyById(proof.id)
+  if (found === undefined) return INVALID
+  const { tailnet, key } = found
+  const state = keyState(tailnet, key, now)
+  if (state === 'valid')
+    return { kind: 'token', id: key.id, tailnet, scopes: key.scopes, user: tailnet.usersById.get(key.user) }
+  return state === 'expired' ? refuse(401, 'API token expired') : INVALID
+}
+
+/** The caller's role; tokens of nobody in particular have an admin's rights, within their scopes. */
+export function roleOf(caller: Caller): Role {
+  if (caller.kind === 'server') return 'owner'
+  return caller.user?.role ?? 'admin'
+}
+
+/** Id of the user behind the caller, 0 for the server and for tokens of nobody. */
+export function userIdOf(caller: Caller): number {
+  return caller.kind === 'token' ? (caller.user?.id ?? 0) : 0
+}
+
+/** May the caller do this at all? Both its scopes and its user's role must say so. */
+export function may(caller: Caller, scope: Scope, act: Act): boolean {
+  if (caller.kind === 'server') return true
+  return grants(caller.scopes, scope, act) && rolePermits(roleOf(caller), scope, act)
+}
+
+/** The records that made the caller what it is: a transaction of its tailnet rests on them. */
+export function checksOf(caller: Caller): Check[] {
+  if (caller.kind === 'server') return []
+  const { tailnet, id, user } = caller
+  const checks: Check[] = [{ kind: 'key', id, version: tailnet.version('key', id) }]
+  if (user !== undefined)
+    checks.push({ kind: 'user', id: String(user.id), version: tailnet.version('user', String(user.id)) })
+  return checks
+}

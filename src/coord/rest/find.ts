@@ -1,0 +1,23 @@
+/** Finds users of a tailnet the way people name them. */
+
+import type { TailnetState } from '../model/model.ts'
+import type { User } from '../model/records.ts'
+
+/** By login name, in any case, or by id. */
+export function findUser(tailnet: TailnetState, text: string): User | undefined {
+  const holder = tailnet.get('holder', loginHolder(text))?.holder
+  if (holder !== undefined) return tailnet.usersById.get(holder)
+  return tailnet.usersByLogin.get(text) ?? (/^[1-9]\d*$/.test(text) ? tailnet.usersById.get(Number(text)) : undefined)
+}
+
+/** The one owner of a tailnet; `undefined` while it has no users. */
+export function ownerIn(tailnet: TailnetState): User | undefined {
+  for (const user of tailnet.usersById.values()) if (user.role === 'owner') return user
+  return undefined
+}
+
+/** Under which id the holder of a login name is kept. */
+export function loginHolder(loginName: string): string {
+  return `login-name/${loginName.toLowerCase()}`
+}
+export const OWNER_HOLDER = 'owner'

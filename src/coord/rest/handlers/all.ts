@@ -1,0 +1,25 @@
+/** Which function answers which route: all of them, or it does not compile. */
+
+import type { RouteId } from '../../../wire/api/routes.ts'
+import type { Answer } from '../answer.ts'
+import type { AnyCall } from '../begin.ts'
+import type { Handlers } from '../call.ts'
+import type { AnyInput } from '../input.ts'
+import { deviceHandlers } from './devices.ts'
+import { keyHandlers } from './keys.ts'
+import { settHandlers } from './sett.ts'
+import { settingsHandlers } from './settings.ts'
+import { userHandlers } from './users.ts'
+
+const handlers: Handlers = {
+  ...deviceHandlers,
+  ...keyHandlers,
+  ...userHandlers,
+  ...settingsHandlers,
+  ...settHandlers,
+}
+
+/** The one step that types cannot follow: a call and an input made for `id` go to the handler of `id`. */
+export function handlerOf(id: RouteId): (call: AnyCall, input: AnyInput) => Answer<unknown> | Promise<Answer<unknown>> {
+  return handlers[id] as never
+}

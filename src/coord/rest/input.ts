@@ -1,0 +1,91 @@
+/**
+ * Reads what a request carries against its route's schemas. What comes out has the schema's type; what does not
+ * fit is refused with the place and what was wanted there, and never with what stood there.
+ */
+
+import * as z from 'zod'
+import { concat, textOf } from '../../base/bytes.ts'
+import type { RouteShape } from '../../wire/api/route.ts'
+import { routes } from '../../wire/api/routes.ts'
+import type { RouteId } from '../../wire/api/routes.ts'
+import { done, refuse } from './answer.ts'
+import type { Answer } from './answer.ts'
+
+/** Nothing that the API takes so far comes near this. */
+export const MAX_BODY = 1 << 20
+
+export interface AnyInput {
+  readonly params: Record<string, unknown>
+  readonly query: unknown
+  readonly body: unknown
+}
+
+/** An id that cannot be one is simply not found. */
+export function readParams(id: RouteId, raw: Readonly<Record<string, string>>): Answer<Record<string, unknown>> {
+  const parsed = (routes[id] as RouteShape).params.safeParse(raw)
+  return parsed.success ? done(parsed.data) : refuse(404, `Not found: ${explain(parsed.error)}`)
+}
+
+export async function readInput(
+  id: RouteId,
+  params: Record<string, unknown>,
+  url: URL,
+  request: Request,
+): Promise<Answer<AnyInput>> {
+  const shape: RouteShape = routes[id]
+  const query = shape.query?.safeParse(queryOf(url))
+  if (query?.success === false) return refuse(400, `Cannot read the query: ${explain(query.error)}`)
+  if (shape.body === undefined) return done({ params, query: query?.data ?? {}, body: undefined })
+
+  const bytes = await readBody(request)
+  if (bytes === undefined) return refuse(413, `The request is larger than ${MAX_BODY} bytes`)
+  const json = parseJson(bytes)
+  if (json === undefined) return refuse(400, 'Cannot read the request: its body is not JSON')
+  const body = shape.body.safeParse(json.value)
+  if (!body.success) return refuse(400, `Cannot read the request: ${explain(body.error)}`)
+  return done({ params, query: query?.data ?? {}, body: body.data })
+}
+
+/** Each member once as a text, or several times as a list. */
+function queryOf(url: URL): Record<string, string | string[]> {
+  const query = new Map<string, string | string[]>()
+  for (const key of new Set(url.searchParams.keys())) {
+    const values = url.searchParams.getAll(key)
+    query.set(key, values.length === 1 ? (values[0] as string) : values)
+  }
+  return Object.fromEntries(query)
+}
+
+/** The whole body; `undefined` as soon as it is known to be too long. */
+async function readBody(request: Request): Promise<Uint8Array | undefined> {
+  if (Number(request.headers.get('content-length') ?? 0) > MAX_BODY) return undefined
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const part of request.body ?? []) {
+    length += part.length
+    if (length > MAX_BODY) return undefined
+    parts.push(part)
+  }
+  return concat(parts)
+}
+
+/** An empty body says nothing, which is what an empty object says. */
+function parseJson(bytes: Uint8Array): { readonly value: unknown } | undefined {
+  const text = textOf(bytes)
+  if (text === undefined) return undefined
+  if (text.trim() === '') return { value: {} }
+  try {
+    return { value: JSON.parse(text) as unknown }
+  } catch {
+    return undefined
+  }
+}
+
+/** The first thing that is wrong, and where. */
+function explain(error: z.ZodError): string {
+  const [issue] = error.issues
+  if (issue === undefined) return 'not as wanted'
+  // Names of members come from the request; long ones say nothing to anybody.
+  const place = issue.path.map((part) => String(part).slice(0, 64)).join('.')
+  return place === '' ? issue.message : `${place}: ${issue.message}`
+}

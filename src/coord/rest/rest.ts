@@ -1,0 +1,114 @@
+/**
+ * The REST API: what happens to a request, from top to bottom. (api-v2.md §1 to §4)
+ *
+ *   route -> proof -> permit -> input -> handler -> answer
+ *
+ * A stranger's request ends at its proof: nothing of it is read, parsed or looked up but its credential. Whatever
+ * goes wrong, the answer is JSON with a message and nothing else.
+ */
+
+import type { Dice } from '../../base/bytes.ts'
+import { MeshError } from '../../base/errors.ts'
+import { BASE_PATH } from '../../wire/api/route.ts'
+import type { RouteId } from '../../wire/api/routes.ts'
+import type { Sha256 } from '../model/credentials.ts'
+import type { Ledger } from '../model/ledger.ts'
+import type { TailnetNum } from '../model/records.ts'
+import { refuse } from './answer.ts'
+import type { Answer } from './answer.ts'
+import { authorise } from './authorise.ts'
+import { beginCall } from './begin.ts'
+import type { Live, RestConfig, Tools } from './call.ts'
+import { callerOf, prove } from './caller.ts'
+import type { Identity } from './caller.ts'
+import { handlerOf } from './handlers/all.ts'
+import { readInput, readParams } from './input.ts'
+import { matchRoute } from './match.ts'
+import { respond } from './respond.ts'
+import { noteUse } from './use.ts'
+
+export type { Identity } from './caller.ts'
+export type { Live, RestConfig } from './call.ts'
+
+export interface RestOptions {
+  readonly ledger: Ledger
+  readonly dice: Dice
+  readonly primitives: { readonly sha256: Sha256 }
+  readonly config: RestConfig
+  readonly live: Live
+  /** Told of every request that a credential came with, for logs; never told what was in it. */
+  readonly onRequest?: (seen: Seen) => void
+  /** Told of what went wrong inside; the caller hears only that something did. */
+  readonly onError?: (error: unknown, route: RouteId) => void
+}
+
+export interface Seen {
+  readonly route: RouteId
+  readonly status: number
+  /** Id of the token, or `server`. */
+  readonly by: string
+  readonly tailnet?: TailnetNum
+}
+
+export interface Rest {
+  /** @param identity What the shell vouches for; `undefined`: the request must bring a token. */
+  fetch(request: Request, identity: Identity | undefined): Promise<Response>
+}
+
+export function createRest(options: RestOptions): Rest {
+  const { ledger, live, onRequest, onError } = options
+  const { sha256 } = options.primitives
+  const tools: Tools = {
+    dice: options.dice,
+    sha256,
+    nextId: (counter) => ledger.nextId(counter),
+    config: options.config,
+  }
+
+  async function answer(request: Request, identity: Identity | undefined, id: RouteId, raw: Params, url: URL) {
+    const { model } = ledger
+    const now = ledger.now()
+    const proof = identity ?? prove(request.headers.get('authorization'), model, sha256)
+    if (proof.kind === 'refused') return proof
+    const caller = callerOf(proof, model, now)
+    if (caller.kind === 'refused') return caller
+    const by = caller.kind === 'server' ? 'server' : caller.id
+    const seen = (result: Answer<unknown>, tailnet?: TailnetNum) => {
+      const status = result.kind === 'done' ? 200 : result.status
+      onRequest?.({ route: id, status, by, ...(tailnet === undefined ? {} : { tailnet }) })
+      return result
+    }
+
+    await noteUse(ledger, caller)
+    const params = readParams(id, raw)
+    if (params.kind === 'refused') return seen(params)
+    const permit = authorise(id, params.reply, caller, model)
+    if (permit.kind === 'refused') return seen(permit)
+    const input = await readInput(id, params.reply, url, request)
+    if (input.kind === 'refused') return seen(input)
+    const call = beginCall({ id, params: params.reply, proof, caller, permit, now, ledger, live, tools })
+    return seen(await handlerOf(id)(call, input.reply), permit.place?.record.num)
+  }
+
+  return {
+    async fetch(request, identity) {
+      const url = new URL(request.url)
+      const match = matchRoute(request.method, url.pathname)
+      if (match.kind === 'unknown') return respond(refuse(404, `There is nothing at this path of ${BASE_PATH}`))
+      if (match.kind === 'wrong-method')
+        return respond(refuse(405, `This path takes ${match.allow.join(', ')}`), { allow: match.allow.join(', ') })
+      try {
+        return respond(await answer(request, identity, match.id, match.params, url))
+      } catch (error) {
+        onError?.(error, match.id)
+        return error instanceof MeshError && error.code === 'store/unavailable'
+          ? respond(
+              refuse(503, 'The server cannot reach its database: try again; it is not known whether this was done'),
+            )
+          : respond(refuse(500, 'Something went wrong inside the server; its log says what'))
+      }
+    },
+  }
+}
+
+type Params = Readonly<Record<string, string>>

@@ -1,0 +1,59 @@
+/** The objects that Sett's API has beyond Tailscale's. */
+
+import { formatTime } from '../../../base/clock.ts'
+import type { Wall } from '../../../base/clock.ts'
+import { shortKey } from '../../../base/keys.ts'
+import type { AddressHistory, Login, Tailnet } from '../../../wire/api/sett-objects.ts'
+import type { AddressRecord, PendingLogin } from '../../model/records.ts'
+import type { TailnetState } from '../../model/model.ts'
+import type { Place } from '../authorise.ts'
+import type { Live } from '../call.ts'
+
+export function viewLogin(login: PendingLogin, now: Wall): Login {
+  return {
+    code: login.code,
+    hostname: login.hostname,
+    os: login.os,
+    from: login.from,
+    key: shortKey(login.nodeKey),
+    ephemeral: login.ephemeral,
+    requestTags: [...login.requestTags],
+    created: formatTime(login.created),
+    expires: formatTime(login.expires),
+    outcome: login.outcome?.kind ?? (login.expires <= now ? 'expired' : 'waiting'),
+  }
+}
+
+/** As much of a tailnet as is counted here. */
+type Counted = Pick<Place, 'record'> & { readonly tailnet: Pick<TailnetState, 'num' | 'nodesById' | 'usersById'> }
+
+export function viewTailnet({ record, tailnet }: Counted, live: Live): Tailnet {
+  let online = 0
+  for (const id of tailnet.nodesById.keys()) if (live.isOnline(tailnet.num, id)) online++
+  return {
+    id: record.stableId,
+    name: record.name,
+    domain: record.domain,
+    created: formatTime(record.created),
+    deviceCount: tailnet.nodesById.size,
+    onlineCount: online,
+    userCount: tailnet.usersById.size,
+  }
+}
+
+export function viewAddress(tailnet: TailnetState, address: string, record: AddressRecord): AddressHistory {
+  return {
+    address,
+    holds: record.holds.map(({ node, name, since, until }) => {
+      const holder = tailnet.node(node)
+      return {
+        id: String(node),
+        ...(holder === undefined ? {} : { nodeId: holder.stableId }),
+        // Who holds it now may have been renamed since.
+        name: until === undefined ? (holder?.name ?? name) : name,
+        since: formatTime(since),
+        ...(until === undefined ? {} : { until: formatTime(until) }),
+      }
+    }),
+  }
+}
