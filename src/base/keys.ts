@@ -5,7 +5,7 @@
  * Making keys and computing with them needs Curve25519 and is crypto's matter.
  */
 
-import { fromHex, hex } from './bytes.ts'
+import { concat, fromHex, hex, utf8 } from './bytes.ts'
 import type { Bytes } from './bytes.ts'
 import { MeshError } from './errors.ts'
 
@@ -19,6 +19,7 @@ export type LockKey = `nlpub:${string}`
 export type PublicKey = MachineKey | NodeKey | DiscoKey | ChallengeKey | LockKey
 
 const ZERO = '0'.repeat(64)
+const NODE_KEY_TAG = utf8('np')
 export const ZERO_MACHINE_KEY: MachineKey = `mkey:${ZERO}`
 export const ZERO_NODE_KEY: NodeKey = `nodekey:${ZERO}`
 export const ZERO_DISCO_KEY: DiscoKey = `discokey:${ZERO}`
@@ -39,6 +40,11 @@ export function readLockKey(text: string): LockKey | undefined {
   return (tail === undefined ? parse('nlpub:', text) : `nlpub:${tail.slice(6)}`) as LockKey | undefined
 }
 
+/** 64 hex digits without a prefix, as old messages write node keys and relays their mesh key. */
+export function readBareKey(text: string): Uint8Array<ArrayBuffer> | undefined {
+  return /^[0-9a-fA-F]{64}$/.test(text) ? fromHex(text) : undefined
+}
+
 /** The node key, or an error that does not repeat the text: it might be a private key pasted by mistake. */
 export function parseNodeKey(text: string): NodeKey {
   const key = readNodeKey(text)
@@ -50,6 +56,21 @@ export function parseNodeKey(text: string): NodeKey {
 /** The 32 raw bytes behind a public key. */
 export function rawKey(key: PublicKey): Uint8Array<ArrayBuffer> {
   return fromHex(key.slice(key.indexOf(':') + 1)) as Uint8Array<ArrayBuffer>
+}
+
+/** Tailnet-lock keys as the command line writes them. */
+export function lockKeyForCli(key: LockKey): `tlpub:${string}` {
+  return `tlpub:${key.slice(6)}`
+}
+
+/** How tailnet-lock entries hold a node key: "np", then its 32 bytes. */
+export function nodeKeyBinary(key: NodeKey): Uint8Array<ArrayBuffer> {
+  return concat([NODE_KEY_TAG, rawKey(key)])
+}
+
+export function readNodeKeyBinary(binary: Bytes): NodeKey | undefined {
+  const isOne = binary.length === 34 && binary[0] === NODE_KEY_TAG[0] && binary[1] === NODE_KEY_TAG[1]
+  return isOne ? nodeKeyOf(binary.subarray(2)) : undefined
 }
 
 function write(prefix: string, raw: Bytes): string {
