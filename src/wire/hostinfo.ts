@@ -177,11 +177,11 @@ const readNetInfo: JsonReader<NetInfo> = (value, path) => {
 }
 
 /** Without members that are absent or say nothing. */
-function pruned<T>(object: Record<string, unknown>): T {
+function pruned(object: Record<string, unknown>): Record<string, unknown> {
   const kept: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(object))
     if (value !== undefined && value !== '' && !(Array.isArray(value) && value.length === 0)) kept[name] = value
-  return kept as T
+  return kept
 }
 
 /** Reads a Hostinfo object. Throws `json/malformed` with the field's path. */

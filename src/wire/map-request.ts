@@ -49,7 +49,7 @@ function usable(endpoints: readonly (ReturnType<typeof parseAddressPort> | null)
   const texts = new Set<string>()
   for (const endpoint of endpoints) {
     if (!endpoint || texts.size >= ENDPOINTS_MAX) continue
-    if (isLinkLocal(endpoint.address)) continue
+    if (isLinkLocal(endpoint.ip)) continue
     texts.add(formatAddressPort(endpoint))
   }
   return [...texts]

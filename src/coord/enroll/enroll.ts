@@ -11,6 +11,8 @@ import type { Wall } from '../../base/clock.ts'
 import type { MachineKey } from '../../base/keys.ts'
 import type { RegisterRequest } from '../../wire/register.ts'
 import { drawAddresses } from '../model/addressing.ts'
+import { randomStableId } from '../model/credentials.ts'
+import type { Sha256 } from '../model/credentials.ts'
 import type { Ledger, Plan } from '../model/ledger.ts'
 import { isExpired } from '../model/model.ts'
 import type { Located, Model, TailnetState } from '../model/model.ts'
@@ -19,7 +21,6 @@ import { createNode, deleteNode, updateNode } from '../model/node-changes.ts'
 import { SERVER } from '../model/records.ts'
 import type { Batch, Key, Node, PendingLogin, Tailnet, User, Write } from '../model/records.ts'
 import { findKey, whyUnusable } from './auth-key.ts'
-import type { Sha256 } from './auth-key.ts'
 import { mergedHost, nameAfter, sameNode } from './host.ts'
 
 /** A login link is good for so long. */
@@ -138,8 +139,7 @@ export class Enroll {
       const key = state.key(keyId)
       if (tailnet === undefined || key === undefined) return 'invalid key: there is no such auth key'
       const user = state.usersById.get(key.user) ?? owner(state)
-      if (user === undefined || user.status === 'suspended')
-        return `invalid key: the user of auth key ${keyId} may not add nodes`
+      if (user === undefined) return `invalid key: the tailnet of auth key ${keyId} has no user to own the node`
       const terms: Terms = {
         state,
         tailnet,
@@ -149,7 +149,7 @@ export class Enroll {
         authorized: key.preauthorized || !tailnet.settings.devicesApprovalOn,
         authKey: key,
       }
-      const unusable = whyUnusable(key, now, knownAs(terms, registration, model))
+      const unusable = whyUnusable(state, key, now, knownAs(terms, registration, model))
       if (unusable !== undefined) return `invalid key: ${unusable}`
       const excess = (request.hostinfo.RequestTags ?? []).filter((tag) => !key.tags.includes(tag))
       return excess.length > 0 ? notPermitted(excess) : terms
@@ -165,6 +165,9 @@ export class Enroll {
     const { outcome } = login
     if (outcome === undefined) return { kind: 'wait', code, until: login.expires }
     if (outcome.kind === 'refused') return { kind: 'refused', why: outcome.why }
+    // Asked again because the answer was lost: it has joined already.
+    const known = this.#ledger.model.nodeByKey(request.nodeKey)
+    if (known !== undefined && !isExpired(known.node, this.#ledger.now())) return undefined
     return await this.#join(registration, outcome.tailnet, (model) => {
       const state = model.state(outcome.tailnet)
       const tailnet = model.tailnet(outcome.tailnet)
@@ -298,7 +301,7 @@ function newNode(terms: Terms, { machineKey, request }: Registration, id: number
   const label = labelFor(request.hostinfo.Hostname ?? '')
   return {
     id,
-    stableId: `n${id.toString(36)}${dice(4).toHex()}CNTRL`,
+    stableId: randomStableId(dice, 'n'),
     machineKey,
     nodeKey: request.nodeKey,
     ...(request.lockKey === undefined ? {} : { lockKey: request.lockKey }),

@@ -77,6 +77,10 @@ export class TailnetState {
     for (const [id, record] of this.#kind(kind)) yield [id, record.value as Kinds[K]]
   }
 
+  ids(kind: Kind): string[] {
+    return [...this.#kind(kind).keys()]
+  }
+
   count(kind: Kind): number {
     return this.#kind(kind).size
   }
@@ -228,7 +232,7 @@ export class Model {
     const kept = new Set(snapshot.records.map((r) => `${r.kind}/${r.id}`))
     const changed: Changed[] = []
     for (const kind of KINDS)
-      for (const [id] of [...state.entries(kind)])
+      for (const id of state.ids(kind))
         if (!kept.has(`${kind}/${id}`))
           changed.push(this.#put(state, { kind, id, value: null } as Change, snapshot.seq))
     for (const { version, ...change } of snapshot.records)

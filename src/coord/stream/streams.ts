@@ -283,7 +283,7 @@ export class Streams {
 
   /** Once a second: keepalives where it has been quiet, and the end for clients that no longer read. */
   #sweep(now: Mono): void {
-    for (const stream of [...this.all()]) {
+    for (const stream of this.all()) {
       if (later(stream.stalledSince, STALLED_MS) <= now) {
         if (stream.sink.queued > 0) {
           this.#forget(stream)

@@ -1,0 +1,159 @@
+/**
+ * The coordination server, wired up. Read from top to bottom it is what happens to a request and to a change:
+ *
+ *   request --> machine --> enroll | maps --> ledger --> store
+ *   store --feed--> model --> netmap --effects--> streams --messages--> clients
+ *
+ * It owns no socket, file or timer: the shell calls `handle` and `tick`, and is asked to call `tick` by `wake`.
+ */
+
+import type { Dice } from '../base/bytes.ts'
+import type { Clocks, Mono } from '../base/clock.ts'
+import type { NodeKey } from '../base/keys.ts'
+import type { Secret } from '../base/secret.ts'
+import type { DerpMap } from '../wire/derp-map.ts'
+import type { ControlHandler } from './control.ts'
+import { Enroll } from './enroll/enroll.ts'
+import { firstTailnet, welcomeKey } from './first-start.ts'
+import { Housekeeping } from './housekeeping.ts'
+import { StoreLedger } from './ledger.ts'
+import { Machine } from './machine.ts'
+import { Maps } from './maps.ts'
+import type { Sha256 } from './model/credentials.ts'
+import type { Ledger } from './model/ledger.ts'
+import { isExpired } from './model/model.ts'
+import type { Changed } from './model/model.ts'
+import type { PendingLogin } from './model/records.ts'
+import { everybody } from './netmap/reach.ts'
+import { Pings } from './pings.ts'
+import type { Store } from './store/store.ts'
+
+export interface CoordOptions {
+  readonly store: Store
+  readonly clocks: Clocks
+  readonly dice: Dice
+  readonly sha256: Sha256
+  /** One zstd frame. */
+  readonly compress: (text: string) => Uint8Array
+  /** Where clients reach this server, without a slash at its end. */
+  readonly url: string
+  readonly tailnetDomain: string
+  readonly derpMap: DerpMap
+  /** This server's name in presence records; the same after a restart. */
+  readonly server: string
+  readonly ephemeralMs: number
+  /** Asks for `tick` soon; may be called often. */
+  readonly wake: () => void
+  /** Node keys that may no longer use the relay, or may use it from now on. */
+  readonly admissionChanged: () => void
+  /** Something failed that nobody was waiting for. */
+  readonly failed: (what: string, error: unknown) => void
+}
+
+export class Coord {
+  readonly ledger: Ledger
+  readonly handle: ControlHandler
+  readonly maps: Maps
+  readonly pings: Pings
+  /** Registrations that succeeded since the start. */
+  joins = 0
+  readonly #options: CoordOptions
+  readonly #machine: Machine
+  readonly #housekeeping: Housekeeping
+  readonly #store: StoreLedger
+
+  private constructor(options: CoordOptions, ledger: StoreLedger, maps: Maps, pings: Pings) {
+    this.#options = options
+    this.#store = ledger
+    this.ledger = ledger
+    this.maps = maps
+    this.pings = pings
+    const { dice, sha256, store, ephemeralMs } = options
+    this.#machine = new Machine({
+      ledger,
+      maps,
+      pings,
+      dice,
+      enroll: new Enroll({ ledger, dice, sha256 }),
+      loginUrl: (code) => `${options.url}/login/${code}`,
+      joined: () => this.joins++,
+      failed: options.failed,
+    })
+    this.handle = this.#machine.handle
+    this.#housekeeping = new Housekeeping({ ledger, store, maps, ephemeralMs }, options.clocks.mono())
+  }
+
+  /** Reads everything the store holds, and is ready to serve. */
+  static async open(options: CoordOptions): Promise<Coord> {
+    const { store, clocks, dice, wake } = options
+    let follow = (_changes: readonly Changed[]): void => undefined
+    const ledger = new StoreLedger(store, clocks, (changes) => follow(changes))
+    await ledger.open((error) => options.failed('following the store', error))
+    const maps = new Maps({ ...options, model: ledger.model, reach: everybody, keysExpired: options.admissionChanged })
+    const pings = new Pings({ dice, wake, mono: () => clocks.mono(), push: (t, n, fields) => maps.push(t, n, fields) })
+    const coord = new Coord(options, ledger, maps, pings)
+    follow = (changes) => coord.#changed(changes)
+    maps.expectBack(clocks.mono())
+    return coord
+  }
+
+  /** Makes the first tailnet and its owner if there are none, and a key for the first machine. */
+  async welcome(): Promise<Secret> {
+    const { dice, sha256, tailnetDomain } = this.#options
+    return await welcomeKey(this.ledger, await firstTailnet(this.ledger, dice, tailnetDomain), dice, sha256)
+  }
+
+  /** The login behind a link; `undefined` when there is none, or it is over. */
+  login(code: string): PendingLogin | undefined {
+    const login = this.ledger.model.login(code)
+    return login === undefined || login.expires <= this.ledger.now() ? undefined : login
+  }
+
+  /** The tailnet whose relay traffic a node key may join; `undefined`: nobody's. */
+  realmOf(key: NodeKey): string | undefined {
+    const found = this.ledger.model.nodeByKey(key)
+    if (found === undefined || !found.node.authorized || isExpired(found.node, this.ledger.now())) return undefined
+    return String(found.tailnet.num)
+  }
+
+  /** Does what is due by now. */
+  tick(now: Mono): void {
+    this.#machine.expire(this.ledger.now())
+    this.pings.tick(now)
+    this.maps.tick(now)
+    this.#housekeeping.tick(now).catch((error: unknown) => this.#options.failed('housekeeping', error))
+  }
+
+  /** When `tick` next has something to do, as far as is known now. */
+  deadline(now: Mono): Mono {
+    return Math.min(
+      this.maps.deadline(now),
+      this.pings.deadline(),
+      this.#housekeeping.deadline(),
+      this.#machine.deadline(this.ledger.now(), now),
+    ) as Mono
+  }
+
+  /** Ends all streams, for a server that stops. Everything acknowledged is in the store already. */
+  close(): void {
+    this.maps.endAll()
+    this.#store.close()
+  }
+
+  #changed(changes: readonly Changed[]): void {
+    this.maps.changed(changes)
+    for (const change of changes) {
+      if (change.kind === 'login' && change.after?.outcome !== undefined) this.#machine.decided(change.id)
+      if (change.kind === 'node' && affectsAdmission(change)) this.#options.admissionChanged()
+    }
+  }
+}
+
+function affectsAdmission({ before, after }: Extract<Changed, { kind: 'node' }>): boolean {
+  return (
+    before?.nodeKey !== after?.nodeKey ||
+    before?.authorized !== after?.authorized ||
+    before?.keyExpiry !== after?.keyExpiry ||
+    before?.keyExpiryDisabled !== after?.keyExpiryDisabled
+  )
+}

@@ -1,0 +1,69 @@
+/** What a server needs before anybody can join: a tailnet with an owner, and a key to join by. */
+
+import type { Dice } from '../base/bytes.ts'
+import { HOUR_MS, later } from '../base/clock.ts'
+import { MeshError } from '../base/errors.ts'
+import type { Secret } from '../base/secret.ts'
+import { mintKey, randomStableId } from './model/credentials.ts'
+import type { Sha256 } from './model/credentials.ts'
+import type { Ledger } from './model/ledger.ts'
+import { SERVER } from './model/records.ts'
+import type { Key, Tailnet } from './model/records.ts'
+import { newTailnet, tailnetWrites } from './rest/changes/tailnets.ts'
+import { newUser, userWrites } from './rest/changes/users.ts'
+
+/** The first tailnet, until somebody names their own. */
+const FIRST_TAILNET = 'home'
+
+/** The tailnet that is meant where none is named; made together with its owner if there is none yet. */
+export async function firstTailnet(ledger: Ledger, dice: Dice, domain: string): Promise<Tailnet> {
+  let tailnet = ledger.model.tailnets()[0]
+  if (tailnet === undefined) {
+    const num = await ledger.nextId('tailnet')
+    tailnet = await ledger.transact(SERVER, (model, now) => {
+      const first = model.tailnets()[0]
+      if (first !== undefined) return { result: first }
+      const made = newTailnet(num, randomStableId(dice, 'T'), FIRST_TAILNET, domain, now)
+      return { batch: { writes: tailnetWrites(model.server, made) ?? [] }, result: made }
+    })
+  }
+  const { num } = tailnet
+  if (ledger.model.state(num).count('user') === 0) {
+    const id = await ledger.nextId('user')
+    await ledger.transact(num, (model, now) => {
+      const state = model.state(num)
+      if (state.count('user') > 0) return { result: undefined }
+      return {
+        batch: { writes: userWrites(state, newUser(id, `admin@${tailnet.domain}`, 'owner', now)) },
+        result: undefined,
+      }
+    })
+  }
+  return tailnet
+}
+
+/** A fresh auth key for one machine, good for an hour; for the line that the server prints at its start. */
+export async function welcomeKey(ledger: Ledger, tailnet: Tailnet, dice: Dice, sha256: Sha256): Promise<Secret> {
+  const minted = mintKey(dice, sha256, 'auth')
+  await ledger.transact(tailnet.num, (model, now) => {
+    const owner = [...model.state(tailnet.num).usersById.values()].find((user) => user.role === 'owner')
+    if (owner === undefined)
+      throw new MeshError('internal', `Cannot make an auth key: tailnet ${tailnet.name} has no owner`)
+    const key: Key = {
+      id: minted.id,
+      type: 'auth',
+      hash: minted.hash,
+      description: 'printed at server start',
+      user: owner.id,
+      created: now,
+      expires: later(now, HOUR_MS),
+      reusable: false,
+      ephemeral: false,
+      preauthorized: true,
+      tags: [],
+      scopes: [],
+    }
+    return { batch: { writes: [{ kind: 'key', id: key.id, expect: 'absent', value: key }] }, result: undefined }
+  })
+  return minted.text
+}

@@ -1,0 +1,103 @@
+/**
+ * What must happen although nobody asks: nodes that went offline are written down, ephemeral ones removed, logins
+ * that nobody finished forgotten, the feed kept short. Each step may be repeated and may be cut off at any point.
+ */
+
+import { DAY_MS, HOUR_MS, later, MINUTE_MS, NEVER } from '../base/clock.ts'
+import type { Mono, Wall } from '../base/clock.ts'
+import type { Maps } from './maps.ts'
+import type { Ledger } from './model/ledger.ts'
+import type { Model } from './model/model.ts'
+import { deleteNode } from './model/node-changes.ts'
+import { SERVER } from './model/records.ts'
+import type { Node, TailnetNum } from './model/records.ts'
+import type { Store } from './store/store.ts'
+
+/** Readers that are further behind than this take a snapshot instead. */
+const FEED_KEPT = 10_000
+/** Keys that can't be used any more are still listed for so long. */
+const KEY_KEPT_MS = 90 * DAY_MS
+
+export interface HousekeepingOptions {
+  readonly ledger: Ledger
+  readonly store: Store
+  readonly maps: Maps
+  /** An ephemeral node without a stream is deleted after so long. */
+  readonly ephemeralMs: number
+}
+
+export class Housekeeping {
+  readonly #options: HousekeepingOptions
+  readonly #every: number
+  #sweepAt: Mono
+  #running = false
+
+  constructor(options: HousekeepingOptions, now: Mono) {
+    this.#options = options
+    this.#every = Math.max(250, Math.min(MINUTE_MS, options.ephemeralMs / 4))
+    this.#sweepAt = later(now, this.#every)
+  }
+
+  deadline(): Mono {
+    return this.#running ? NEVER : this.#sweepAt
+  }
+
+  /** Does what is due. One run at a time; the next waits for it. */
+  async tick(now: Mono): Promise<void> {
+    if (this.#running) return
+    this.#running = true
+    try {
+      const { ledger, maps } = this.#options
+      await maps.writeOffline(ledger, now)
+      if (now < this.#sweepAt) return
+      this.#sweepAt = later(now, this.#every)
+      for (const { num } of ledger.model.tailnets()) await this.#sweep(num)
+      await this.#forgetLogins()
+      await this.#options.store.trim(FEED_KEPT)
+    } finally {
+      this.#running = false
+    }
+  }
+
+  async #sweep(tailnet: TailnetNum): Promise<void> {
+    const { ledger } = this.#options
+    for (const node of this.#idleEphemeral(ledger.model, tailnet, ledger.now()))
+      await ledger.transact(tailnet, (model, now) => {
+        const again = this.#idleEphemeral(model, tailnet, now).find(({ id }) => id === node.id)
+        return again === undefined
+          ? { result: undefined }
+          : { batch: deleteNode(model.state(tailnet), again, now), result: undefined }
+      })
+    const state = ledger.model.state(tailnet)
+    const old = [...state.all('key')].filter((key) => (key.revoked ?? key.expires) + KEY_KEPT_MS < ledger.now())
+    if (old.length === 0) return
+    await ledger.transact(tailnet, () => ({
+      batch: {
+        writes: old.flatMap(({ id }) => [
+          { kind: 'key', id, expect: 'any', value: null } as const,
+          { kind: 'key-use', id, expect: 'any', value: null } as const,
+        ]),
+      },
+      result: undefined,
+    }))
+  }
+
+  #idleEphemeral(model: Model, tailnet: TailnetNum, now: Wall): Node[] {
+    const state = model.state(tailnet)
+    return [...state.all('node')].filter((node) => {
+      if (!node.ephemeral || this.#options.maps.isConnected(tailnet, node.id)) return false
+      const presence = state.presence(node.id)
+      return !presence?.online && (presence?.lastSeen ?? node.loggedIn) + this.#options.ephemeralMs <= now
+    })
+  }
+
+  async #forgetLogins(): Promise<void> {
+    const { ledger } = this.#options
+    const old = [...ledger.model.server.all('login')].filter((login) => login.expires + HOUR_MS < ledger.now())
+    if (old.length === 0) return
+    await ledger.transact(SERVER, () => ({
+      batch: { writes: old.map(({ code }) => ({ kind: 'login', id: code, expect: 'any', value: null }) as const) },
+      result: undefined,
+    }))
+  }
+}
