@@ -32,13 +32,15 @@ export function formatTime(t: Wall): string {
 /** What Go writes for "not set"; readers take any time in year 1 as that (control.md §0.3). */
 export const ZERO_TIME = '0001-01-01T00:00:00Z'
 
-/** RFC 3339 text to a time; `undefined` for "not set" (year 1) and `null` for text that is no time. */
+/** RFC 3339 text to a time; `undefined` for "not set" (year 1) and `null` for text that is no time. Finer parts than milliseconds are cut. */
 export function parseTime(text: string): Wall | undefined | null {
-  const m = /^(\d{4})-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/.exec(text)
+  const m = /^(\d{4}-\d\d-(\d\d))[Tt]([01]\d|2[0-3]):\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/.exec(text)
   if (m === null) return null
-  if (m[1] === '0001' || m[1] === '0000') return undefined
+  // Date.parse takes 30 February for 2 March.
+  if (new Date(`${m[1]}T00:00:00Z`).getUTCDate() !== Number(m[2])) return null
   const ms = Date.parse(text.replace(/(\.\d{3})\d+/, '$1').toUpperCase())
-  return Number.isNaN(ms) ? null : (ms as Wall)
+  if (Number.isNaN(ms)) return null
+  return text.startsWith('0001') || text.startsWith('0000') ? undefined : (ms as Wall)
 }
 
 export interface Clocks {

@@ -28,7 +28,7 @@ import {
   readNodeKeyBinary,
   shortKey,
 } from './keys.ts'
-import type { DiscoKey, LockKey, NodeKey, PublicKey } from './keys.ts'
+import type { LockKey, NodeKey, PublicKey } from './keys.ts'
 import { LockPrivateKey } from './lock-private-key.ts'
 
 interface Kind {
