@@ -1,3 +1,5 @@
+/** The address plan of a tailnet against the golden vectors. */
+
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'

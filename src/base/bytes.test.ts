@@ -1,3 +1,5 @@
+/** Hex, base64, text, joining, comparing; and secrets that show their kind only. */
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inspect } from 'node:util'

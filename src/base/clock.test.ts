@@ -1,3 +1,5 @@
+/** RFC 3339 as Go reads it, and as we write it. */
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'

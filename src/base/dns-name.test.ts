@@ -1,3 +1,5 @@
+/** Host names and full names: golden vectors, and properties of whatever a machine calls itself. */
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'

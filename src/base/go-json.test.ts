@@ -1,3 +1,5 @@
+/** Go-style JSON: what each getter takes and refuses, limits, hostile names, and that only one error comes out. */
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'

@@ -1,3 +1,5 @@
+/** Addresses, prefixes and pairs: golden texts, and Node's own parsers as oracles. */
+
 import assert from 'node:assert/strict'
 import { BlockList, isIP } from 'node:net'
 import { test } from 'node:test'

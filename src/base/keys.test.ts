@@ -1,3 +1,5 @@
+/** Texts and bytes of every kind of key against the golden vectors, and that secrets stay unprinted. */
+
 import assert from 'node:assert/strict'
 import { inspect } from 'node:util'
 import { test } from 'node:test'

@@ -1,9 +1,12 @@
+/** NaCl boxes against the golden vectors, unusable keys and strangers' bytes. */
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { PrivateKey } from '../base/keys.ts'
 import { bytes, golden } from '../../test/support/golden.ts'
 import type { GoldenCase } from '../../test/support/golden.ts'
+import { mutated } from '../../test/support/mutate.ts'
 import { BOX_OVERHEAD, boxKey, openBox, openWith, sealBox, sealWith } from './box.ts'
 import { nodePrimitives as p } from './io/node-primitives.ts'
 import { generateKey } from './primitives.ts'
@@ -61,4 +64,15 @@ test('a stranger’s bytes never open, and never throw', () => {
   const key = boxKey(p, own, from)
   assert.ok(key !== undefined)
   fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (noise) => openWith(key, noise) === undefined))
+})
+
+test('a mutated box does not open', () => {
+  const [own, from] = [generateKey(p.random), generateKey(p.random)]
+  const key = boxKey(p, own, p.x25519Public(from))
+  assert.ok(key !== undefined)
+  const box = sealWith(key, p.random(24), p.random(60))
+  fc.assert(
+    fc.property(mutated([box]), (bent) => bent.toHex() === box.toHex() || openWith(key, bent) === undefined),
+    { numRuns: 300 },
+  )
 })

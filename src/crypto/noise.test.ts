@@ -1,3 +1,5 @@
+/** The Noise handshake, both sides, and its counters: golden vectors, changed bits, exhaustion. */
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'

@@ -1,3 +1,5 @@
+/** The early payload: golden bytes, every prefix of it, and what is none. */
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
@@ -7,6 +9,7 @@ import { nodePrimitives as p } from '../crypto/io/node-primitives.ts'
 import { NoiseSender } from '../crypto/noise-transport.ts'
 import { bytes, golden } from '../../test/support/golden.ts'
 import type { GoldenCase } from '../../test/support/golden.ts'
+import { mutated } from '../../test/support/mutate.ts'
 import { decodeEarlyPayload, encodeEarlyPayload } from './early-payload.ts'
 import { sealRecords } from './noise-frame.ts'
 
@@ -70,5 +73,12 @@ test('a stranger’s bytes never throw', () => {
       decodeEarlyPayload(noise)
       decodeEarlyPayload(concat([wrap('', length), noise]))
     }),
+  )
+  fc.assert(
+    fc.property(mutated([bytes(early.clear)]), (received) => {
+      const read = decodeEarlyPayload(received)
+      if (read.kind === 'payload') assert.match(read.challenge ?? '', /^(chalpub:[0-9a-f]{64})?$/)
+    }),
+    { numRuns: 300 },
   )
 })

@@ -1,3 +1,5 @@
+/** Frames of map streams: golden ones by decoding, streams cut anywhere, damaged and hostile ones. */
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
@@ -6,6 +8,7 @@ import { concat, utf8 } from '../base/bytes.ts'
 import type { Bytes } from '../base/bytes.ts'
 import { bytes, golden } from '../../test/support/golden.ts'
 import type { GoldenCase } from '../../test/support/golden.ts'
+import { mutated } from '../../test/support/mutate.ts'
 import { encodeMapFrame, MapFrameReader } from './map-frame.ts'
 
 const LIMIT = 4 << 20
@@ -115,5 +118,22 @@ test('a stranger’s bytes never throw, and never hold more than the limit', () 
       for (const chunk of chunks)
         for (const frame of reader.push(chunk)) assert.ok(frame.length > 0 && frame.length <= 16)
     }),
+  )
+})
+
+test('mutated frames are refused or read; what is read decodes within its limit or not at all', () => {
+  const corpus = golden<FrameCase>('map-frame.json', 'frame').map((c) => bytes(c.frame))
+  fc.assert(
+    fc.property(mutated(corpus), (stream) => {
+      for (const frame of new MapFrameReader(LIMIT).push(stream)) {
+        try {
+          assert.ok(zstdDecompressSync(frame, { maxOutputLength: 400_000 }).length <= 400_000)
+        } catch (e) {
+          assert.ok(e instanceof Error && 'code' in e, String(e))
+          assert.notEqual(e.code, 'ERR_ASSERTION')
+        }
+      }
+    }),
+    { numRuns: 200 },
   )
 })

@@ -1,3 +1,5 @@
+/** Noise frames: golden writes and reads, streams cut anywhere, damaged and hostile ones. */
+
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
@@ -7,6 +9,7 @@ import { nodePrimitives as p } from '../crypto/io/node-primitives.ts'
 import { NoiseReceiver, NoiseSender } from '../crypto/noise-transport.ts'
 import { bytes, golden } from '../../test/support/golden.ts'
 import type { GoldenCase } from '../../test/support/golden.ts'
+import { mutated } from '../../test/support/mutate.ts'
 import { decodeAnswer, decodeInitiation, encodeError, encodeInitiation, encodeResponse } from './noise-frame.ts'
 import { MAX_RECORD_LENGTH, MAX_RECORD_PLAINTEXT, RecordReader, sealRecords } from './noise-frame.ts'
 
@@ -169,5 +172,34 @@ test('an initiation is read as it was written', () => {
       assert.ok(read.kind === 'initiation')
       assert.deepEqual([read.version, read.message.toHex()], [version, message.toHex()])
     }),
+  )
+})
+
+test('mutated streams give what was sent up to the damage, and nothing after it', () => {
+  const clear = new Uint8Array(300).map((_, i) => i)
+  const sender = newSender()
+  const records = concat([0, 100, 200].map((at) => sealRecords(sender, [clear.subarray(at, at + 100)])))
+  fc.assert(
+    fc.property(mutated([records]), fc.integer({ min: 1, max: 400 }), (stream, step) => {
+      const reader = newReader()
+      const got: Uint8Array[] = []
+      for (let at = 0; at < stream.length; at += step) got.push(...reader.push(stream.subarray(at, at + step)))
+      const all = concat(got)
+      assert.ok(all.length <= clear.length && all.toHex() === clear.subarray(0, all.length).toHex())
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('mutated answers and initiations never throw', () => {
+  const corpus = [encodeInitiation(113, new Uint8Array(96)), encodeResponse(new Uint8Array(48)), encodeError('no')]
+  fc.assert(
+    fc.property(mutated(corpus), (frame) => {
+      const read = decodeInitiation(frame)
+      if (read.kind === 'initiation') assert.equal(read.message.length, 96)
+      const answer = decodeAnswer(frame)
+      if (answer.kind === 'response') assert.equal(answer.message.length, 48)
+    }),
+    { numRuns: 300 },
   )
 })

@@ -1,3 +1,5 @@
+/** Node's primitives against golden keys, published vectors and another library. */
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
