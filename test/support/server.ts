@@ -53,6 +53,8 @@ export type ServerOptions = {
   readonly dir: string
   /** The address that clients reach it at, without scheme and port. */
   readonly host?: string
+  /** The address that it listens on, where that is not `host`. */
+  readonly listen?: string
   readonly port?: number
   /** What clients are told, where that is not `http://host:port`, as behind a proxy. */
   readonly url?: string
@@ -95,12 +97,13 @@ export class TestServer {
       stunPorts = [3478, 3479],
       namespace,
     } = this.#options
-    const args = ['coord', '--listen', `${host}:${port}`, '--data', dir, '--url', this.url, '--log-format', 'json']
+    const at = this.#options.listen ?? host
+    const args = ['coord', '--listen', `${at}:${port}`, '--data', dir, '--url', this.url, '--log-format', 'json']
     args.push(
       '--relay-listen',
       `${host}:${relayPort}`,
       '--stun-listen',
-      stunPorts.map((each) => `${host}:${each}`).join(','),
+      stunPorts.map((each) => `${at}:${each}`).join(','),
     )
     args.push(...(this.#options.args ?? []))
     const options = { name: 'sett-coord', log: this.#options.log ?? `${dir}/coord.log` }
@@ -144,6 +147,11 @@ export class TestServer {
     } catch (cause) {
       throw new Error(`sett admin ${args.join(' ')} --json printed no JSON: ${text.slice(0, 300)}`, { cause })
     }
+  }
+
+  /** Approves the login behind the link that a client shows. */
+  async approveLogin(url: string, user: string): Promise<void> {
+    await this.admin('login', 'approve', new URL(url).pathname.split('/').at(-1) ?? '', '--user', user)
   }
 
   async createKey(options: KeyOptions = {}): Promise<Key> {

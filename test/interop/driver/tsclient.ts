@@ -98,11 +98,11 @@ export class TsClients {
   readonly #nodes = new Map<string, TsNode>()
   #lastId = 0
 
-  constructor(namespace: Namespace, program: string) {
+  constructor(namespace: Namespace, program: string, env: Readonly<Record<string, string>> = {}) {
     this.namespace = namespace
     this.#process = namespace.spawn(program, [], {
       // Official clients report home unless they are told not to; besides, the namespace has no way out.
-      env: { TS_NO_LOGS_NO_SUPPORT: 'true', HOME: namespace.dir },
+      env: { TS_NO_LOGS_NO_SUPPORT: 'true', HOME: namespace.dir, ...env },
       onLine: (line) => this.#hear(JSON.parse(line) as NodeEvent),
     })
     void this.#giveUpAtEnd()
