@@ -41,7 +41,9 @@ export function route<const R extends RouteShape>(shape: R): R {
   return shape
 }
 
-export type ParamsOf<R extends RouteShape> = z.output<R['params']>
+/** A path without parameters has none to give, which zod would say with an index signature. */
+export type ParamsOf<R extends RouteShape> =
+  Record<string, never> extends z.output<R['params']> ? object : z.output<R['params']>
 export type QueryOf<R extends RouteShape> = R extends { query: infer Q extends z.ZodType } ? z.output<Q> : object
 export type BodyOf<R extends RouteShape> = R extends { body: infer B extends z.ZodType } ? z.output<B> : undefined
 /** The body as a caller writes it, before defaults are filled in. */

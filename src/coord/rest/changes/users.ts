@@ -54,7 +54,7 @@ function userWrite(at: At, user: User): Write {
 
 export function createUser(at: At, id: number, wanted: CreateUser): Plan<Answer<UserObject>> {
   if (findUser(at.tailnet, wanted.loginName) !== undefined)
-    return settle(refuse(409, `There is a user "${wanted.loginName}" already`))
+    return settle(refuse(409, `A user "${wanted.loginName}" exists already`))
   const hasOwner = at.tailnet.get('holder', OWNER_HOLDER) !== undefined
   const role = wanted.role ?? (hasOwner ? 'member' : 'owner')
   if ((role === 'owner') === hasOwner)

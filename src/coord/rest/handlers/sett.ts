@@ -32,7 +32,7 @@ export const settHandlers: Handlers<keyof typeof settRoutes> = {
     return change((scope, now) => {
       const record = newTailnet(num, stableId, body.name, tools.config.tailnetDomain, now)
       const writes = tailnetWrites(scope, record)
-      if (writes === undefined) return settle(refuse(409, `There is a tailnet "${body.name}" already`))
+      if (writes === undefined) return settle(refuse(409, `A tailnet "${body.name}" exists already`))
       const nobody = { nodesById: new Map(), usersById: new Map(), num }
       return commit({ writes }, done(viewTailnet({ record, tailnet: nobody }, live)))
     })

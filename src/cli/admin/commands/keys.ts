@@ -1,0 +1,153 @@
+/** `sett admin keys` and `sett admin tokens`: what devices join by, and what programs use the API with. */
+
+import type { Command } from 'commander'
+import type { Key } from '../../../wire/api/objects.ts'
+import { confirm, show } from '../context.ts'
+import type { Begin, Context } from '../context.ts'
+import { printTable, showTime } from '../print.ts'
+import { parseDuration, parseList } from '../words.ts'
+
+interface KeyOptions {
+  readonly reusable?: true
+  readonly ephemeral?: true
+  readonly preauthorized?: true
+  readonly tags?: string[]
+  readonly expiry?: number
+  readonly user?: string
+  readonly description?: string
+}
+
+interface TokenOptions {
+  readonly scopes?: string[]
+  readonly expiry?: number
+  readonly user?: string
+  readonly description?: string
+}
+
+export function addKeys(admin: Command, begin: Begin): void {
+  const keys = admin.command('keys').description('auth keys, by which devices join: create, list, revoke')
+  keys
+    .command('create')
+    .description('make a key and print it; it is shown only now')
+    .option('--reusable', 'more than one device may join by it')
+    .option('--ephemeral', 'its devices are deleted soon after they go offline')
+    .option('--preauthorized', 'its devices need no approval')
+    .option('--tags <TAGS>', 'its devices get these tags: tag:a,tag:b', parseList)
+    .option('--expiry <TIME>', 'how long it is good for, such as 1h or 30d; 90d if not given', parseDuration)
+    .option('--user <NAME>', 'whose devices they are; the owner’s if not given')
+    .option('--description <TEXT>', 'what it is for, at most 50 characters')
+    .action(async (options: KeyOptions) => {
+      const context = begin()
+      const { reusable = false, ephemeral = false, preauthorized = false, tags = [] } = options
+      const key = await context.client.createKey({
+        tailnet: context.tailnet,
+        body: {
+          ...common(options),
+          capabilities: { devices: { create: { reusable, ephemeral, preauthorized, tags } } },
+        },
+      })
+      printSecret(context, key)
+    })
+  addListAndRevoke(keys, begin, 'auth')
+}
+
+export function addTokens(admin: Command, begin: Begin): void {
+  const tokens = admin.command('tokens').description('API tokens, for programs: create, list, revoke')
+  tokens
+    .command('create')
+    .description('make a token and print it; it is shown only now')
+    .option(
+      '--scopes <SCOPES>',
+      'what it may be used for, such as devices:core:read,users:read; all if not given',
+      parseList,
+    )
+    .option('--expiry <TIME>', 'how long it is good for, such as 1h or 30d; 90d if not given', parseDuration)
+    .option('--user <NAME>', 'whose it is: it may do what this user may; the tailnet’s own if not given')
+    .option('--description <TEXT>', 'what it is for, at most 50 characters')
+    .action(async (options: TokenOptions) => {
+      const context = begin()
+      const { scopes } = options
+      const body = { ...common(options), ...(scopes === undefined ? {} : { scopes }) }
+      printSecret(context, await context.client.createToken({ tailnet: context.tailnet, body }))
+    })
+  addListAndRevoke(tokens, begin, 'api')
+}
+
+function common({ expiry, user, description }: TokenOptions) {
+  return {
+    ...(expiry === undefined ? {} : { expirySeconds: expiry }),
+    ...(user === undefined ? {} : { user }),
+    ...(description === undefined ? {} : { description }),
+  }
+}
+
+/** Alone on its line, so that a script can take it as it is. */
+function printSecret(context: Context, key: Key): void {
+  show(context, key, ({ key: secret }) => context.out.write(`${secret}\n`))
+}
+
+function addListAndRevoke(group: Command, begin: Begin, type: Key['keyType']): void {
+  const what = type === 'auth' ? 'key' : 'token'
+  group
+    .command('list')
+    .description(`list the ${what}s, those that have lately become invalid included`)
+    .action(async () => {
+      const context = begin()
+      const { keys } = await context.client.listKeys({ tailnet: context.tailnet, all: 'true' })
+      const reply = { keys: keys.filter((key) => key.keyType === type) }
+      show(context, reply, ({ keys }) =>
+        printTable(
+          context.out,
+          [
+            'ID',
+            type === 'auth' ? 'KIND' : 'SCOPES',
+            'CREATOR',
+            'CREATED',
+            'LAST USED',
+            'EXPIRES',
+            'STATE',
+            'NODES',
+            'DESCRIPTION',
+          ],
+          keys.map(row),
+          `No ${what}s.`,
+        ),
+      )
+    })
+  group
+    .command('revoke <ID>')
+    .description(`revoke a ${what}`)
+    .action(async (keyId: string) => {
+      const context = begin()
+      await context.client.deleteKey({ tailnet: context.tailnet, keyId })
+      confirm(context, `Revoked ${keyId}`)
+    })
+}
+
+function row(key: Key): string[] {
+  return [
+    key.id,
+    key.keyType === 'auth' ? kindOf(key) : (key.scopes ?? []).join(' '),
+    key.creator || 'server',
+    showTime(key.created),
+    showTime(key.lastUsed) || 'never',
+    showTime(key.expires),
+    stateOf(key),
+    (key.devices ?? []).join(' '),
+    key.description,
+  ]
+}
+
+function kindOf(key: Key): string {
+  const { reusable, ephemeral, preauthorized, tags = [] } = key.capabilities?.devices.create ?? {}
+  const words = [reusable === true ? 'reusable' : 'one-off']
+  if (ephemeral === true) words.push('ephemeral')
+  if (preauthorized === true) words.push('pre-approved')
+  return [...words, ...tags].join(' ')
+}
+
+function stateOf(key: Key): string {
+  if (key.revoked !== undefined) return 'revoked'
+  if (key.used === true) return 'used'
+  return key.invalid === true ? 'invalid' : 'valid'
+}

@@ -1,0 +1,93 @@
+/** `sett admin users`: who there is in a tailnet, and what they may do. */
+
+import { Argument, Option } from 'commander'
+import type { Command } from 'commander'
+import { ROLES } from '../../../wire/api/words.ts'
+import type { Role } from '../../../wire/api/words.ts'
+import { confirm, findUser, show } from '../context.ts'
+import type { Begin } from '../context.ts'
+import { printTable, showTime } from '../print.ts'
+
+export function addUsers(admin: Command, begin: Begin): void {
+  const users = admin.command('users').description('users: list, create, role, approve, suspend, restore, delete')
+
+  users
+    .command('list')
+    .description('list the users')
+    .action(async () => {
+      const context = begin()
+      show(context, await context.client.listUsers({ tailnet: context.tailnet }), ({ users }) =>
+        printTable(
+          context.out,
+          ['ID', 'LOGIN', 'NAME', 'ROLE', 'STATUS', 'DEVICES', 'SEEN'],
+          users.map((user) => [
+            user.id,
+            user.loginName,
+            user.displayName,
+            user.role,
+            user.status,
+            String(user.deviceCount),
+            user.currentlyConnected ? 'online' : showTime(user.lastSeen),
+          ]),
+          'No users yet: `sett admin users create NAME` adds one.',
+        ),
+      )
+    })
+
+  users
+    .command('create <LOGIN>')
+    .description('add a user; the first one of a tailnet owns it')
+    .addOption(new Option('--role <ROLE>', 'what they may do; member if not given').choices([...ROLES]))
+    .option('--display-name <NAME>', 'how others see them')
+    .action(async (loginName: string, { role, displayName }: { role?: Role; displayName?: string }) => {
+      const context = begin()
+      const user = await context.client.createUser({
+        tailnet: context.tailnet,
+        body: {
+          loginName,
+          ...(role === undefined ? {} : { role }),
+          ...(displayName === undefined ? {} : { displayName }),
+        },
+      })
+      confirm(context, `Created ${user.loginName}, ${user.role}`, user)
+    })
+
+  users
+    .command('role <LOGIN>')
+    .description('give a user another role; a new owner makes the old one an admin')
+    .addArgument(new Argument('<ROLE>', 'the role').choices([...ROLES]))
+    .action(async (name: string, role: Role) => {
+      const context = begin()
+      const { id: userId } = await findUser(context, name)
+      await context.client.setUserRole({ userId, body: { role } })
+      const user = await context.client.getUser({ userId })
+      confirm(context, `${user.loginName} is now ${user.role}`, user)
+    })
+
+  const standings = [
+    ['approve', 'let a user in who waits for approval', 'approveUser'],
+    ['suspend', 'cut off a user, with their devices and keys, until restored', 'suspendUser'],
+    ['restore', 'undo a suspension', 'restoreUser'],
+  ] as const
+  for (const [verb, what, operation] of standings)
+    users
+      .command(`${verb} <LOGIN>`)
+      .description(what)
+      .action(async (name: string) => {
+        const context = begin()
+        const { id: userId } = await findUser(context, name)
+        await context.client[operation]({ userId })
+        const user = await context.client.getUser({ userId })
+        confirm(context, `${user.loginName} is ${user.status}`, user)
+      })
+
+  users
+    .command('delete <LOGIN>')
+    .description('delete a user, with their devices and keys')
+    .action(async (name: string) => {
+      const context = begin()
+      const { id: userId, loginName } = await findUser(context, name)
+      await context.client.deleteUser({ userId })
+      confirm(context, `Deleted ${loginName}`)
+    })
+}
