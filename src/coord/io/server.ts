@@ -3,14 +3,13 @@
  * starts, says where it is, and stops; it knows nothing of signals and standard output.
  */
 
-import { performance } from 'node:perf_hooks'
 import { join } from 'node:path'
-import type { Mono, Wall } from '../../base/clock.ts'
 import type { PrivateKey } from '../../base/keys.ts'
 import { machineKeyFor } from '../../crypto/primitives.ts'
 import { nodePrimitives } from '../../crypto/io/node-primitives.ts'
 import type { ControlHandler } from '../control.ts'
 import { openAdminSocket } from './admin-socket.ts'
+import { mono, wall } from './clocks.ts'
 import { deriveUrl } from './config/config.ts'
 import type { Config } from './config/options.ts'
 import { keyBody } from './control/server-key.ts'
@@ -38,9 +37,6 @@ export interface RunningServer {
   /** Stops in good order: what was acknowledged is kept, clients are told. */
   stop(): Promise<void>
 }
-
-export const mono = (): Mono => performance.now() as Mono
-export const wall = (): Wall => Date.now() as Wall
 
 /**
  * Starts a server.

@@ -329,7 +329,7 @@ export class ControlConnection implements ReplyCarrier {
   }
 
   #endStreams(): void {
-    for (const id of [...this.#incoming.keys()]) this.#drop(id)
+    for (const id of this.#incoming.keys()) this.#drop(id)
     const replies = [...this.#replies.values()]
     this.#replies.clear()
     for (const reply of replies) reply.gone()

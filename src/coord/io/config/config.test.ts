@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { MeshError } from '../../../base/errors.ts'
+import { defaultData, deriveUrl, resolveConfig } from './config.ts'
+import type { Sources, Texts } from './config.ts'
+import { OPTION_NAMES, variableOf } from './options.ts'
+import type { Config, OptionName } from './options.ts'
+
+const host = { root: false, home: '/home/anna' }
+
+function resolve(sources: Partial<Sources>): Config {
+  return resolveConfig({ flags: {}, env: {}, ...sources }, host)
+}
+
+function complaint(sources: Partial<Sources>): string {
+  try {
+    resolve(sources)
+  } catch (error) {
+    assert.ok(error instanceof MeshError && error.code === 'config/invalid', String(error))
+    return error.message
+  }
+  assert.fail('nobody complained')
+}
+
+test('without a word, everything has its default', () => {
+  const { database, ...rest } = resolve({})
+  assert.equal(database.reveal(), 'sqlite:/home/anna/.local/share/sett/sett.db')
+  assert.deepEqual(rest, {
+    listen: [{ host: '', port: 8080 }],
+    url: undefined,
+    data: '/home/anna/.local/share/sett',
+    tls: 'off',
+    trustedProxy: [],
+    relayListen: { host: '', port: 8443 },
+    stunListen: [
+      { host: '', port: 3478 },
+      { host: '', port: 3479 },
+    ],
+    tailnetDomain: 'sett.internal',
+    logLevel: 'info',
+    logFormat: 'text',
+  })
+})
+
+const folders = [
+  { name: 'root', root: true, env: {}, want: '/var/lib/sett' },
+  { name: 'a user', root: false, env: {}, want: '/home/anna/.local/share/sett' },
+  { name: 'a user with XDG_DATA_HOME', root: false, env: { XDG_DATA_HOME: '/d' }, want: '/d/sett' },
+  { name: 'a relative XDG_DATA_HOME', root: false, env: { XDG_DATA_HOME: 'd' }, want: '/home/anna/.local/share/sett' },
+] as const
+for (const { name, root, env, want } of folders) {
+  test(`the data folder of ${name} is ${want}`, () => assert.equal(defaultData({ root, home: host.home }, env), want))
+}
+
+describe('a flag counts before a variable, a variable before the file, the file before the default', () => {
+  const flags: Texts = { 'log-level': 'trace' }
+  const env = { SETT_LOG_LEVEL: 'debug' }
+  const file = { name: 'f', text: 'log-level = warn' }
+  const rows = [
+    { sources: { flags, env, file }, want: 'trace' },
+    { sources: { env, file }, want: 'debug' },
+    { sources: { env: { SETT_LOG_LEVEL: '' }, file }, want: 'warn' },
+    { sources: { file }, want: 'warn' },
+    { sources: {}, want: 'info' },
+  ]
+  for (const { sources, want } of rows) {
+    test(`${Object.keys(sources).join(', ') || 'nothing'}: ${want}`, () =>
+      assert.equal(resolve(sources).logLevel, want))
+  }
+})
+
+const accepted: readonly (readonly [OptionName, string, unknown])[] = [
+  ['listen', ':8080', [{ host: '', port: 8080 }]],
+  [
+    'listen',
+    '127.0.0.1:80, [::1]:81',
+    [
+      { host: '127.0.0.1', port: 80 },
+      { host: '::1', port: 81 },
+    ],
+  ],
+  ['listen', 'sett.example:0', [{ host: 'sett.example', port: 0 }]],
+  ['url', 'https://sett.example/', 'https://sett.example'],
+  ['url', 'http://[2001:db8::1]:8080', 'http://[2001:db8::1]:8080'],
+  ['tls', 'OFF', 'off'],
+  ['tls', 'a.pem,b.pem', { cert: 'a.pem', key: 'b.pem' }],
+  ['trusted-proxy', 'loopback,10.0.0.0/8,fd00::/8,192.0.2.1', ['loopback', '10.0.0.0/8', 'fd00::/8', '192.0.2.1']],
+  ['relay-listen', 'off', 'off'],
+  ['relay-listen', '192.0.2.1:443', { host: '192.0.2.1', port: 443 }],
+  ['stun-listen', 'off', []],
+  ['stun-listen', ':3478', [{ host: '', port: 3478 }]],
+  ['tailnet-domain', 'Example.COM.', 'example.com'],
+  ['log-level', 'DEBUG', 'debug'],
+  ['log-format', 'json', 'json'],
+]
+const member: { readonly [name in OptionName]: keyof Config } = {
+  listen: 'listen',
+  url: 'url',
+  data: 'data',
+  database: 'database',
+  tls: 'tls',
+  'trusted-proxy': 'trustedProxy',
+  'relay-listen': 'relayListen',
+  'stun-listen': 'stunListen',
+  'tailnet-domain': 'tailnetDomain',
+  'log-level': 'logLevel',
+  'log-format': 'logFormat',
+}
+for (const [name, text, want] of accepted) {
+  test(`--${name} ${text}`, () => assert.deepEqual(resolve({ flags: { [name]: text } })[member[name]], want))
+}
+
+const refused: readonly (readonly [OptionName, string, RegExp])[] = [
+  ['listen', '', /port is missing; want HOST:PORT/],
+  ['listen', '127.0.0.1', /port is missing/],
+  ['listen', '::1', /port is missing/],
+  ['listen', '::1:8080', /no address with a port|port is missing/],
+  ['listen', ':99999', /no port 99999/],
+  ['listen', '[127.0.0.1]:80', /no IPv6 address/],
+  ['listen', '300.1.1.1:80', /no address and no name/],
+  ['listen', ':1,,:2', /port is missing/],
+  ['url', 'sett.example', /no URL/],
+  ['url', 'ftp://sett.example', /can't use ftp/],
+  ['url', 'https://sett.example/path', /more than a host and port/],
+  ['url', 'https://anna@sett.example', /no place/],
+  ['data', '', /no path/],
+  ['database', 'mysql://anna:hunter2@db/x', /engine is not known; want sqlite:FILE or postgres/],
+  ['tls', 'cert.pem', /key file is missing/],
+  ['tls', 'a,b,c', /more than two/],
+  ['trusted-proxy', 'proxy.example', /"proxy.example" is no address/],
+  ['trusted-proxy', '10.0.0.0/33', /prefix length/],
+  ['trusted-proxy', '10.0.0.0/8/8', /no prefix/],
+  ['stun-listen', ':1,:2,:3', /there are 3/],
+  ['tailnet-domain', 'a..b', /no DNS name/],
+  ['tailnet-domain', '10.0.0.1', /no DNS name/],
+  ['log-level', 'loud', /no such choice; want one of trace, debug, info, warn, error/],
+  ['log-format', 'xml', /want one of text, json/],
+]
+for (const [name, text, why] of refused) {
+  test(`--${name} "${text}" is refused, and it says which, why, and what is accepted`, () => {
+    const flag = complaint({ flags: { [name]: text } })
+    assert.match(flag, why)
+    assert.ok(flag.includes(`--${name}`) && flag.includes('want '), flag)
+    if (text !== '') assert.ok(complaint({ env: { [variableOf(name)]: text } }).includes(variableOf(name)))
+    assert.ok(complaint({ file: { name: 'my.conf', text: `${name} = ${text}` } }).includes(`${name} in my.conf`))
+  })
+}
+
+test('a password in a database URL is not repeated', () => {
+  assert.doesNotMatch(complaint({ flags: { database: 'mysql://anna:hunter2@db/x' } }), /hunter2/)
+  assert.equal(
+    JSON.stringify(resolve({ flags: { database: 'postgres://anna:hunter2@db/x' } }).database),
+    '"[database]"',
+  )
+})
+
+const files: readonly (readonly [string, RegExp])[] = [
+  ['# comment\n\nlisten :80', /f, line 3: want "option = value"/],
+  ['listn = :80', /line 1: there is no option "listn"; there are listen, url/],
+  ['listen = :80\nlisten = :81', /line 2: listen is said twice/],
+  ['__proto__ = x', /no option "__proto__"/],
+]
+for (const [text, want] of files) {
+  test(`a file with ${JSON.stringify(text)} is refused by line`, () =>
+    assert.match(complaint({ file: { name: 'f', text } }), want))
+}
+
+test('a file may say everything, with spaces, comments and Windows line ends', () => {
+  const text = '# Sett\r\n  listen=:1 \r\ndatabase = postgres://a:b=c@h/d\r\n'
+  const config = resolve({ file: { name: 'f', text } })
+  assert.deepEqual(config.listen, [{ host: '', port: 1 }])
+  assert.equal(config.database.reveal(), 'postgres://a:b=c@h/d')
+})
+
+test('every option has a variable of its own', () => {
+  assert.equal(new Set(OPTION_NAMES.map((name) => variableOf(name))).size, OPTION_NAMES.length)
+  assert.equal(variableOf('trusted-proxy'), 'SETT_TRUSTED_PROXY')
+})
+
+const urls = [
+  { listen: '', tls: 'off' as const, address: '192.0.2.7', want: 'http://192.0.2.7:8080' },
+  { listen: '0.0.0.0', tls: 'off' as const, address: undefined, want: 'http://127.0.0.1:8080' },
+  { listen: '::1', tls: 'off' as const, address: '192.0.2.7', want: 'http://[::1]:8080' },
+  { listen: 'sett.example', tls: { cert: 'a', key: 'b' }, address: '192.0.2.7', want: 'https://sett.example:8080' },
+]
+for (const { listen, tls, address, want } of urls) {
+  test(`listening on "${listen}", clients are told ${want}`, () =>
+    assert.equal(deriveUrl({ listen: [{ host: listen, port: 8080 }], tls }, 8080, address), want))
+}
