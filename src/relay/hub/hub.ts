@@ -70,7 +70,8 @@ const SWEEP_MS = SECOND_MS
 const NOT_HERE_BURST = 3
 const HOME_SETTLED_MS = 5 * SECOND_MS
 
-const DISCO_QUEUE_BYTES = 64 * 1024
+/** Room for the longest packet that looks like disco, and for hundreds of real ones. */
+const DISCO_QUEUE_BYTES = 96 * 1024
 
 export class Hub {
   /** The relay's own public key. */
@@ -174,6 +175,7 @@ export class Hub {
     for (let i = 0; i < from.length; i++) if (from[i] !== from[i + 1]) this.#settle(from[i] as Pair)
     conn.writing = true
     conn.wroteAt = now
+    conn.wroteBytes = out.length
     return out
   }
 
@@ -428,7 +430,9 @@ export class Hub {
     const queue = disco ? to.disco : to.other
     const packet = bytes.subarray(at, end)
     const waits = to.writing || to.other.bytes + to.disco.bytes > to.burst
-    queue.push(disco ? pair.disco : pair.other, waits ? kept(packet) : packet, now)
+    const own = waits ? kept(packet) : packet
+    if (disco) queue.push(pair.disco, own, now)
+    else queue.push(pair.other, own, now, this.#pressure.room(pair, now))
     this.#wake(to, !to.writing && queue.bytes >= to.burst)
     if (!disco) this.#pressure.queued(from, pair, length, now)
   }

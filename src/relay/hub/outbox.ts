@@ -11,12 +11,16 @@ import { FRAME, HEADER_BYTES, KEY_BYTES, putHeader } from '../../wire/derp/frame
 import { encodeServerMessage } from '../../wire/derp/messages.ts'
 import type { Conn, Pair } from './peer.ts'
 
-export const FIRST_BURST_BYTES = 64 * 1024
+export const FIRST_BURST_BYTES = 16 * 1024
 const LEAST_BURST_BYTES = 8 * 1024
 const MOST_BURST_BYTES = 128 * 1024
-/** A write that is done sooner leaves room for a larger one; one that takes longer was too large. */
+/** A full write that is done sooner leaves room for a larger one; one that takes longer was too large. */
 const QUICK_WRITE_MS = 10
 const SLOW_WRITE_MS = 40
+/** So many bursts may wait, 40 to 160 ms: longer queues only make everybody late. */
+const QUEUED_BURSTS = 4
+/** But never fewer bytes than these, to take a handful of large packets at once. */
+const LEAST_QUEUE_BYTES = 32 * 1024
 /** Disco packets go first, but with at most this part of a write when others wait. */
 const DISCO_PART = 4
 
@@ -89,10 +93,13 @@ export function hasMail(conn: Conn): boolean {
   )
 }
 
-/** Learns from a write that took `ms` how much the next one should hold. */
+/** Learns from a write that took `ms` how much the next one should hold, and how much may wait for it. */
 export function learnBurst(conn: Conn, ms: number): void {
-  if (ms <= QUICK_WRITE_MS) conn.burst = Math.min(conn.burst * 2, MOST_BURST_BYTES)
-  else if (ms >= SLOW_WRITE_MS) conn.burst = Math.max(conn.burst / 2, LEAST_BURST_BYTES)
+  if (ms >= SLOW_WRITE_MS) conn.burst = Math.max(conn.burst / 2, LEAST_BURST_BYTES)
+  // A small write says nothing about large ones.
+  else if (ms <= QUICK_WRITE_MS && conn.wroteBytes * 2 >= conn.burst)
+    conn.burst = Math.min(conn.burst * 2, MOST_BURST_BYTES)
+  conn.other.most = Math.max(LEAST_QUEUE_BYTES, conn.burst * QUEUED_BURSTS)
 }
 
 function takeNotes(conn: Conn): Uint8Array[] {

@@ -55,8 +55,8 @@ export class Pair {
   farewell = false
   /** Connections of the source that wait for this pair to empty. */
   readonly waiting: Conn[] = []
-  /** A wait ran out: no more of them until the backlog has halved. */
-  tired = false
+  /** A wait ran out: until then, or until the backlog has halved, the excess is dropped instead. */
+  tiredUntil: Mono = 0 as Mono
 
   constructor(source: Entry, to: Conn) {
     this.source = source
@@ -97,6 +97,7 @@ export class Conn {
   woken = false
   writing = false
   wroteAt: Mono
+  wroteBytes = 0
   /** How much one write takes; about what leaves in a few milliseconds. */
   burst: number
 

@@ -7,7 +7,8 @@
  *   - only who has sent mostly to congested destinations of late is made to wait; of a mixed sender the excess to
  *     the slow destination is dropped, early and fairly, by its queue, and the rest goes on;
  *   - a destination that takes nothing at all makes nobody wait;
- *   - no wait lasts longer than `WAIT_MS`, and then not again before the backlog has halved.
+ *   - no wait lasts longer than `WAIT_MS`; after one that ran out there is none for as long, unless the backlog has
+ *     halved before, and what exceeds the backlog meanwhile is dropped.
  */
 
 import { later } from '../../base/clock.ts'
@@ -27,6 +28,11 @@ export class Pressure {
   pauses = 0
   readonly #waiting = new Set<Conn>()
 
+  /** How much of a pair's packets may wait. */
+  room(pair: Pair, now: Mono): number {
+    return now < pair.tiredUntil ? backlogOf(pair.to) : Infinity
+  }
+
   /** A packet of `length` bytes from `from` now waits in `pair`: must the sender wait, too? */
   queued(from: Conn, pair: Pair, length: number, now: Mono): void {
     const to = pair.to
@@ -38,7 +44,7 @@ export class Pressure {
       from.recent /= 2
       from.recentToBusy /= 2
     }
-    if (pair.other.bytes <= most || pair.tired || from.waitsFor.has(pair)) return
+    if (pair.other.bytes <= most || now < pair.tiredUntil || from.waitsFor.has(pair)) return
     if (from.recentToBusy * 4 < from.recent * 3) return
     if (to.writing && now - to.wroteAt > WAIT_MS) return
     pair.waiting.push(from)
@@ -52,9 +58,9 @@ export class Pressure {
 
   /** Packets have left `pair`, one way or the other. */
   shrunk(pair: Pair): void {
-    if (pair.waiting.length === 0 && !pair.tired) return
+    if (pair.waiting.length === 0 && pair.tiredUntil === 0) return
     if (pair.other.bytes > backlogOf(pair.to) / 2) return
-    pair.tired = false
+    pair.tiredUntil = 0 as Mono
     this.release(pair)
   }
 
@@ -78,7 +84,7 @@ export class Pressure {
   tick(now: Mono): void {
     for (const conn of this.#waiting) {
       if (now < conn.resumeAt) continue
-      for (const pair of conn.waitsFor) pair.tired = true
+      for (const pair of conn.waitsFor) pair.tiredUntil = later(now, WAIT_MS)
       this.forget(conn)
       conn.line.resume()
     }

@@ -109,6 +109,8 @@ export class Lane<S> {
 
 export class FairQueue<S> {
   bytes = 0
+  /** How many bytes may wait now; never more than the limits say. */
+  most: number
   /** The lane that the last packet from `take` waited in, and since when it had waited. */
   taken: Lane<S> | undefined
   takenSince = 0
@@ -125,6 +127,7 @@ export class FairQueue<S> {
     dropped: (reason: DropReason, packet: Uint8Array, lane: Lane<S>) => void,
   ) {
     this.#limits = limits
+    this.most = limits.bytes
     this.#budget = budget
     this.#dropped = dropped
   }
@@ -134,10 +137,12 @@ export class FairQueue<S> {
     return this.#lanes.length
   }
 
-  /** Queues a packet; it, or older ones, may be dropped for it. */
-  push(lane: Lane<S>, packet: Uint8Array, now: number): void {
+  /** Queues a packet; it, or older ones, may be dropped for it. The lane alone may hold `laneMost` bytes. */
+  push(lane: Lane<S>, packet: Uint8Array, now: number, laneMost = Infinity): void {
     const cost = packet.length + PACKET_OVERHEAD_BYTES
-    const room = this.#budget.share(this.#limits.bytes)
+    const memory = this.#budget.share(this.#limits.bytes)
+    const room = Math.min(this.most, memory)
+    while (lane.count > 1 && lane.bytes + cost > laneMost) this.#drop('queue_head', lane)
     while (this.bytes > 0 && this.bytes + cost > room) {
       // A newcomer with the longest lane of all drops its own oldest: of two packets the fresh one is worth more.
       const at = this.#longest()
@@ -145,7 +150,8 @@ export class FairQueue<S> {
       this.#drop('queue_head', longest)
       if (longest.count === 0) this.#retire(at)
     }
-    if (cost > room) {
+    // Alone, a packet may be longer than the queue should be.
+    if (cost > memory) {
       this.#dropped('queue_tail', packet, lane)
       return
     }

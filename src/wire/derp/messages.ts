@@ -56,7 +56,8 @@ export type ServerMessage =
       readonly address?: AddressPort
       readonly flags: number
     }
-  | { readonly kind: 'ping' | 'pong'; readonly data: Bytes }
+  | { readonly kind: 'ping'; readonly data: Bytes }
+  | { readonly kind: 'pong'; readonly data: Bytes }
   /** The empty text clears the problem. */
   | { readonly kind: 'health'; readonly problem: string }
   | { readonly kind: 'restarting'; readonly reconnectInMs: number; readonly tryForMs: number }
