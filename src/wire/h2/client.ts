@@ -43,10 +43,10 @@ export class H2Client extends Connection<ResponseEvent> {
   request(request: ClientRequest, { end = false } = {}): number | undefined {
     const { method, path, scheme = 'https', authority, headers = [] } = request
     checkOwn(headers)
-    const id = this.lastStream === 0 ? 1 : this.lastStream + 2
+    const id = this.streams.last === 0 ? 1 : this.streams.last + 2
     if (this.closedToStreams || id > MAX_31 || this.openStreams >= this.peer.concurrentStreams) return undefined
-    this.lastStream = id
-    const stream = this.open(id)
+    this.streams.last = id
+    const stream = this.streams.open(id, this.peer.initialWindow)
     stream.bodiless = method === 'HEAD'
     const pseudo: Field[] = [
       [':method', method],
@@ -77,7 +77,7 @@ export class H2Client extends Connection<ResponseEvent> {
     if (endStream && (stream.expected ?? 0) !== 0)
       return streamFault(id, 'PROTOCOL_ERROR', 'body is not content-length long')
     this.emit({ kind: 'response', stream: id, status, headers, endStream })
-    if (endStream) this.endReceiving(stream)
+    if (endStream) this.streams.endReceiving(stream)
     return undefined
   }
 }

@@ -1,6 +1,6 @@
 /**
  * An HTTP/2 connection without its network: bytes in, events and bytes out. What both roles share: which frame may
- * come when, what it does to streams and windows, and how faults are answered. (RFC 9113 §5, §6)
+ * come when, what it does, and how faults are answered. (RFC 9113 §5.4, §6)
  *
  * What opens a stream and what its headers must say differs by role: server.ts, client.ts. Prior knowledge only:
  * no upgrade, no TLS. Server push does not exist here, and priorities are read past.
@@ -9,11 +9,10 @@
 import { EMPTY } from '../../base/bytes.ts'
 import type { Bytes } from '../../base/bytes.ts'
 import type { Mono } from '../../base/clock.ts'
-import { MeshError } from '../../base/errors.ts'
 import { codeName, connectionFault, DEFAULT_WINDOW, FLAG, FRAME, MAX_31, SETTING, streamFault } from './codes.ts'
 import type { Fault, H2Code } from './codes.ts'
 import { checkTrailers } from './fields.ts'
-import { ReceiveWindow, widen } from './flow.ts'
+import { widen } from './flow.ts'
 import { checkFrame, unpad } from './frame-rules.ts'
 import {
   FrameReader,
@@ -34,35 +33,32 @@ import { HeaderDecoder, HeaderEncoder } from './hpack.ts'
 import type { Field, HeaderList } from './hpack.ts'
 import { DEFAULT_LIMITS } from './limits.ts'
 import type { CommonEvent, H2Limits } from './limits.ts'
-import { Outbox } from './outbox.ts'
 import { COST, Patience } from './patience.ts'
 import { INITIAL_SETTINGS, readSettings } from './settings.ts'
 import type { PeerSettings } from './settings.ts'
-import { Stream, StreamTable } from './stream.ts'
+import type { Stream } from './stream.ts'
+import { Streams } from './streams.ts'
 
 /** DATA that one `take` hands over unless told otherwise. */
 const TAKE_BYTES = 65_536
 /** An honest receiver opens its window by more than this at a time. */
 const SMALL_WINDOW = 1024
+/** An honest sender fills its frames. Each costs the layer above an object or two, however little is in it. */
+const SMALL_DATA = 64
 
 export abstract class Connection<E> {
   protected readonly limits: H2Limits
+  protected readonly streams: Streams
   protected peer: PeerSettings = INITIAL_SETTINGS
-  /** The highest stream that the client has opened. */
-  protected lastStream = 0
   readonly #role: 'server' | 'client'
-  readonly #streams = new StreamTable()
   readonly #reader = new FrameReader()
   readonly #gatherer: HeaderGatherer
   readonly #decoder: HeaderDecoder
   readonly #encoder = new HeaderEncoder()
-  readonly #window: ReceiveWindow
-  readonly #outbox = new Outbox((stream) => this.#ended(stream))
   readonly #patience: Patience
   #events: (E | CommonEvent)[] = []
   #prefaceLeft: number
   #greeted = false
-  #settingsOut = 1
   #pingsOut = 0
   #leaving = false
   #peerLeaving = false
@@ -77,13 +73,14 @@ export abstract class Connection<E> {
       connectionWindow: Math.max(DEFAULT_WINDOW, given.connectionWindow),
     }
     this.#role = role
+    this.streams = new Streams(role, this.limits)
     this.#prefaceLeft = role === 'server' ? PREFACE.length : 0
     this.#gatherer = new HeaderGatherer(this.limits.headerBlockBytes, this.limits.continuations)
     this.#decoder = new HeaderDecoder(this.limits.headerListBytes)
-    this.#window = new ReceiveWindow(this.limits.connectionWindow)
     this.#patience = new Patience(this.limits.patience, this.limits.patiencePerSecond)
-    if (role === 'client') this.#outbox.send(PREFACE)
-    this.#outbox.send(
+    const { outbox } = this.streams
+    if (role === 'client') outbox.send(PREFACE)
+    outbox.send(
       settingsFrame([
         role === 'server' ? [SETTING.MAX_CONCURRENT_STREAMS, this.limits.concurrentStreams] : [SETTING.ENABLE_PUSH, 0],
         [SETTING.INITIAL_WINDOW_SIZE, this.limits.streamWindow],
@@ -91,7 +88,7 @@ export abstract class Connection<E> {
       ]),
     )
     if (this.limits.connectionWindow > DEFAULT_WINDOW)
-      this.#outbox.send(windowUpdateFrame(0, this.limits.connectionWindow - DEFAULT_WINDOW))
+      outbox.send(windowUpdateFrame(0, this.limits.connectionWindow - DEFAULT_WINDOW))
   }
 
   /**
@@ -108,8 +105,8 @@ export abstract class Connection<E> {
     while (!this.#failed && (next = this.#reader.next()) !== 'more') {
       if (next === 'too-large') this.#fail('FRAME_SIZE_ERROR', 'frame is larger than we announced')
       else this.#answer(this.#frame(next))
-      if (this.#outbox.replies > this.limits.unreadReplies && !this.#failed)
-        this.#fail('ENHANCE_YOUR_CALM', 'replies are not being read')
+      if (this.streams.outbox.waiting > this.limits.unreadFrames && !this.#failed)
+        this.#fail('ENHANCE_YOUR_CALM', 'nothing of what is sent is being read')
     }
     const events = this.#events
     this.#events = []
@@ -121,17 +118,17 @@ export abstract class Connection<E> {
    * `atMost` bytes are reached. Empty when nothing is due. Call it when the socket wants more.
    */
   take(atMost = TAKE_BYTES): Uint8Array[] {
-    return this.#outbox.take(atMost)
+    return this.streams.outbox.take(atMost)
   }
 
   /** Would `take` return something? */
   get due(): boolean {
-    return this.#outbox.due
+    return this.streams.outbox.due
   }
 
   /** Streams whose buffered bytes have all been taken since the last call: they want more. */
   drained(): readonly number[] {
-    return this.#outbox.drained()
+    return this.streams.outbox.drained()
   }
 
   /**
@@ -140,19 +137,12 @@ export abstract class Connection<E> {
    * @throws MeshError `internal` when our half was ended before, or no headers went first
    */
   write(id: number, bytes: Bytes, { end = false } = {}): boolean {
-    const stream = this.#streams.get(id)
-    if (stream === undefined) return false
-    if (stream.ending || (this.#role === 'server' && !stream.answered))
-      throw new MeshError('internal', `Cannot write to stream ${id}: its body is not open`)
-    stream.queue.push(bytes)
-    stream.ending = end
-    this.#outbox.wake(stream)
-    return true
+    return this.streams.write(id, bytes, end)
   }
 
   /** Bytes written to a stream and not yet taken; 0 when the stream is gone. */
   bufferedBytes(id: number): number {
-    return this.#streams.get(id)?.queue.length ?? 0
+    return this.streams.get(id)?.queue.length ?? 0
   }
 
   /**
@@ -160,46 +150,38 @@ export abstract class Connection<E> {
    * back when it ends comes back by itself.
    */
   consumed(id: number, bytes: number): void {
-    const stream = this.#streams.get(id)
-    if (stream === undefined) return
-    const used = Math.min(bytes, stream.held)
-    stream.held -= used
-    this.#giveBack(used)
-    const increment = stream.receiving ? stream.receiveWindow.give(used) : 0
-    if (increment > 0) this.#outbox.reply(windowUpdateFrame(id, increment))
+    const stream = this.streams.get(id)
+    if (stream !== undefined) this.streams.consumed(stream, bytes)
   }
 
   /** Gives a stream up, whatever is buffered on it. */
   reset(id: number, code: H2Code): void {
-    const stream = this.#streams.get(id)
-    if (stream === undefined) return
-    this.#close(stream)
-    this.#streams.abandon(id)
-    this.#outbox.send(resetFrame(id, code))
+    const stream = this.streams.get(id)
+    if (stream !== undefined) this.streams.reset(stream, code)
   }
 
   /** Asks for a sign of life: a 'pong' with these eight bytes will come. */
   ping(opaque: Bytes): void {
     if (this.#failed) return
     this.#pingsOut++
-    this.#outbox.send(pingFrame(opaque, false))
+    this.streams.outbox.send(pingFrame(opaque, false))
   }
 
   /** Takes no new streams from now on; those that are open go on, and when they end the connection is `finished`. */
   goaway(code: H2Code = 'NO_ERROR'): void {
     if (this.#leaving || this.#failed) return
     this.#leaving = true
-    this.#outbox.send(goawayFrame(this.#role === 'server' ? this.lastStream : 0, code, ''))
+    this.streams.outbox.send(goawayFrame(this.#role === 'server' ? this.streams.last : 0, code, ''))
   }
 
   /** One side is leaving and no stream is open, or the connection has failed: once what is due is sent, close. */
   get finished(): boolean {
-    return this.#failed || ((this.#leaving || this.#peerLeaving) && this.#streams.size === 0)
+    return this.#failed || ((this.#leaving || this.#peerLeaving) && this.streams.size === 0)
   }
 
   /** Streams that are open now. */
   get openStreams(): number {
-    return this.#streams.size
+    return this.streams.size
   }
 
   // What the roles build on.
@@ -218,33 +200,14 @@ export abstract class Connection<E> {
     this.#events.push(event)
   }
 
-  protected open(id: number): Stream {
-    const stream = new Stream(id, this.peer.initialWindow, this.limits.streamWindow)
-    this.#streams.add(stream)
-    return stream
-  }
-
-  protected streamOf(id: number): Stream | undefined {
-    return this.#streams.get(id)
-  }
-
-  /** Lets late frames of a stream pass that we do not follow any more. */
-  protected abandon(id: number): void {
-    this.#streams.abandon(id)
+  /** Pays for a frame that brings nothing (patience.ts). */
+  protected spend(cost: number): Fault | undefined {
+    return this.#patience.spend(cost) ? undefined : connectionFault('ENHANCE_YOUR_CALM', 'too many idle frames')
   }
 
   protected sendHeaders(stream: Stream, fields: readonly Field[], end: boolean): void {
-    this.#outbox.send(headersFrame(stream.id, this.#encoder.encode(fields), end))
-    if (!end) return
-    stream.ending = true
-    stream.sending = false
-    this.#ended(stream)
-  }
-
-  /** The peer has ended its half. */
-  protected endReceiving(stream: Stream): void {
-    stream.receiving = false
-    if (!stream.sending) this.#close(stream)
+    this.streams.outbox.send(headersFrame(stream.id, this.#encoder.encode(fields), end))
+    if (end) this.streams.endSending(stream)
   }
 
   /** Trailers: checked, and dropped, since nothing in our protocols uses them. (RFC 9113 §8.1) */
@@ -253,7 +216,7 @@ export abstract class Connection<E> {
     if (wrong !== undefined) return streamFault(stream.id, 'PROTOCOL_ERROR', wrong)
     if ((stream.expected ?? 0) !== 0) return streamFault(stream.id, 'PROTOCOL_ERROR', 'body is not content-length long')
     this.emit({ kind: 'data', stream: stream.id, bytes: EMPTY, endStream: true })
-    this.endReceiving(stream)
+    this.streams.endReceiving(stream)
     return undefined
   }
 
@@ -288,20 +251,21 @@ export abstract class Connection<E> {
         return this.#onWindowUpdate(frame)
       default:
         // Priorities, and whatever was invented since.
-        return this.#spend(COST.idleFrame)
+        return this.spend(COST.idleFrame)
     }
   }
 
   #onData(frame: Frame): Fault | undefined {
     const { stream: id, payload } = frame
-    if (this.#idle(id)) return connectionFault('PROTOCOL_ERROR', 'DATA on an idle stream')
-    if (!this.#window.take(payload.length)) return connectionFault('FLOW_CONTROL_ERROR', 'connection window exceeded')
+    if (this.streams.isIdle(id)) return connectionFault('PROTOCOL_ERROR', 'DATA on an idle stream')
+    if (!this.streams.take(payload.length)) return connectionFault('FLOW_CONTROL_ERROR', 'connection window exceeded')
     const bytes = unpad(frame)
     if (bytes === undefined) return connectionFault('PROTOCOL_ERROR', 'padding is longer than the frame')
-    const stream = this.#streams.get(id)
+    const stream = this.streams.get(id)
     if (stream === undefined || !stream.receiving) {
-      this.#giveBack(payload.length)
-      return this.#streams.wasAbandoned(id) ? undefined : streamFault(id, 'STREAM_CLOSED', 'DATA after the end')
+      this.streams.giveBack(payload.length)
+      if (!this.streams.wasAbandoned(id)) return streamFault(id, 'STREAM_CLOSED', 'DATA after the end')
+      return this.spend(COST.idleFrame)
     }
     stream.held += payload.length
     if (!stream.receiveWindow.take(payload.length))
@@ -315,10 +279,10 @@ export abstract class Connection<E> {
         return streamFault(id, 'PROTOCOL_ERROR', 'body is not content-length long')
     }
     // Padding is used up at once.
-    this.consumed(id, payload.length - bytes.length)
+    this.streams.consumed(stream, payload.length - bytes.length)
     if (bytes.length > 0 || endStream) this.emit({ kind: 'data', stream: id, bytes, endStream })
-    if (endStream) this.endReceiving(stream)
-    return bytes.length === 0 && !endStream ? this.#spend(COST.idleFrame) : undefined
+    if (endStream) this.streams.endReceiving(stream)
+    return bytes.length < SMALL_DATA && !endStream ? this.spend(COST.smallData) : undefined
   }
 
   #onHeaders(block: HeaderBlock | 'more' | Fault): Fault | undefined {
@@ -328,56 +292,50 @@ export abstract class Connection<E> {
     if (id % 2 === 0) return connectionFault('PROTOCOL_ERROR', 'HEADERS on a stream that no client opens')
     const list = this.#decoder.decode(block.block)
     if (list === undefined) return connectionFault('COMPRESSION_ERROR', 'header block is malformed')
-    if (this.#idle(id)) {
+    if (this.streams.isIdle(id)) {
       if (this.#role === 'client') return connectionFault('PROTOCOL_ERROR', 'response to a request that was not made')
-      this.lastStream = id
+      this.streams.last = id
       return block.fault ?? this.newStream(id, list, endStream)
     }
-    const stream = this.#streams.get(id)
-    if (stream === undefined)
-      return this.#streams.wasAbandoned(id) ? undefined : connectionFault('STREAM_CLOSED', 'HEADERS on a closed stream')
+    const stream = this.streams.get(id)
+    if (stream === undefined) {
+      if (!this.streams.wasAbandoned(id)) return connectionFault('STREAM_CLOSED', 'HEADERS on a closed stream')
+      return this.spend(COST.idleFrame)
+    }
     if (!stream.receiving) return streamFault(id, 'STREAM_CLOSED', 'HEADERS after the end')
     return block.fault ?? this.moreHeaders(stream, list, endStream)
   }
 
   #onReset(frame: Frame): Fault | undefined {
     const { stream: id, payload } = frame
-    if (this.#idle(id)) return connectionFault('PROTOCOL_ERROR', 'RST_STREAM on an idle stream')
-    const stream = this.#streams.get(id)
-    if (stream === undefined) return this.#spend(COST.idleFrame)
-    this.#close(stream)
+    if (this.streams.isIdle(id)) return connectionFault('PROTOCOL_ERROR', 'RST_STREAM on an idle stream')
+    const stream = this.streams.get(id)
+    if (stream === undefined) return this.spend(COST.idleFrame)
+    this.streams.close(stream)
     this.emit({ kind: 'reset', stream: id, code: codeName(readU32(payload, 0)), by: 'peer' })
-    return this.#spend(stream.answered ? COST.idleFrame : COST.reset)
+    return this.spend(stream.answered ? COST.idleFrame : COST.reset)
   }
 
   #onSettings(frame: Frame): Fault | undefined {
     const { payload } = frame
-    if ((frame.flags & FLAG.ACK) !== 0) {
-      return this.#settingsOut-- > 0 ? undefined : this.#spend(COST.idleFrame)
-    }
+    if ((frame.flags & FLAG.ACK) !== 0) return this.spend(COST.idleFrame)
     const settings = readSettings(payload, this.peer, this.#role === 'client')
     if ('kind' in settings) return settings
     const change = settings.initialWindow - this.peer.initialWindow
     this.peer = settings
     this.#greeted = true
-    this.#outbox.reply(settingsAckFrame())
-    if (change !== 0) {
-      for (const stream of this.#streams) {
-        const window = widen(stream.sendWindow, change)
-        if (window === undefined) return connectionFault('FLOW_CONTROL_ERROR', 'window is beyond 2^31-1')
-        stream.sendWindow = window
-        this.#outbox.wake(stream)
-      }
-    }
-    return this.#spend(COST.idleFrame)
+    this.streams.outbox.send(settingsAckFrame())
+    if (change !== 0 && !this.streams.widenAll(change))
+      return connectionFault('FLOW_CONTROL_ERROR', 'window is beyond 2^31-1')
+    return this.spend(COST.idleFrame)
   }
 
   #onPing(frame: Frame): Fault | undefined {
     if ((frame.flags & FLAG.ACK) === 0) {
-      this.#outbox.reply(pingFrame(frame.payload, true))
-      return this.#spend(COST.idleFrame)
+      this.streams.outbox.send(pingFrame(frame.payload, true))
+      return this.spend(COST.idleFrame)
     }
-    if (this.#pingsOut === 0) return this.#spend(COST.idleFrame)
+    if (this.#pingsOut === 0) return this.spend(COST.idleFrame)
     this.#pingsOut--
     this.emit({ kind: 'pong', opaque: frame.payload.slice() })
     return undefined
@@ -390,35 +348,28 @@ export abstract class Connection<E> {
     this.#peerLeaving = true
     if (this.#role === 'client') {
       // The server has not touched these, so they may be sent again elsewhere. (RFC 9113 §6.8)
-      for (const stream of this.#streams) {
-        if (stream.id <= lastStream) continue
-        this.#close(stream)
-        this.#streams.abandon(stream.id)
-        this.emit({ kind: 'reset', stream: stream.id, code: 'REFUSED_STREAM', by: 'peer' })
-      }
+      for (const id of this.streams.closeAbove(lastStream))
+        this.emit({ kind: 'reset', stream: id, code: 'REFUSED_STREAM', by: 'peer' })
     }
-    return this.#spend(COST.idleFrame)
+    return this.spend(COST.idleFrame)
   }
 
   #onWindowUpdate(frame: Frame): Fault | undefined {
     const { stream: id, payload } = frame
-    if (id !== 0 && this.#idle(id)) return connectionFault('PROTOCOL_ERROR', 'WINDOW_UPDATE on an idle stream')
+    if (id !== 0 && this.streams.isIdle(id)) return connectionFault('PROTOCOL_ERROR', 'WINDOW_UPDATE on an idle stream')
     const increment = readU32(payload, 0) & MAX_31
-    const cost = increment < SMALL_WINDOW ? this.#spend(COST.smallWindow) : undefined
+    const cost = increment < SMALL_WINDOW ? this.spend(COST.smallWindow) : undefined
     if (id === 0) {
       if (increment === 0) return connectionFault('PROTOCOL_ERROR', 'window increment is zero')
-      const window = widen(this.#outbox.window, increment)
+      const window = widen(this.streams.outbox.window, increment)
       if (window === undefined) return connectionFault('FLOW_CONTROL_ERROR', 'window is beyond 2^31-1')
-      this.#outbox.window = window
+      this.streams.outbox.window = window
       return cost
     }
-    const stream = this.#streams.get(id)
+    const stream = this.streams.get(id)
     if (stream === undefined) return cost
     if (increment === 0) return streamFault(id, 'PROTOCOL_ERROR', 'window increment is zero')
-    const window = widen(stream.sendWindow, increment)
-    if (window === undefined) return streamFault(id, 'FLOW_CONTROL_ERROR', 'window is beyond 2^31-1')
-    stream.sendWindow = window
-    this.#outbox.wake(stream)
+    if (!this.streams.widen(stream, increment)) return streamFault(id, 'FLOW_CONTROL_ERROR', 'window is beyond 2^31-1')
     return cost
   }
 
@@ -427,34 +378,28 @@ export abstract class Connection<E> {
   #answer(fault: Fault | undefined): void {
     if (fault === undefined) return
     // RST_STREAM can't be said of a stream that was never opened. (RFC 9113 §6.4)
-    if (fault.kind === 'connection' || this.#idle(fault.stream)) {
+    if (fault.kind === 'connection' || this.streams.isIdle(fault.stream)) {
       this.#fail(fault.code, fault.why)
       return
     }
-    const stream = this.#streams.get(fault.stream)
+    const stream = this.streams.get(fault.stream)
     if (stream !== undefined) {
-      this.#close(stream)
+      this.streams.close(stream)
       this.emit({ kind: 'reset', stream: fault.stream, code: fault.code, by: 'us' })
     }
-    this.#streams.abandon(fault.stream)
-    this.#outbox.reply(resetFrame(fault.stream, fault.code))
+    this.streams.abandon(fault.stream)
+    this.streams.outbox.send(resetFrame(fault.stream, fault.code))
     // A peer that has us reset its streams wastes as much of our work as one that resets them itself.
-    const cost = this.#spend(fault.code === 'REFUSED_STREAM' ? COST.refusedStream : COST.reset)
+    const cost = this.spend(fault.code === 'REFUSED_STREAM' ? COST.refusedStream : COST.reset)
     if (cost !== undefined) this.#fail(cost.code, cost.why)
   }
 
   #fail(code: H2Code, why: string): void {
     this.#failed = true
-    for (const stream of this.#streams) stream.queue.clear()
-    this.#streams.clear()
+    this.streams.clear()
     this.#gatherer.clear()
-    this.#outbox.clear()
-    this.#outbox.send(goawayFrame(this.#role === 'server' ? this.lastStream : 0, code, why))
+    this.streams.outbox.send(goawayFrame(this.#role === 'server' ? this.streams.last : 0, code, why))
     this.emit({ kind: 'failed', code, why })
-  }
-
-  #spend(cost: number): Fault | undefined {
-    return this.#patience.spend(cost) ? undefined : connectionFault('ENHANCE_YOUR_CALM', 'too many idle frames')
   }
 
   #readPreface(bytes: Bytes): Fault | undefined {
@@ -465,33 +410,5 @@ export abstract class Connection<E> {
     this.#prefaceLeft -= here
     this.#reader.push(here === 0 ? bytes : bytes.subarray(here))
     return undefined
-  }
-
-  #idle(id: number): boolean {
-    return id > this.lastStream || id % 2 === 0
-  }
-
-  /** END_STREAM has gone out. */
-  #ended(stream: Stream): void {
-    if (!stream.receiving) {
-      this.#close(stream)
-    } else if (this.#role === 'server') {
-      // The answer is whole, so nobody will read the rest of the request. (RFC 9113 §8.1)
-      this.#close(stream)
-      this.#streams.abandon(stream.id)
-      this.#outbox.send(resetFrame(stream.id, 'NO_ERROR'))
-    }
-  }
-
-  #close(stream: Stream): void {
-    this.#streams.delete(stream.id)
-    this.#outbox.forget(stream)
-    this.#giveBack(stream.held)
-    stream.held = 0
-  }
-
-  #giveBack(bytes: number): void {
-    const increment = bytes > 0 ? this.#window.give(bytes) : 0
-    if (increment > 0) this.#outbox.reply(windowUpdateFrame(0, increment))
   }
 }

@@ -32,10 +32,10 @@ const rows: readonly Row[] = [
   },
   {
     name: 'pings that nobody waits for',
-    send: [many(257, () => raw(FRAME.PING, 0, 0, '0102030405060708'))],
+    send: [many(501, () => raw(FRAME.PING, 0, 0, '0102030405060708'))],
     want: goaway('ENHANCE_YOUR_CALM'),
   },
-  { name: 'settings that nobody waits for', send: [many(257, () => SETTINGS)], want: goaway('ENHANCE_YOUR_CALM') },
+  { name: 'settings that nobody waits for', send: [many(501, () => SETTINGS)], want: goaway('ENHANCE_YOUR_CALM') },
   {
     name: 'a flood of empty DATA',
     send: [request(1), many(1001, () => data(1, 0))],

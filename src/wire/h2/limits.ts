@@ -13,8 +13,8 @@ export type H2Limits = {
   /** An encoded header block, and the CONTINUATION frames it may come in. */
   readonly headerBlockBytes: number
   readonly continuations: number
-  /** Acknowledgements, resets and the like that wait because nobody takes them: a peer that never reads. */
-  readonly unreadReplies: number
+  /** Frames that wait because nobody takes them, DATA aside: acknowledgements, responses' headers, resets. */
+  readonly unreadFrames: number
   /** Units of patience with frames that bring nothing, and how many a second come back (patience.ts has the prices). */
   readonly patience: number
   readonly patiencePerSecond: number
@@ -27,7 +27,7 @@ export const DEFAULT_LIMITS: H2Limits = {
   headerListBytes: 16 * 1024,
   headerBlockBytes: 64 * 1024,
   continuations: 16,
-  unreadReplies: 256,
+  unreadFrames: 500,
   patience: 1000,
   patiencePerSecond: 100,
 }

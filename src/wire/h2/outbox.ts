@@ -11,7 +11,6 @@ import type { Stream } from './stream.ts'
 
 export class Outbox {
   #control: Uint8Array[] = []
-  #replies = 0
   /** Streams with something to send that their own window allows. */
   readonly #ready = new Set<Stream>()
   readonly #drained = new Set<number>()
@@ -24,9 +23,9 @@ export class Outbox {
     this.#ended = ended
   }
 
-  /** Control frames that the peer made us write and nobody has taken yet. */
-  get replies(): number {
-    return this.#replies
+  /** Control frames that nobody has taken yet: more and more when the peer asks and never reads. */
+  get waiting(): number {
+    return this.#control.length
   }
 
   /** Is there something that `take` would return? */
@@ -36,15 +35,9 @@ export class Outbox {
     return false
   }
 
-  /** A frame of our own making. */
+  /** Queues a frame that is not DATA. */
   send(frame: Uint8Array): void {
     this.#control.push(frame)
-  }
-
-  /** A frame that answers the peer: counted, so that a peer who never reads can't pile them up. */
-  reply(frame: Uint8Array): void {
-    this.#control.push(frame)
-    this.#replies++
   }
 
   /** Looks again at a stream whose queue, end or window has changed. */
@@ -78,7 +71,6 @@ export class Outbox {
   take(atMost: number): Uint8Array[] {
     const out = this.#control
     this.#control = []
-    this.#replies = 0
     let taken = 0
     while (taken < atMost) {
       const stream = this.#next()

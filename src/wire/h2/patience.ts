@@ -7,7 +7,7 @@
 import type { Mono } from '../../base/clock.ts'
 
 /** What each costs. A reset costs more than a ping: the layer above has already begun to work on the request. */
-export const COST = { idleFrame: 1, smallWindow: 1, refusedStream: 2, reset: 10 } as const
+export const COST = { idleFrame: 1, smallData: 1, smallWindow: 1, refusedStream: 2, reset: 10 } as const
 
 export class Patience {
   readonly #most: number

@@ -1,12 +1,13 @@
 /** The server's side of HTTP/2: requests come in, responses go out. (RFC 9113 §8) */
 
+import { MeshError } from '../../base/errors.ts'
 import { streamFault } from './codes.ts'
 import type { Fault } from './codes.ts'
 import { Connection } from './connection.ts'
 import { checkOwn, readRequest } from './fields.ts'
 import type { Field, HeaderList } from './hpack.ts'
 import type { CommonEvent, H2Limits } from './limits.ts'
-import { MeshError } from '../../base/errors.ts'
+import { COST } from './patience.ts'
 import type { Stream } from './stream.ts'
 
 /** A request has begun; `data` events bring its body unless `endStream`. Any method may have a body, GET too. */
@@ -42,7 +43,7 @@ export class H2Server extends Connection<RequestEvent> {
    */
   respond(id: number, status: number, headers: readonly Field[], { end = false } = {}): boolean {
     checkOwn(headers)
-    const stream = this.streamOf(id)
+    const stream = this.streams.get(id)
     if (stream === undefined) return false
     if (stream.answered) throw new MeshError('internal', `Cannot answer stream ${id}: it has been answered`)
     stream.answered = true
@@ -53,8 +54,8 @@ export class H2Server extends Connection<RequestEvent> {
   protected override newStream(id: number, list: HeaderList, endStream: boolean): Fault | undefined {
     // After GOAWAY the client knows that these are not looked at, and asks elsewhere. (RFC 9113 §6.8)
     if (this.closedToStreams) {
-      this.abandon(id)
-      return undefined
+      this.streams.abandon(id)
+      return this.spend(COST.refusedStream)
     }
     if (this.openStreams >= this.limits.concurrentStreams) return streamFault(id, 'REFUSED_STREAM', 'too many streams')
     if (list.tooLong) return streamFault(id, 'ENHANCE_YOUR_CALM', 'header list is too long')
@@ -63,10 +64,10 @@ export class H2Server extends Connection<RequestEvent> {
     if (endStream && (head.length ?? 0) !== 0)
       return streamFault(id, 'PROTOCOL_ERROR', 'body is not content-length long')
     const { length, ...request } = head
-    const stream = this.open(id)
+    const stream = this.streams.open(id, this.peer.initialWindow)
     stream.expected = length
     this.emit({ kind: 'request', stream: id, ...request, endStream })
-    if (endStream) this.endReceiving(stream)
+    if (endStream) this.streams.endReceiving(stream)
     return undefined
   }
 

@@ -1,4 +1,4 @@
-/** Streams: which halves are open, their windows, and the bytes that wait to be sent. (RFC 9113 §5.1) */
+/** One stream: which halves are open, its windows, and the bytes that wait to be sent. (RFC 9113 §5.1) */
 
 import { ReceiveWindow } from './flow.ts'
 
@@ -33,53 +33,6 @@ export class Stream {
     return this.sending && (this.queue.length > 0 || this.ending)
   }
 }
-
-/** The streams of a connection that are open, and the last few that we gave up, whose late frames are let pass. */
-export class StreamTable {
-  readonly #open = new Map<number, Stream>()
-  readonly #abandoned = new Set<number>()
-
-  get size(): number {
-    return this.#open.size
-  }
-
-  get(id: number): Stream | undefined {
-    return this.#open.get(id)
-  }
-
-  add(stream: Stream): void {
-    this.#open.set(stream.id, stream)
-  }
-
-  delete(id: number): void {
-    this.#open.delete(id)
-  }
-
-  clear(): void {
-    this.#open.clear()
-  }
-
-  [Symbol.iterator](): Iterator<Stream> {
-    return this.#open.values()
-  }
-
-  abandon(id: number): void {
-    this.#abandoned.add(id)
-    if (this.#abandoned.size <= ABANDONED) return
-    // A set keeps the order of insertion: this is the oldest.
-    for (const oldest of this.#abandoned) {
-      this.#abandoned.delete(oldest)
-      return
-    }
-  }
-
-  wasAbandoned(id: number): boolean {
-    return this.#abandoned.has(id)
-  }
-}
-
-/** What is in flight when we give a stream up arrives within one round trip; few are given up in that time. */
-const ABANDONED = 128
 
 /** Bytes waiting in the pieces they were written in. */
 export class ByteQueue {
