@@ -1,0 +1,50 @@
+/**
+ * The tables, version by version, in the words of both engines. A step is only ever added, never changed.
+ *
+ * Engines run the steps they lack, each in one transaction and after a backup (sqlite-file.ts, postgres-schema.ts).
+ * Every table has the tailnet first in its key: no query can find another tailnet's rows by accident.
+ */
+
+export interface Migration {
+  /** The schema's number after this step; steps run 1, 2, 3, … */
+  readonly version: number
+  readonly name: string
+  readonly sqlite: readonly string[]
+  /** Run with `sett` as the only schema in the search path. */
+  readonly postgres: readonly string[]
+}
+
+/**
+ * Records and feed are ordinary tables, since SQLite's WITHOUT ROWID suits short rows only. PostgreSQL compares
+ * texts as bytes (`COLLATE "C"`), as SQLite does. Values are texts, for `jsonb` would change them.
+ * `heads.trimmed` is the newest feed number that is no longer kept.
+ */
+const TABLES: Migration = {
+  version: 1,
+  name: 'records, feed, claims, counters',
+  sqlite: [
+    `CREATE TABLE heads (tailnet INTEGER PRIMARY KEY, seq INTEGER NOT NULL, trimmed INTEGER NOT NULL) STRICT`,
+    `CREATE TABLE records (tailnet INTEGER NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
+       version INTEGER NOT NULL, value TEXT NOT NULL, PRIMARY KEY (tailnet, kind, id)) STRICT`,
+    `CREATE TABLE feed (tailnet INTEGER NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, changes TEXT NOT NULL,
+       PRIMARY KEY (tailnet, seq)) STRICT`,
+    `CREATE TABLE claims (space TEXT NOT NULL, key TEXT NOT NULL, owner TEXT NOT NULL,
+       PRIMARY KEY (space, key)) STRICT, WITHOUT ROWID`,
+    `CREATE TABLE counters (name TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
+  ],
+  postgres: [
+    `CREATE TABLE heads (tailnet bigint PRIMARY KEY, seq bigint NOT NULL, trimmed bigint NOT NULL)`,
+    `CREATE TABLE records (tailnet bigint NOT NULL, kind text COLLATE "C" NOT NULL, id text COLLATE "C" NOT NULL,
+       version bigint NOT NULL, value text NOT NULL, PRIMARY KEY (tailnet, kind, id))`,
+    `CREATE TABLE feed (tailnet bigint NOT NULL, seq bigint NOT NULL, at bigint NOT NULL, changes text NOT NULL,
+       PRIMARY KEY (tailnet, seq))`,
+    `CREATE TABLE claims (space text COLLATE "C" NOT NULL, key text COLLATE "C" NOT NULL,
+       owner text COLLATE "C" NOT NULL, PRIMARY KEY (space, key))`,
+    `CREATE TABLE counters (name text COLLATE "C" PRIMARY KEY, next bigint NOT NULL)`,
+  ],
+}
+
+export const MIGRATIONS: readonly Migration[] = [TABLES]
+
+/** The tables that hold the server's state, in the order in which a restore fills them. */
+export const STATE_TABLES = ['heads', 'records', 'feed', 'claims', 'counters'] as const
