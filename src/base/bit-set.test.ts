@@ -1,6 +1,6 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { BitSet } from './bit-set.ts'
 
 test('a bit set holds what a plain set holds', () => {

@@ -34,8 +34,7 @@ export class BitSet {
   /** How many numbers it holds. */
   get size(): number {
     let size = 0
-    for (let word of this.#words)
-      for (; word !== 0; size++) word &= word - 1
+    for (let word of this.#words) for (; word !== 0; size++) word &= word - 1
     return size
   }
 }

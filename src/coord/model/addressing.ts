@@ -6,10 +6,12 @@
  * are drawn, not counted up: nodes that join at the same moment then rarely want the same one.
  */
 
+import { CGNAT, RESERVED4 } from '../../base/address-plan.ts'
 import type { Dice } from '../../base/bytes.ts'
 import { DAY_MS } from '../../base/clock.ts'
 import type { Wall } from '../../base/clock.ts'
 import { MeshError } from '../../base/errors.ts'
+import { rangeOf } from '../../base/ip.ts'
 import type { TailnetState } from './model.ts'
 import type { AddressHold, AddressRecord, Node, Write } from './records.ts'
 
@@ -19,18 +21,11 @@ export const REST_MS = 90 * DAY_MS
 const HOLDS_KEPT = 32
 const DRAWS = 512
 
-/** [first, last] of each reserved range, as offsets into 100.64.0.0/10. */
-const RESERVED: readonly (readonly [number, number])[] = [
-  [offset(100, 64, 0, 0), offset(100, 64, 0, 0)],
-  [offset(100, 100, 0, 0), offset(100, 100, 0, 255)],
-  [offset(100, 100, 100, 0), offset(100, 100, 100, 255)],
-  [offset(100, 115, 92, 0), offset(100, 115, 93, 255)],
-  [offset(100, 127, 255, 255), offset(100, 127, 255, 255)],
-]
-
-function offset(a: number, b: number, c: number, d: number): number {
-  return (a << 24) + (b << 16) + (c << 8) + d - ((100 << 24) + (64 << 16))
-}
+const [FIRST, LAST] = rangeOf(CGNAT)
+/** [first, last] of what no node is given, as offsets into 100.64.0.0/10; its own first and last among them. */
+const RESERVED = [...RESERVED4.map(rangeOf), [FIRST, FIRST], [LAST, LAST]].map(
+  (range) => range.map((value) => Number((value as bigint) - FIRST)) as [number, number],
+)
 
 function textOf(n: number): string {
   return `100.${64 + (n >> 16)}.${(n >> 8) & 255}.${n & 255}`
@@ -42,7 +37,7 @@ function offsetOf(ipv4: string): number | undefined {
   if (m === null) return undefined
   const [b, c, d] = [Number(m[1]), Number(m[2]), Number(m[3])]
   if (b < 64 || b > 127 || c > 255 || d > 255) return undefined
-  const n = offset(100, b, c, d)
+  const n = ((b - 64) << 16) | (c << 8) | d
   return textOf(n) === ipv4 ? n : undefined
 }
 

@@ -184,10 +184,11 @@ export class TailnetMap {
     const old = entry.node
     entry.node = after
     const mask = differences(old, after)
-    if (mask === 0 && !changesSelf(old, after)) return
     this.#watchExpiry(after)
-    this.#touch(entry)
-    if (mask !== 0) effects.push({ kind: 'peer', node: after.id, mask })
+    if (mask !== 0) {
+      this.#touch(entry)
+      effects.push({ kind: 'peer', node: after.id, mask })
+    }
     if (changesSelf(old, after)) effects.push({ kind: 'self', node: after.id })
     if (
       old.authorized !== after.authorized ||
