@@ -65,11 +65,8 @@ export async function main(args: readonly string[], at: Surroundings = here()): 
 export { main as runAdmin }
 
 function failed(error: unknown, err: Output): number {
-  if (error instanceof CommanderError) {
-    // Commander has printed its own complaints; those that a command throws are still unsaid.
-    if (error.code === 'commander.invalidArgument') err.write(`sett admin: ${plain(error.message)}\n`)
-    return error.exitCode === 0 ? 0 : 2
-  }
+  // Commander has printed its own complaints, and help that was asked for is none.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
   if (!(error instanceof MeshError)) throw error
   err.write(`sett admin: ${plain(error.message)}\n`)
   return error.code === 'config/invalid' ? 2 : error.code === 'api/unreachable' ? 3 : 1

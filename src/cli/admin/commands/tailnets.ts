@@ -1,7 +1,7 @@
 /** `sett admin tailnets` and `sett admin status`: the server as a whole. */
 
-import { InvalidArgumentError } from 'commander'
 import type { Command } from 'commander'
+import { MeshError } from '../../../base/errors.ts'
 import { TailnetSettings } from '../../../wire/api/objects.ts'
 import type { SettingsPatch } from '../../../wire/api/routes/settings.ts'
 import type { Tailnet } from '../../../wire/api/sett-objects.ts'
@@ -82,7 +82,8 @@ function patchOf(changes: readonly string[]): SettingsPatch {
     const equals = change.indexOf('=')
     const name = change.slice(0, Math.max(equals, 0))
     if (!Object.hasOwn(TailnetSettings.shape, name))
-      throw new InvalidArgumentError(
+      throw new MeshError(
+        'config/invalid',
         `"${change}": want NAME=VALUE, with a name among ${Object.keys(TailnetSettings.shape).join(', ')}`,
       )
     const text = change.slice(equals + 1)
