@@ -109,7 +109,7 @@ export class Lane<S> {
 
 export class FairQueue<S> {
   bytes = 0
-  /** How many bytes may wait now; never more than the limits say. */
+  /** So many bytes should wait at most, for now; memory limits are `limits.bytes` and the budget. */
   most: number
   /** The lane that the last packet from `take` waited in, and since when it had waited. */
   taken: Lane<S> | undefined
@@ -141,16 +141,15 @@ export class FairQueue<S> {
   push(lane: Lane<S>, packet: Uint8Array, now: number, laneMost = Infinity): void {
     const cost = packet.length + PACKET_OVERHEAD_BYTES
     const memory = this.#budget.share(this.#limits.bytes)
-    const room = Math.min(this.most, memory)
-    while (lane.count > 1 && lane.bytes + cost > laneMost) this.#drop('queue_head', lane)
-    while (this.bytes > 0 && this.bytes + cost > room) {
+    while (lane.count > 1 && lane.bytes > laneMost) this.#drop('queue_head', lane)
+    // Memory is a hard limit; the others are judged before the packet, or one long packet would drive out all.
+    while (this.bytes > 0 && (this.bytes > this.most || this.bytes + cost > memory)) {
       // A newcomer with the longest lane of all drops its own oldest: of two packets the fresh one is worth more.
       const at = this.#longest()
       const longest = this.#lanes[at] as Lane<S>
       this.#drop('queue_head', longest)
       if (longest.count === 0) this.#retire(at)
     }
-    // Alone, a packet may be longer than the queue should be.
     if (cost > memory) {
       this.#dropped('queue_tail', packet, lane)
       return

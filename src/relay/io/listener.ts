@@ -110,6 +110,7 @@ export function createListener(
     stopAccepting() {
       server.close()
       server.closeAllConnections()
+      gate.closeAll()
     },
   }
 }
@@ -154,6 +155,11 @@ class Gate {
   /** `socket` may be the TLS socket on top of the one that entered. */
   leave(socket: Socket): void {
     this.#forget((socket as { _parent?: Socket })._parent ?? socket)
+  }
+
+  /** Closes whoever is still inside. */
+  closeAll(): void {
+    for (const socket of this.#inside.keys()) socket.destroy()
   }
 
   #forget(socket: Socket): void {

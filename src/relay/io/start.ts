@@ -6,6 +6,7 @@ import { Buffer } from 'node:buffer'
 import { once } from 'node:events'
 import type { Server as HttpServer } from 'node:http'
 import type { AddressInfo, Server } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { DAY_MS } from '../../base/clock.ts'
 import type { NodeKey, PrivateKey } from '../../base/keys.ts'
 import { nodePrimitives } from '../../crypto/io/node-primitives.ts'
@@ -51,6 +52,8 @@ export interface RelayMetrics {
 
 export interface Relay {
   readonly address: { readonly host: string; readonly port: number }
+  /** Of the listener without TLS, if there is one. */
+  readonly plainAddress: { readonly host: string; readonly port: number } | undefined
   readonly stunPorts: readonly number[]
   readonly key: NodeKey
   /** What a DERP map's `CertName` says to pin the certificate in use. */
@@ -90,11 +93,12 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const listener = createListener(board, certified, options.bootstrapDns)
   const address = await listen(listener.server, options.listen)
   let plain: HttpServer | undefined
+  let plainAddress: Relay['plainAddress']
   let stun: Awaited<ReturnType<typeof startStun>>
   try {
     if (options.plain !== undefined) {
       plain = createPlainListener()
-      await listen(plain, options.plain)
+      plainAddress = await listen(plain, options.plain)
     }
     stun = await startStun(options.listen.host, options.stun)
   } catch (error) {
@@ -104,10 +108,12 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   }
   const renewal = setInterval(() => listener.setCertificate(certified), META_RENEWAL_MS)
   renewal.unref()
+  let closing: Promise<void> | undefined
   options.log('relay.started', { port: address.port, stun: stun.ports })
 
   return {
     address,
+    plainAddress,
     stunPorts: stun.ports,
     key: hub.key,
     pin: () => pinOf(certified.cert),
@@ -128,24 +134,23 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       stun: { ...stun.counters },
     }),
     peers: () => hub.peers(),
-    async close(how = {}) {
-      clearInterval(renewal)
-      const closed = Promise.all([
-        once(listener.server, 'close'),
-        plain === undefined ? undefined : once(plain, 'close'),
-      ])
-      listener.stopAccepting()
-      plain?.close()
-      plain?.closeAllConnections()
-      if (how.drainMs !== undefined) {
-        hub.restarting(RECONNECT_MS, TRY_FOR_MS)
-        for (let left = how.drainMs; left > 0 && hub.busy; left -= DRAIN_STEP_MS)
-          await new Promise((done) => setTimeout(done, DRAIN_STEP_MS))
-      }
-      board.stop()
-      await Promise.all([closed, stun.close()])
-      options.log('relay.stopped', {})
-    },
+    close: (how = {}) => (closing ??= stop(how.drainMs)),
+  }
+
+  async function stop(drainMs: number | undefined): Promise<void> {
+    clearInterval(renewal)
+    const closed = [listener.server, ...(plain === undefined ? [] : [plain])].map((server) => once(server, 'close'))
+    listener.stopAccepting()
+    plain?.close()
+    plain?.closeAllConnections()
+    if (drainMs !== undefined) {
+      hub.restarting(RECONNECT_MS, TRY_FOR_MS)
+      const until = now() + drainMs
+      while (hub.busy && now() < until) await sleep(DRAIN_STEP_MS)
+    }
+    board.stop()
+    await Promise.all([...closed, stun.close()])
+    options.log('relay.stopped', {})
   }
 }
 
