@@ -76,6 +76,22 @@ export function loadKey(folder: DataFolder, name: string, primitives: Primitives
   }
 }
 
+/** Reads a short text of ours, or makes and keeps it. */
+export function keepText(folder: DataFolder, name: string, make: () => string): string {
+  const file = join(folder.path, name)
+  try {
+    const text = readFileSync(file, 'utf8').trim()
+    if (text !== '') return text
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') {
+      throw new MeshError('config/invalid', `Cannot read ${file}: ${(cause as Error).message}`, { cause })
+    }
+  }
+  const made = make()
+  writeWhole(file, `${made}\n`)
+  return made
+}
+
 /** Writes a private file so that after a crash there is the old one or the new one, never a part. */
 export function writeWhole(file: string, content: string | Uint8Array): void {
   const draft = `${file}.${randomBytes(6).toString('hex')}.new`

@@ -2,42 +2,47 @@
  * The server as a process: what is printed at its start, signals, and errors that nobody expected.
  */
 
+import { join } from 'node:path'
 import type { Config } from './config/options.ts'
+import { defaultData } from './config/config.ts'
+import { printsToJournal, thisHost } from './host.ts'
 import { createLog, stderrSink } from './log.ts'
-import { startServer } from './server.ts'
+import type { MountRelay } from './relay-mount.ts'
+import { readVersion, startServer } from './server.ts'
 import type { RunningServer } from './server.ts'
 
 /** Whoever stops a service kills it after some ten seconds; we are done before. */
 const DRAIN_MS = 5_000
 
 /** Runs until SIGTERM or SIGINT; gives the exit code. A second signal ends the process at once. */
-export async function runServer(config: Config): Promise<number> {
+export async function runServer(config: Config, mountRelay: MountRelay): Promise<number> {
   // Everything that is made from now on is for its owner alone: database, socket, whatever else.
   process.umask(0o077)
   const sink = stderrSink()
   const log = createLog({ level: config.logLevel, format: config.logFormat, sink })
-  const dying = (event: string) => (err: unknown) => {
-    log.error(event, { err })
+  const die = (event: string, err?: unknown): never => {
+    log.error(event, err === undefined ? {} : { err })
     sink.flush()
     process.exit(1)
   }
-  process.on('uncaughtException', dying('unexpected error'))
-  process.on('unhandledRejection', dying('unexpected error in a promise'))
+  process.on('uncaughtException', (err) => die('unexpected error', err))
+  process.on('unhandledRejection', (err) => die('unexpected error in a promise', err))
 
+  let stopping = false
   const asked = new Promise<string>((resolve) => {
-    let signals = 0
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.on(signal, () => {
-        if (signals++ > 0) process.exit(1)
+        if (stopping) process.exit(1)
+        stopping = true
         resolve(signal)
       })
     }
   })
-  const server = await startServer(config, log)
-  process.stdout.write(banner(server))
+  const server = await startServer(config, { log, mountRelay, version: readVersion() })
+  process.stdout.write(await banner(server))
   const signal = await asked
   log.info('stopping', { signal })
-  const late = setTimeout(() => dying('could not stop in time')(undefined), DRAIN_MS)
+  const late = setTimeout(() => die('could not stop in time'), DRAIN_MS)
   await server.stop()
   clearTimeout(late)
   log.info('stopped')
@@ -45,6 +50,22 @@ export async function runServer(config: Config): Promise<number> {
   return 0
 }
 
-function banner(server: RunningServer): string {
-  return `Sett is running at ${server.url}\n`
+/** What a person needs next. A journal keeps what is printed, so it gets no key. */
+async function banner(server: RunningServer): Promise<string> {
+  const usual = server.data === defaultData(thisHost(), process.env)
+  const admin = `sett admin ${usual ? '' : `--socket ${join(server.data, 'admin.sock')} `}keys create`
+  if (printsToJournal(process.env)) {
+    return `Sett is running at ${server.url}\nMachines join with a key from: ${admin}\n`
+  }
+  const key = await server.welcome()
+  return `
+Sett is running at ${server.url}
+
+Join a machine; this key works once, within the hour:
+
+  tailscale up --login-server ${server.url} --auth-key ${key.reveal()}
+
+More keys: ${admin}
+
+`
 }

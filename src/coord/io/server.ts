@@ -1,13 +1,24 @@
 /**
- * The whole server, put together: folder, keys, listeners, admin socket, metrics, and the core between them. It
- * starts, says where it is, and stops; it knows nothing of signals and standard output.
+ * The whole server, put together: folder, keys, store, relay, listeners, and the core between them. It starts, says
+ * where it is, and stops; it knows nothing of signals and standard output.
  */
 
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import type { PrivateKey } from '../../base/keys.ts'
+import { zstdCompressSync } from 'node:zlib'
+import { getRequestListener } from '@hono/node-server'
+import { MINUTE_MS } from '../../base/clock.ts'
+import { MeshError } from '../../base/errors.ts'
+import type { Secret } from '../../base/secret.ts'
 import { machineKeyFor } from '../../crypto/primitives.ts'
 import { nodePrimitives } from '../../crypto/io/node-primitives.ts'
-import type { ControlHandler } from '../control.ts'
+import { Coord } from '../coord.ts'
+import { firstTailnet } from '../first-start.ts'
+import { createRest } from '../rest/rest.ts'
+import type { Identity } from '../rest/rest.ts'
+import type { Store } from '../store/store.ts'
 import { openAdminSocket } from './admin-socket.ts'
 import { mono, wall } from './clocks.ts'
 import { deriveUrl } from './config/config.ts'
@@ -15,17 +26,29 @@ import type { Config } from './config/options.ts'
 import { keyBody } from './control/server-key.ts'
 import { Turn } from './control/turn.ts'
 import { Upgrades } from './control/upgrade.ts'
-import { loadKey, openFolder } from './folder.ts'
+import { EarlyRequests } from './early-requests.ts'
+import { exposeCore, exposeListener, exposeRelay } from './exposition.ts'
+import { keepText, loadKey, openFolder } from './folder.ts'
 import { firstAddress } from './host.ts'
 import { TrustedProxies } from './http/forwarded.ts'
 import { openListeners } from './http/listeners.ts'
-import { refuse, respond, JSON_TEXT } from './http/respond.ts'
+import { refuseJson } from './http/respond.ts'
 import { createRoutes } from './http/routes.ts'
 import type { Log } from './log.ts'
 import { Metrics } from './metrics.ts'
+import { OwnAddresses } from './own-addresses.ts'
+import { derpMapOf } from './relay-mount.ts'
+import type { MountRelay } from './relay-mount.ts'
+import { openStore } from './store/open.ts'
+import { Ticker } from './ticker.ts'
 
 /** Bytes of request bodies being collected at once, all clients together. */
 const BODIES = 64 * 1024 * 1024
+/** An ephemeral node that says nothing is forgotten after so long; one that logs out, at once. */
+const EPHEMERAL_MS = 30 * MINUTE_MS
+/** Clients and relay connections get so long to hear the last words. */
+const FAREWELL_MS = 2_000
+const HEALTHY_WITHIN_MS = 3_000
 
 export interface RunningServer {
   /** The origin that clients use. */
@@ -34,40 +57,73 @@ export interface RunningServer {
   readonly port: number
   readonly data: string
   readonly adminSocket: string
+  /** A fresh auth key for one machine. */
+  welcome(): Promise<Secret>
   /** Stops in good order: what was acknowledged is kept, clients are told. */
   stop(): Promise<void>
+}
+
+export interface ServerDeps {
+  readonly log: Log
+  readonly mountRelay: MountRelay
+  readonly version: string
+  readonly ephemeralMs?: number
 }
 
 /**
  * Starts a server.
  *
- * @throws MeshError `config/invalid` when an address, file or folder can't be used
+ * @throws MeshError `config/invalid` when an address, file or folder can't be used; what the store says otherwise
  */
-export async function startServer(config: Config, log: Log): Promise<RunningServer> {
+export async function startServer(config: Config, deps: ServerDeps): Promise<RunningServer> {
+  const { log } = deps
+  /** What has been opened, to be closed in the opposite order when something after it fails. */
+  const opened: (() => Promise<void> | void)[] = []
+  try {
+    return await assemble(config, deps, (close) => opened.push(close))
+  } catch (error) {
+    for (const close of opened.reverse()) {
+      try {
+        await close()
+      } catch (err) {
+        log.debug('could not close after a failed start', { err })
+      }
+    }
+    throw error
+  }
+}
+
+async function assemble(
+  config: Config,
+  { log, mountRelay, version, ephemeralMs = EPHEMERAL_MS }: ServerDeps,
+  onFailure: (close: () => Promise<void> | void) => void,
+): Promise<RunningServer> {
   const folder = openFolder(config.data)
   if (folder.open) log.warn('others may look into the data folder', { data: folder.path })
-  const noiseKey: PrivateKey = loadKey(folder, 'noise.key', nodePrimitives)
-  const publicKey = machineKeyFor(nodePrimitives, noiseKey)
+  const noiseKey = loadKey(folder, 'noise.key', nodePrimitives)
+  const relayKey = loadKey(folder, 'relay.key', nodePrimitives)
+  const serverName = keepText(folder, 'server.id', () => randomBytes(8).toString('hex'))
+  const dice = nodePrimitives.random
+  const sha256 = (...parts: Uint8Array[]) => nodePrimitives.sha256(...parts)
 
+  // The listeners come first, so that clients of a server that restarts find the port open.
   const proxies = new TrustedProxies(config.trustedProxy)
   const metrics = new Metrics()
+  onFailure(() => metrics.close())
   const sent = metrics.counter('sett_control_sent_bytes_total', 'Bytes sent inside Noise, as they leave')
-  const notYet: ControlHandler = (_, reply) => reply.answer(501, 'not implemented\n')
+  const early = new EarlyRequests()
   const upgrades = new Upgrades({
     primitives: nodePrimitives,
     key: noiseKey,
     proxies,
-    services: { handler: () => notYet, turn: new Turn(), log, bodies: { left: BODIES }, mono, counted: sent },
+    services: { handler: () => early.handle, turn: new Turn(), log, bodies: { left: BODIES }, mono, counted: sent },
   })
-  metrics.gauge('sett_control_connections', 'Control connections', () => upgrades.connections)
-  metrics.gauge(
-    'sett_control_requests',
-    'Requests under way inside Noise, map streams included',
-    () => upgrades.streams,
-  )
+  onFailure(() => upgrades.close())
+  exposeListener(metrics, upgrades)
 
+  let ready: Ready | undefined
   let url = config.url ?? ''
-  const readMetrics = async () => ({ type: metrics.contentType, text: await metrics.text() })
+  let addresses: OwnAddresses | undefined
   const listeners = await openListeners({
     listen: config.listen,
     tls: config.tls,
@@ -75,42 +131,153 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
     wantsUpgrade: (req) => upgrades.wants(req),
     upgrade: (req, socket, head) => upgrades.upgrade(req, socket, head),
     handle: createRoutes({
-      key: keyBody(nodePrimitives, publicKey),
+      key: keyBody(nodePrimitives, machineKeyFor(nodePrimitives, noiseKey)),
       url: () => url,
       proxies,
       tls: config.tls !== 'off',
-      loginPage: () => undefined,
-      ailment: () => undefined,
-      metrics: readMetrics,
-      rest: async (_, res) => refuse(res, 501, 'not implemented'),
+      loginPage: (code) => ready?.coord.ledger.model.login(code),
+      ailment: async () => (ready === undefined ? 'the server is starting' : await ailmentOf(ready.store)),
+      bootstrapDns: () => addresses?.table() ?? {},
+      metrics: async () => ({ type: metrics.contentType, text: await metrics.text() }),
+      rest: (req, res) => ready?.rest(undefined)(req, res),
       upgradeFault: (req) => upgrades.faultOf(req),
+      failed: (method, err) => log.error('request failed', { method, err }),
       mono,
       wall,
     }),
   })
+  onFailure(() => listeners.close())
   const port = listeners.addresses[0]?.port ?? 0
   if (url === '') url = deriveUrl(config, port, firstAddress())
+  const host = new URL(url).hostname.replace(/^\[(.*)\]$/, '$1')
+  addresses = new OwnAddresses(host, mono)
 
+  // Held before the store is opened: whoever has the socket has the folder.
   const admin = await openAdminSocket({
     path: join(folder.path, 'admin.sock'),
     log,
     ownUid: process.getuid?.() ?? -1,
-    handle: (_, res) => respond(res, 501, JSON_TEXT, '{"message":"not implemented"}'),
+    handle: (req, res) => {
+      if (ready === undefined) refuseJson(res, 503, 'The server is starting: try again')
+      else
+        ready
+          .rest({ kind: 'server' })(req, res)
+          .catch((err: unknown) => log.error('request failed', { err }))
+    },
   })
+  onFailure(() => admin.close())
+
+  const store = await openStore(config.database.reveal(), {
+    dataDir: folder.path,
+    log: {
+      info: (fields, event) => log.info(event, { ...fields }),
+      warn: (fields, event) => log.warn(event, { ...fields }),
+    },
+  })
+  onFailure(() => store.close())
+
+  const relay = await mountRelay({
+    listen: config.relayListen,
+    stun: config.stunListen,
+    key: relayKey,
+    tls: config.tls,
+    folder: folder.path,
+    host,
+    realmOf: (key) => ready?.coord.realmOf(key),
+    log: (event, fields) => log.debug(event, fields),
+    bootstrapDns: addresses.table,
+  })
+  onFailure(() => relay.close(0))
+  exposeRelay(metrics, relay)
+
+  const ticker = new Ticker(mono, () => ready?.coord)
+  onFailure(() => ticker.stop())
+  const derpMap = derpMapOf(host, relay)
+  const coord = await Coord.open({
+    store,
+    clocks: { mono, wall },
+    dice,
+    sha256,
+    compress: (text) => zstdCompressSync(text),
+    url,
+    tailnetDomain: config.tailnetDomain,
+    derpMap,
+    server: serverName,
+    ephemeralMs,
+    wake: ticker.wake,
+    admissionChanged: () => relay.refreshAdmission(),
+    failed: (what, err) => log.error('failed', { what, err }),
+  })
+  exposeCore(metrics, coord)
+  const rest = createRest({
+    ledger: coord.ledger,
+    dice,
+    primitives: { sha256 },
+    config: { version, url, started: wall(), tailnetDomain: config.tailnetDomain },
+    live: {
+      isOnline: (tailnet, node) => coord.ledger.model.state(tailnet).presence(node)?.online === true,
+      regionName: (region) => derpMap.Regions[region]?.RegionName,
+    },
+    onRequest: (seen) => log.debug('api request', { ...seen }),
+    onError: (err, route) => log.error('api request failed', { route, err }),
+  })
+  const listenerOf = (identity: Identity | undefined): RestListener =>
+    getRequestListener((request) => rest.fetch(request, identity), { overrideGlobalObjects: false })
+  const [forStrangers, forServer] = [listenerOf(undefined), listenerOf({ kind: 'server' })]
+  // Before anybody is served, so that there is always a tailnet to join.
+  await firstTailnet(coord.ledger, dice, config.tailnetDomain)
+  ready = { coord, store, rest: (identity) => (identity === undefined ? forStrangers : forServer) }
+  early.ready(coord.handle)
+  ticker.wake()
   for (const { address, port } of listeners.addresses) log.info('listening', { address, port })
+  log.info('started', { url, data: folder.path, relay: relay.port, stun: relay.stunPorts })
 
   return {
     url,
     port,
     data: folder.path,
     adminSocket: admin.path,
+    welcome: () => coord.welcome(),
     async stop() {
       listeners.stop()
-      upgrades.leave()
       await admin.close()
+      ticker.stop()
+      coord.close()
+      upgrades.leave()
+      await Promise.all([upgrades.left(FAREWELL_MS), relay.close(FAREWELL_MS)])
       upgrades.close()
       await listeners.close()
+      await store.close()
       metrics.close()
     },
   }
+}
+
+type RestListener = (req: IncomingMessage, res: ServerResponse) => Promise<void>
+
+interface Ready {
+  readonly coord: Coord
+  readonly store: Store
+  rest(identity: Identity | undefined): RestListener
+}
+
+/** A store that answers is what a server can't do without. */
+async function ailmentOf(store: Store): Promise<string | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve('the database does not answer'), HEALTHY_WITHIN_MS)
+  })
+  try {
+    return await Promise.race([store.heads().then(() => undefined), late])
+  } catch (error) {
+    return error instanceof MeshError ? error.message : 'the database does not answer'
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** The version in our own manifest. */
+export function readVersion(): string {
+  const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(manifest) as { version: string }).version
 }

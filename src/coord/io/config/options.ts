@@ -36,7 +36,7 @@ export interface Config {
   readonly tls: 'off' | TlsFiles
   /** Addresses and prefixes of proxies whose word about forwarded addresses is taken. */
   readonly trustedProxy: readonly string[]
-  readonly relayListen: Listen | 'off'
+  readonly relayListen: Listen
   readonly stunListen: readonly Listen[]
   readonly tailnetDomain: string
   readonly logLevel: LogLevel
@@ -200,9 +200,9 @@ export const OPTIONS = {
   },
   'relay-listen': {
     arg: 'ADDRESS',
-    help: 'where clients reach the relay, always over TLS; "off" for none',
-    want: 'HOST:PORT or :PORT for all interfaces, or "off"',
-    parse: (text: string) => (text.toLowerCase() === 'off' ? ('off' as const) : parseListen(text)),
+    help: 'where clients reach the relay, always over TLS',
+    want: 'HOST:PORT or :PORT for all interfaces, such as :8443',
+    parse: parseListen,
   },
   'stun-listen': {
     arg: 'ADDRESSES',

@@ -50,6 +50,7 @@ export class Upgrades {
   })
   readonly #sweeper: NodeJS.Timeout
   #leaving = false
+  #empty: (() => void) | undefined
 
   constructor(options: {
     readonly primitives: Primitives
@@ -132,6 +133,7 @@ export class Upgrades {
       { first: dressed(answer.first), early },
       () => {
         this.#connections.delete(connection)
+        if (this.#connections.size === 0) this.#empty?.()
         log.trace('control connection closed', { machine, from })
       },
     )
@@ -148,6 +150,14 @@ export class Upgrades {
   leave(): void {
     this.#leaving = true
     for (const connection of this.#connections) connection.leave()
+  }
+
+  /** Resolves when all connections have closed, or after so long. */
+  async left(atMostMs: number): Promise<void> {
+    if (this.#connections.size === 0) return
+    const timer = setTimeout(() => this.#empty?.(), atMostMs)
+    await new Promise<void>((resolve) => (this.#empty = resolve))
+    clearTimeout(timer)
   }
 
   close(): void {

@@ -4,8 +4,6 @@
  */
 
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import { isIP } from 'node:net'
-import { lookup } from 'node:dns/promises'
 import type { PendingLogin } from '../../model/records.ts'
 import { versionInQuery } from '../control/server-key.ts'
 import { isLoopback } from './forwarded.ts'
@@ -25,12 +23,15 @@ export interface Site {
   readonly tls: boolean
   loginPage(code: string): PendingLogin | undefined
   /** What is wrong with the server; nothing when it is well. */
-  ailment(): string | undefined
+  ailment(): Promise<string | undefined>
+  /** Addresses behind this server's name. */
+  bootstrapDns(): Readonly<Record<string, readonly string[]>>
   metrics(): Promise<{ readonly type: string; readonly text: string }>
   /** The REST API, for callers who bring a token. */
-  rest(req: IncomingMessage, res: ServerResponse): Promise<void>
+  rest(req: IncomingMessage, res: ServerResponse): Promise<void> | undefined
   /** Why a request for `/ts2021` was not upgraded. */
   upgradeFault(req: IncomingMessage): string
+  failed(method: string, error: unknown): void
   mono(): number
   wall(): number
 }
@@ -49,7 +50,7 @@ export function createRoutes(site: Site): RequestListener {
     if (path.startsWith('/api/v2/') || path === '/api/v2') {
       const why = apiRefusal(site, req)
       if (why !== undefined) return refuseJson(res, 403, why)
-      return await site.rest(req, res)
+      return await (site.rest(req, res) ?? refuseJson(res, 503, 'The server is starting: try again'))
     }
     if (req.method !== 'GET' && req.method !== 'HEAD') {
       // Whoever sends a body to nowhere is not listened to until its end.
@@ -76,7 +77,7 @@ export function createRoutes(site: Site): RequestListener {
         return
       }
       case '/healthz': {
-        const ailment = site.ailment()
+        const ailment = await site.ailment()
         return respond(res, ailment === undefined ? 200 : 503, TEXT, `${ailment ?? 'ok'}\n`, NO_STORE)
       }
       case '/metrics': {
@@ -87,7 +88,7 @@ export function createRoutes(site: Site): RequestListener {
       case '/robots.txt':
         return respond(res, 200, TEXT, 'User-agent: *\nDisallow: /\n')
       case '/bootstrap-dns':
-        return respond(res, 200, JSON_TEXT, await bootstrapDns(site.url(), query))
+        return respond(res, 200, JSON_TEXT, JSON.stringify(site.bootstrapDns()))
     }
     if (path.startsWith('/login/')) {
       const page = login(req, path)
@@ -104,7 +105,8 @@ export function createRoutes(site: Site): RequestListener {
   }
 
   return (req, res) => {
-    handle(req, res).catch(() => {
+    handle(req, res).catch((error: unknown) => {
+      site.failed(req.method ?? '', error)
       if (res.headersSent) res.destroy()
       else refuse(res, 500, 'internal error')
     })
@@ -144,20 +146,4 @@ function apiRefusal(site: Site, req: IncomingMessage): string | undefined {
   const host = (req.headers.host ?? '').replace(/:\d+$/, '')
   if (host === 'localhost' || isLoopback(host) || host === new URL(site.url()).hostname) return undefined
   return `the API does not answer to the name ${JSON.stringify(host)}: use localhost`
-}
-
-/**
- * Addresses of this server for a client whose own DNS fails (control.md §11.3). Only our own name is looked up, so
- * that nobody has us ask for theirs.
- */
-async function bootstrapDns(url: string, query: string): Promise<string> {
-  const { hostname } = new URL(url)
-  const asked = new URLSearchParams(query).get('q')
-  if (asked === null || asked.toLowerCase() !== hostname || isIP(hostname) !== 0) return '{}'
-  try {
-    const found = await lookup(hostname, { all: true })
-    return JSON.stringify({ [hostname]: found.map((entry) => entry.address) })
-  } catch {
-    return '{}'
-  }
 }
