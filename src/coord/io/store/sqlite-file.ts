@@ -28,7 +28,7 @@ export interface SqliteOptions {
 /** "Sett" in ASCII: marks a database as ours (sqlite.org/pragma.html#pragma_application_id). */
 const APPLICATION_ID = 0x53657474
 /** A server that is just stopping may take a moment to let go. */
-const LOCK_WAIT_MS = 1000
+const LOCK_WAIT_MS = 300
 /** Only a checkpoint next to a backup in another process makes anybody wait. */
 const BUSY_WAIT_MS = 5000
 

@@ -26,7 +26,8 @@ interface Pending {
 export async function openSqlite(data: WorkerData): Promise<SqliteStore> {
   // The compiled package has a .js beside it, the sources a .ts: a worker has its opener's extension.
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
-  const worker = new Worker(new URL(`./sqlite-worker${extension}`, import.meta.url), { workerData: data })
+  // Flags of the main thread, such as an input type, are not meant for it.
+  const worker = new Worker(new URL(`./sqlite-worker${extension}`, import.meta.url), { workerData: data, execArgv: [] })
   const opened = await new Promise<SqliteFile['migrated']>((resolve, reject) => {
     const hear = (message: FromWorker) => {
       if (message.kind === 'opened') settle(() => resolve(message.migrated))
