@@ -1,0 +1,128 @@
+/**
+ * `npm test`: everything that proves the program, fast things first; and its parts by name.
+ *
+ *   node test/run.ts [check | unit | system | interop]...
+ *
+ * Ends with one line that counts: `N passed, N failed, N skipped`. Whatever is skipped says why in its own line.
+ */
+
+import { spawn, spawnSync } from 'node:child_process'
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const ROOT = new URL('..', import.meta.url).pathname
+const BIN = join(ROOT, 'node_modules/.bin')
+
+interface Counts {
+  passed: number
+  failed: number
+  skipped: number
+}
+const counts: Counts = { passed: 0, failed: 0, skipped: 0 }
+const failures: string[] = []
+
+/** Runs a program with its output shown; what it printed comes back too. */
+function run(name: string, command: string, args: readonly string[]): Promise<{ code: number; output: string }> {
+  return new Promise((resolve) => {
+    const began = Date.now()
+    const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, PATH: `${BIN}:${process.env['PATH']}` } })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => {
+        output += chunk.toString()
+        process.stdout.write(chunk)
+      })
+    child.on('error', (error) => resolve({ code: 127, output: `${output}${error.message}` }))
+    child.on('close', (code) => {
+      console.log(`-- ${name}: ${code === 0 ? 'ok' : `exit ${code}`}, ${((Date.now() - began) / 1000).toFixed(1)} s`)
+      resolve({ code: code ?? 1, output })
+    })
+  })
+}
+
+/** One tool that passes or fails as a whole. */
+async function check(name: string, command: string, ...args: string[]): Promise<void> {
+  const { code } = await run(name, command, args)
+  if (code === 0) counts.passed++
+  else {
+    counts.failed++
+    failures.push(name)
+  }
+}
+
+/** Test files; `shared` runs them in one process, which is many times faster where they share no state. */
+async function tests(name: string, files: readonly string[], options: { shared: boolean; seconds: number }): Promise<void> {
+  if (files.length === 0) return
+  const args = ['--test', '--test-reporter=spec', `--test-timeout=${options.seconds * 1000}`]
+  args.push(options.shared ? '--test-isolation=none' : '--test-concurrency=1', ...files)
+  const { code, output } = await run(name, 'node', args)
+  const count = (word: string): number => Number(new RegExp(`^ℹ ${word} (\\d+)$`, 'm').exec(output)?.[1] ?? 0)
+  counts.passed += count('pass')
+  counts.failed += count('fail') + count('cancelled')
+  counts.skipped += count('skipped')
+  if (code !== 0) failures.push(name)
+  if (code !== 0 && count('fail') + count('cancelled') === 0) counts.failed++
+}
+
+const all = (pattern: string): string[] => globSync(pattern, { cwd: ROOT }).sort()
+/** Tests that need a database server, processes or privileges of their own run apart from the quick ones. */
+const isSystem = (file: string): boolean => /\.(pg|system)\.test\.ts$/.test(file)
+
+const PARTS: Readonly<Record<string, () => Promise<void>>> = {
+  async check() {
+    await check('types', 'tsc', '-p', 'tsconfig.json')
+    await check('types of the pure folders', 'tsc', '-p', 'tsconfig.pure.json')
+    await check('lint', 'oxlint', '--deny-warnings', 'src', 'test', 'bench')
+    await check('format', 'oxfmt', '--check', 'src', 'test', 'bench')
+    await tests('layers', ['test/layers.test.ts'], { shared: true, seconds: 30 })
+  },
+  async unit() {
+    const files = [...all('src/**/*.test.ts'), ...all('test/{conformance,sim}/**/*.test.ts')].filter((f) => !isSystem(f))
+    await tests('unit, golden, simulation', files, { shared: true, seconds: 120 })
+  },
+  async system() {
+    const files = [...all('{src,test}/**/*.{pg,system}.test.ts'), ...all('test/{kills,e2e}/**/*.test.ts').filter((f) => !isSystem(f))]
+    await tests('real processes, sockets and databases', files, { shared: false, seconds: 600 })
+  },
+  async interop() {
+    await tests('laboratory', all('test/lab/**/*.test.ts'), { shared: false, seconds: 120 })
+    await tests('official software', all('test/interop/**/*.test.ts'), { shared: false, seconds: 900 })
+  },
+}
+
+/** Installs the Debian packages that tests use, if that is possible here; tests say themselves what they miss. */
+function installPackages(): void {
+  const wanted = readFileSync(join(ROOT, 'test/interop/packages.txt'), 'utf8').split('\n').filter(Boolean)
+  const installed = spawnSync('dpkg-query', ['-W', '-f=${Package} ${Status}\n', ...wanted], { encoding: 'utf8' })
+  if (installed.error !== undefined) return
+  const missing = wanted.filter((name) => !installed.stdout.includes(`${name} install ok installed`))
+  if (missing.length === 0) return
+  if (process.getuid?.() !== 0) {
+    console.log(`missing Debian packages (not root, so not installed): ${missing.join(' ')}`)
+    return
+  }
+  console.log(`installing ${missing.join(' ')}`)
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  spawnSync('apt-get', ['update', '-qq'], { stdio: 'inherit', env })
+  spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], { stdio: 'inherit', env })
+}
+
+const asked = process.argv.slice(2)
+const unknown = asked.filter((name) => PARTS[name] === undefined)
+if (unknown.length > 0) {
+  console.error(`no such part: ${unknown.join(' ')}; there are ${Object.keys(PARTS).join(', ')}`)
+  process.exit(2)
+}
+const parts = asked.length > 0 ? asked : Object.keys(PARTS)
+let building: Promise<unknown> | undefined
+if (parts.includes('interop') || parts.includes('system')) installPackages()
+// Building the official programs takes minutes of one core; it goes on beside the quick tests.
+if (parts.includes('interop') && parts.length > 1)
+  building = run('build of the official programs', 'nice', ['node', 'test/interop/driver/build.ts'])
+for (const part of parts) {
+  if (part === 'interop') await building
+  await PARTS[part]?.()
+}
+if (failures.length > 0) console.log(`failed: ${failures.join(', ')}`)
+console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`)
+process.exit(counts.failed > 0 ? 1 : 0)
