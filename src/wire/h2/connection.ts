@@ -337,7 +337,7 @@ export abstract class Connection<E> {
     }
     if (this.#pingsOut === 0) return this.spend(COST.idleFrame)
     this.#pingsOut--
-    this.emit({ kind: 'pong', opaque: frame.payload.slice() })
+    this.emit({ kind: 'pong', opaque: new Uint8Array(frame.payload) })
     return undefined
   }
 

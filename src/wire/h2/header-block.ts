@@ -49,8 +49,8 @@ export class HeaderGatherer {
     }
     const endStream = (frame.flags & FLAG.END_STREAM) !== 0
     if ((frame.flags & FLAG.END_HEADERS) !== 0) return { stream: frame.stream, endStream, block, fault }
-    // Kept beyond this call, so copied: the bytes are the caller's.
-    this.#open = { stream: frame.stream, endStream, fault, parts: [block.slice()], bytes: block.length }
+    // Kept beyond this call, so copied: the bytes are the caller's. (`slice` would not copy a Node Buffer.)
+    this.#open = { stream: frame.stream, endStream, fault, parts: [new Uint8Array(block)], bytes: block.length }
     return 'more'
   }
 
@@ -62,7 +62,7 @@ export class HeaderGatherer {
     open.bytes += frame.payload.length
     if (open.bytes > this.#most || open.parts.length > this.#mostFrames)
       return connectionFault('ENHANCE_YOUR_CALM', 'header block is too long')
-    open.parts.push(frame.payload.slice())
+    open.parts.push(new Uint8Array(frame.payload))
     if ((frame.flags & FLAG.END_HEADERS) === 0) return 'more'
     this.#open = undefined
     return { stream: open.stream, endStream: open.endStream, block: concat(open.parts), fault: open.fault }
