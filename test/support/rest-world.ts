@@ -172,7 +172,7 @@ export class RestWorld {
         ...drawAddresses(state, nodePrimitives.random, now),
         created: now,
         loggedIn: now,
-        keyExpiry: (now + 180 * DAY_MS) as Wall,
+        ...(more.keyExpiryDisabled === true ? {} : { keyExpiry: (now + 180 * DAY_MS) as Wall }),
         keyExpiryDisabled: false,
         authorized: true,
         ephemeral: false,

@@ -21,7 +21,7 @@ const BODIES: Partial<Record<RouteId, unknown>> = {
   setDeviceAttribute: { value: 'stolen' },
   patchDeviceAttributes: { nodes: {} },
   createKey: {},
-  createToken: {},
+  createToken: { scopes: ['api_access_tokens:read'] },
   setUserRole: { role: 'admin' },
   createUser: { loginName: 'stranger' },
   patchSettings: { devicesApprovalOn: true },
