@@ -1,0 +1,93 @@
+/**
+ * How much the control plane costs: simulated nodes against a real server process, on the cores that both share.
+ *
+ *   node bench/control.ts [--nodes 650,3000] [--join-rate 30] [--json]
+ *
+ * The first size is held against the requirements, each further one against the first, edge by edge. Every node's
+ * map is checked against what all others said of themselves; a wrong map ends the run. What is measured how is
+ * control/measure.ts.
+ */
+
+import { parseArgs } from 'node:util'
+import Table from 'cli-table3'
+import { measure } from './control/measure.ts'
+import type { Figures } from './control/measure.ts'
+import { compare, edgeCosts, growth, quantile, REFERENCE_NODES } from './control/requirements.ts'
+import type { Row } from './control/requirements.ts'
+import { MeasuredServer } from './control/server.ts'
+
+const { values: flags } = parseArgs({
+  options: {
+    nodes: { type: 'string', default: `${REFERENCE_NODES},3000` },
+    'join-rate': { type: 'string', default: '30' },
+    json: { type: 'boolean', default: false },
+  },
+})
+const sizes = flags.nodes.split(',').map(wholeNumber)
+const joinsPerSecond = wholeNumber(flags['join-rate'])
+
+const all: Figures[] = []
+for (const nodes of sizes) {
+  const server = await MeasuredServer.start()
+  try {
+    const plan = { nodes, joinsPerSecond, repeats: 10, changesPerSecond: 20, changeSeconds: 15 }
+    all.push(await measure(server, plan, (line) => console.error(`${nodes} nodes: ${line}`)))
+  } finally {
+    await server.close()
+  }
+}
+const [first, ...larger] = all as [Figures, ...Figures[]]
+const held = { nodes: first.nodes, rows: compare(first, { joinsPerSecond }) }
+const grown = larger.map((figures) => ({ nodes: figures.nodes, rows: growth(first, figures) }))
+
+if (flags.json) console.log(JSON.stringify({ ...summary(), held, grown }))
+else print()
+if ([held, ...grown].some(({ rows }) => rows.some(({ passed }) => !passed))) process.exitCode = 1
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new Error(`want a whole number, got "${text}"`)
+  return Number(text)
+}
+
+function summary() {
+  return {
+    runs: all.map((figures) => {
+      const { registerToMap, streamLags, ...rest } = figures
+      const spread = (values: readonly number[]) => [0.5, 0.9, 0.99, 1].map((q) => quantile(values, q))
+      return {
+        ...rest,
+        registerToMap: spread(registerToMap),
+        streamLags: spread(streamLags),
+        edges: edgeCosts(figures),
+      }
+    }),
+  }
+}
+
+function print(): void {
+  const shown = (value: number | undefined) =>
+    value === undefined ? '' : value >= 100 ? value.toFixed(0) : value.toPrecision(3)
+  const rowsOf = (rows: readonly Row[]) =>
+    rows.map(({ what, unit, limit, headscale, measured, median, passed }) => [
+      `${what}, ${unit}`,
+      shown(limit),
+      shown(measured),
+      shown(median),
+      shown(headscale),
+      passed ? 'PASS' : 'FAIL',
+    ])
+  const tables = [{ title: `${held.nodes} nodes`, rows: held.rows }]
+  for (const { nodes, rows } of grown) tables.push({ title: `${nodes} nodes, against ${held.nodes}`, rows })
+  for (const { title, rows } of tables) {
+    const table = new Table({
+      head: [title, 'limit', 'measured', 'median', 'Headscale', ''],
+      style: { head: [], border: [] },
+    })
+    table.push(...rowsOf(rows))
+    console.log(table.toString())
+  }
+  for (const figures of all) {
+    const costs = Object.entries(edgeCosts(figures)).map(([what, cost]) => `  ${what}: ${shown(cost)}`)
+    console.log(`${figures.nodes} nodes, cost of an edge:\n${costs.join('\n')}`)
+  }
+}
