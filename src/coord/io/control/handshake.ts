@@ -4,10 +4,10 @@
  */
 
 import { concat, fromBase64, utf8 } from '../../../base/bytes.ts'
+import { challengeKeyOf } from '../../../base/keys.ts'
 import type { MachineKey, PrivateKey } from '../../../base/keys.ts'
 import { acceptInitiation } from '../../../crypto/noise.ts'
 import type { AcceptedSession } from '../../../crypto/noise.ts'
-import { challengeKeyFor, generateKey } from '../../../crypto/primitives.ts'
 import type { Primitives } from '../../../crypto/primitives.ts'
 import { decodeInitiation, encodeError, encodeResponse } from '../../../wire/noise-frame.ts'
 
@@ -81,12 +81,12 @@ export function withHead(first: Uint8Array): Uint8Array {
 }
 
 /**
- * What the server says inside Noise before HTTP/2 begins: a challenge that no client in scope answers but that
- * all of them read. Its private half is forgotten at once.
+ * What the server says inside Noise before HTTP/2 begins: a challenge key, fresh for each connection. All clients
+ * read it, and no endpoint of ours asks for the proof that some could make with it, so nobody needs its private
+ * half: any 32 bytes are a public key.
  */
 export function earlyPayload(p: Primitives): Uint8Array {
-  const challenge = challengeKeyFor(p, generateKey(p.random))
-  const json = utf8(JSON.stringify({ nodeKeyChallenge: challenge }))
+  const json = utf8(JSON.stringify({ nodeKeyChallenge: challengeKeyOf(p.random(32)) }))
   const length = new Uint8Array(4)
   new DataView(length.buffer).setUint32(0, json.length)
   return concat([EARLY_MAGIC, length, json])
