@@ -1,0 +1,276 @@
+/** `sett admin` from end to end: command lines against the REST API behind a real Unix socket. */
+
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { RestWorld, SERVER_IDENTITY } from '../../../test/support/rest-world.ts'
+import type { Identity } from '../../coord/rest/rest.ts'
+import { runAdmin } from './main.ts'
+
+interface Ran {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+async function run(args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
+  let [out, err] = ['', '']
+  const code = await runAdmin(args, {
+    out: { write: (text) => void (out += text) },
+    err: { write: (text) => void (err += text) },
+    env,
+  })
+  return { code, out, err }
+}
+
+suite('sett admin', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'sett-admin-'))
+  const socket = join(dir, 'admin.sock')
+  const servers: Server[] = []
+  let world: RestWorld
+  let url = ''
+
+  async function serve(identity: Identity | undefined, at: string | number): Promise<Server> {
+    const server = createServer((req, res) => void carry(req, res, identity))
+    servers.push(server)
+    if (typeof at === 'string') server.listen(at)
+    else server.listen(at, '127.0.0.1')
+    await once(server, 'listening')
+    return server
+  }
+
+  async function carry(req: IncomingMessage, res: ServerResponse, identity: Identity | undefined): Promise<void> {
+    const parts: Buffer[] = []
+    for await (const part of req) parts.push(part as Buffer)
+    const { method = 'GET', headers } = req
+    const request = new Request(`http://sett${req.url}`, {
+      method,
+      headers: headers as Record<string, string>,
+      ...(method === 'GET' ? {} : { body: Buffer.concat(parts) }),
+    })
+    const response = await world.rest.fetch(request, identity)
+    res.writeHead(response.status, Object.fromEntries(response.headers))
+    res.end(await response.text())
+  }
+
+  before(async () => {
+    world = await RestWorld.make()
+    await serve(SERVER_IDENTITY, socket)
+    url = `http://127.0.0.1:${((await serve(undefined, 0)).address() as AddressInfo).port}`
+  })
+  after(() => {
+    for (const server of servers) {
+      server.closeAllConnections()
+      server.close()
+    }
+    rmSync(dir, { recursive: true })
+  })
+
+  /** Runs a command over the socket and wants it to be done. */
+  async function admin(...args: string[]): Promise<string> {
+    const { code, out, err } = await run(['--socket', socket, ...args])
+    assert.deepEqual([code, err], [0, ''], args.join(' '))
+    return out
+  }
+  const adminJson = async (...args: string[]) => JSON.parse(await admin(...args, '--json'))
+
+  test('a key is printed alone on its line, or whole as JSON', async () => {
+    assert.match(await admin('keys', 'create'), /^tskey-auth-k\w+CNTRL-\w+\n$/)
+    const flags = ['--reusable', '--ephemeral', '--preauthorized', '--tags', 'tag:a,tag:b', '--expiry', '1h']
+    const key = await adminJson('keys', 'create', ...flags, '--description', 'for tests', '--user', 'member')
+    assert.match(key.key, /^tskey-auth-/)
+    assert.deepEqual(key.capabilities.devices.create, {
+      reusable: true,
+      ephemeral: true,
+      preauthorized: true,
+      tags: ['tag:a', 'tag:b'],
+    })
+    assert.deepEqual([key.expirySeconds, key.description, key.creator], [3600, 'for tests', 'member'])
+  })
+
+  test('keys are listed with their state, and revoked', async () => {
+    const { id } = await adminJson('keys', 'create', '--description', 'doomed')
+    assert.match(await admin('keys', 'list'), new RegExp(`${id} .* owner .* valid .* doomed`))
+    assert.match(await admin('keys', 'revoke', id), /Revoked/)
+    assert.match(await admin('keys', 'list'), new RegExp(`${id} .* revoked .* doomed`))
+    const { keys } = await adminJson('keys', 'list')
+    assert.ok(keys.every((key: { keyType: string }) => key.keyType === 'auth'))
+  })
+
+  test('a token made over the socket works over the network, within its scopes', async () => {
+    const token = (await admin('tokens', 'create', '--scopes', 'devices:core:read', '--expiry', '30d')).trim()
+    assert.match(token, /^tskey-api-/)
+    const file = join(dir, 'token')
+    writeFileSync(file, `${token}\n`)
+    for (const given of [
+      { args: ['--token', token] },
+      { args: ['--token', `file:${file}`] },
+      { env: { SETT_TOKEN: token } },
+    ]) {
+      const { code, out } = await run(['--url', url, ...(given.args ?? []), 'nodes', 'list'], given.env)
+      assert.equal(code, 0)
+      assert.match(out, /laptop/)
+    }
+    const refused = await run(['--url', url, 'nodes', 'delete', 'laptop'], { SETT_TOKEN: token })
+    assert.deepEqual([refused.code, /devices:core \(write\)/.test(refused.err)], [1, true])
+    const id = token.split('-')[2] as string
+    assert.match(await admin('tokens', 'list'), new RegExp(`${id} +devices:core:read +server`))
+    await admin('tokens', 'revoke', id)
+    const gone = await run(['--url', url, 'nodes', 'list'], { SETT_TOKEN: token })
+    assert.deepEqual([gone.code, gone.err], [1, 'sett admin: API token invalid\n'])
+  })
+
+  test('nodes are found by id, either name and address', async () => {
+    const { laptop } = world.alpha
+    for (const name of [
+      laptop.stableId,
+      String(laptop.id),
+      'laptop',
+      'Laptop.alpha.sett.internal.',
+      laptop.ipv4,
+      laptop.ipv6,
+    ])
+      assert.equal((await adminJson('nodes', 'show', name)).nodeId, laptop.stableId, name)
+    assert.match(
+      await admin('nodes', 'show', 'laptop'),
+      new RegExp(`^Name: +laptop\\.alpha\\.sett\\.internal\nId: +${laptop.stableId}`),
+    )
+    const none = await run(['--socket', socket, 'nodes', 'show', 'nobody'])
+    assert.deepEqual([none.code, /No node "nobody"/.test(none.err)], [1, true])
+  })
+
+  test('every verb of nodes does what it says', async () => {
+    const device = async () => adminJson('nodes', 'show', world.alpha.laptop.stableId)
+    const rows = [
+      { args: ['rename', 'laptop', 'desk'], says: /desk\.alpha/, after: { name: 'desk.alpha.sett.internal' } },
+      { args: ['tag', 'desk', 'tag:x,tag:y'], says: /tag:x, tag:y/, after: { tags: ['tag:x', 'tag:y'] } },
+      { args: ['tag', 'desk', 'none'], says: /no tags/, after: { tags: undefined } },
+      { args: ['approve', 'desk', '--withdraw'], says: /not approved/, after: { authorized: false } },
+      { args: ['approve', 'desk'], says: /approved/, after: { authorized: true } },
+      { args: ['routes', 'desk'], says: /10\.0\.0\.0\/8 +yes +no/, after: { enabledRoutes: [] } },
+      {
+        args: ['routes', 'desk', '--approve', '10.0.0.0/8,192.0.2.0/24'],
+        says: /192\.0\.2\.0\/24 +no +yes/,
+        after: { enabledRoutes: ['10.0.0.0/8', '192.0.2.0/24'] },
+      },
+      {
+        args: ['routes', 'desk', '--remove', '10.0.0.0/8'],
+        says: /yes +no/,
+        after: { enabledRoutes: ['192.0.2.0/24'] },
+      },
+      { args: ['expire', 'desk', '--never'], says: /never/, after: { keyExpiryDisabled: true } },
+      { args: ['expire', 'desk', '--again'], says: /2026-07-01/, after: { keyExpiryDisabled: false } },
+      { args: ['expire', 'desk'], says: /2026-01-02 03:04/, after: { expires: '2026-01-02T03:04:05Z' } },
+      {
+        args: ['ip', 'desk', '100.70.1.2'],
+        says: /100\.70\.1\.2/,
+        after: { addresses: ['100.70.1.2', 'fd7a:115c:a1e0::46:102'] },
+      },
+      { args: ['rename', 'desk', ''], says: /laptop\.alpha/, after: { name: 'laptop.alpha.sett.internal' } },
+    ]
+    for (const { args, says, after } of rows) {
+      assert.match(await admin('nodes', ...args), says, args.join(' '))
+      const shown = await device()
+      for (const [member, want] of Object.entries(after)) assert.deepEqual(shown[member], want, args.join(' '))
+    }
+    assert.match(await admin('nodes', 'addresses'), /100\.70\.1\.2 +laptop/)
+    assert.match(await admin('nodes', 'delete', 'printer'), /Deleted printer/)
+    assert.ok(!(await admin('nodes', 'list')).includes('printer'))
+    assert.match(await admin('nodes', 'addresses', world.alpha.printer.ipv4), /printer +\d+ \(deleted\)/)
+  })
+
+  test('users are added, given roles, suspended, restored and deleted by name', async () => {
+    assert.match(
+      await admin('users', 'create', 'anna@example.com', '--display-name', 'Anna'),
+      /Created anna@example.com, member/,
+    )
+    assert.match(await admin('users', 'role', 'ANNA@example.com', 'auditor'), /is now auditor/)
+    assert.match(await admin('users', 'suspend', 'anna@example.com'), /is suspended/)
+    assert.match(await admin('users', 'restore', 'anna@example.com'), /is active/)
+    assert.match(await admin('users', 'approve', 'anna@example.com'), /is active/)
+    assert.match(await admin('users', 'list'), /anna@example.com +Anna +auditor +active/)
+    const again = await run(['--socket', socket, 'users', 'create', 'anna@example.com'])
+    assert.deepEqual([again.code, /exists already/.test(again.err)], [1, true])
+    assert.match(await admin('users', 'delete', 'anna@example.com'), /Deleted/)
+    assert.equal((await run(['--socket', socket, 'users', 'delete', 'anna@example.com'])).code, 1)
+  })
+
+  test('tailnets are added, chosen by name, and have their settings', async () => {
+    assert.match(await admin('tailnets', 'create', 'gamma'), /Created gamma \(gamma\.sett\.internal\)/)
+    assert.match(await admin('tailnets', 'list'), /gamma +gamma\.sett\.internal +0 +0 +0/)
+    assert.match(await admin('--tailnet', 'gamma', 'nodes', 'list'), /No devices yet/)
+    assert.equal((await adminJson('nodes', 'list', '--tailnet', 'beta')).devices.length, 2)
+    assert.match(
+      await admin('tailnets', 'settings', 'devicesApprovalOn=true', 'devicesKeyDurationDays=7'),
+      /devicesKeyDurationDays: +7/,
+    )
+    assert.equal((await adminJson('tailnets', 'settings')).devicesApprovalOn, true)
+    for (const change of ['nosuch=1', 'devicesApprovalOn', '__proto__=1'])
+      assert.equal((await run(['--socket', socket, 'tailnets', 'settings', change])).code, 2, change)
+    assert.match(await admin('status'), /Server: +https:\/\/sett\.test[^]*alpha/)
+  })
+
+  test('logins: none wait, and a code that nobody has is refused', async () => {
+    assert.match(await admin('login', 'list'), /Nobody waits/)
+    for (const args of [
+      ['approve', 'AAAA1111', '--user', 'member'],
+      ['refuse', 'AAAA1111', '--reason', 'no'],
+    ])
+      assert.equal((await run(['--socket', socket, 'login', ...args])).code, 1)
+  })
+
+  test('a name that would move the cursor does not', async () => {
+    await world.join(1, Number(world.alpha.userIds.owner), 'evil', {
+      hostinfo: { Hostname: 'e\u001b[2Jvil\u202e', OS: '\u009b31m' },
+    })
+    const out = (await admin('nodes', 'list')) + (await admin('nodes', 'show', 'evil'))
+    // oxlint-disable-next-line no-control-regex
+    assert.doesNotMatch(out, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/)
+  })
+
+  test('a command line that is wrong is 2, with what is wanted', async () => {
+    const rows = [
+      { args: ['keys', 'create', '--expiry', '1y'], says: /30m, 12h or 90d/ },
+      { args: ['keys', 'create', '--nosuch'], says: /--nosuch/ },
+      { args: ['users', 'role', 'member', 'king'], says: /king/ },
+      { args: ['login', 'approve', 'AAAA1111'], says: /--user/ },
+      { args: ['nodes', 'rename', 'laptop'], says: /NAME/ },
+      { args: ['nodes', 'dance'], says: /dance/ },
+      { args: ['--url', url, 'status'], says: /SETT_TOKEN/ },
+      { args: ['--url', 'http://192.0.2.1', '--token', 't', 'status'], says: /https/ },
+      { args: ['--url', 'nowhere', '--token', 't', 'status'], says: /https:\/\/sett\.example\.com/ },
+      { args: ['--url', url, '--token', 'file:/nonexistent/token', 'status'], says: /nonexistent/ },
+      { args: ['--socket', socket, '--url', url, 'status'], says: /not both/ },
+      { args: ['--socket', socket, '--token', 't', 'status'], says: /--url/ },
+    ]
+    for (const { args, says } of rows) {
+      const { code, err } = await run(args)
+      assert.equal(code, 2, args.join(' '))
+      assert.match(err, says)
+    }
+    assert.equal((await run(['--help'])).code, 0)
+  })
+
+  test('a server that cannot be reached is 3, with what to do', async () => {
+    const rows = [
+      { args: ['--socket', join(dir, 'none.sock'), 'status'], env: {}, says: /sett coord/ },
+      { args: ['status'], env: { SETT_SOCKET: join(dir, 'none.sock') }, says: /none\.sock/ },
+      { args: ['status'], env: { SETT_DATA: join(dir, 'data') }, says: /data\/admin\.sock/ },
+      { args: ['--url', 'http://127.0.0.1:1', 'status'], env: { SETT_TOKEN: 'tskey-api-k-s' }, says: /127\.0\.0\.1:1/ },
+    ]
+    for (const { args, env, says } of rows) {
+      const { code, err } = await run(args, env as Record<string, string>)
+      assert.equal(code, 3, args.join(' '))
+      assert.match(err, says)
+      assert.doesNotMatch(err, /tskey-api-k-s/)
+    }
+    assert.equal((await run(['status'], { SETT_SOCKET: socket })).code, 0)
+    assert.equal((await run(['status'], { SETT_DATA: dir })).code, 0)
+  })
+})

@@ -1,0 +1,81 @@
+/** The typed client: what it sends, and what becomes of what comes back. */
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { MeshError } from '../base/errors.ts'
+import { Secret } from '../base/secret.ts'
+import { createClient, Refused } from './client.ts'
+import type { Fetch } from './client.ts'
+
+interface Sent {
+  readonly url: string
+  readonly method: string
+  readonly headers: Record<string, string>
+  readonly body?: string
+}
+
+/** A server that answers everything alike, and what it was asked. */
+function answering(status: number, text: string) {
+  const sent: Sent[] = []
+  const fetch: Fetch = async (url, request) => {
+    sent.push({ url, ...request })
+    return { status, text: async () => text }
+  }
+  return { sent, fetch }
+}
+
+test('members go where the route has them, encoded once', async () => {
+  const { sent, fetch } = answering(200, '{"devices":[]}')
+  const client = createClient({ url: 'https://sett.test/base/', token: new Secret('tskey-api-k-s'), fetch })
+  await client.listDevices({ tailnet: 'a/b c', fields: 'all', tags: ['tag:a', 'tag:b'] })
+  assert.deepEqual(sent, [
+    {
+      url: 'https://sett.test/base/api/v2/tailnet/a%2Fb%20c/devices?fields=all&tags=tag%3Aa&tags=tag%3Ab',
+      method: 'GET',
+      headers: { accept: 'application/json', authorization: 'Bearer tskey-api-k-s' },
+    },
+  ])
+})
+
+test('a body is sent as JSON, and one that may be empty is {}', async () => {
+  const { sent, fetch } = answering(200, '')
+  const client = createClient({ url: 'http://sett', fetch })
+  assert.equal(await client.setDeviceName({ deviceId: 'n1', body: { name: 'web' } }), undefined)
+  assert.deepEqual(sent[0], {
+    url: 'http://sett/api/v2/device/n1/name',
+    method: 'POST',
+    headers: { accept: 'application/json', 'content-type': 'application/json' },
+    body: '{"name":"web"}',
+  })
+  await client.expireDevice({ deviceId: 'n1' })
+  assert.equal(sent[1]?.body, undefined)
+})
+
+test('a refusal has the status and the server’s words; what is no server is said to be none', async () => {
+  const rows = [
+    { status: 404, text: '{"message":"device not found"}', code: 'api/refused', message: /^device not found$/ },
+    { status: 502, text: '<html>', code: 'api/refused', message: /status 502/ },
+    { status: 400, text: '[]', code: 'api/refused', message: /status 400/ },
+    { status: 200, text: '<html>', code: 'api/unreachable', message: /no Sett server/ },
+  ]
+  for (const { status, text, code, message } of rows) {
+    const { fetch } = answering(status, text)
+    await assert.rejects(createClient({ url: 'http://sett', fetch }).getDevice({ deviceId: 'n1' }), (error) => {
+      assert.ok(error instanceof MeshError)
+      assert.equal(error.code, code)
+      assert.match(error.message, message)
+      if (error instanceof Refused) assert.equal(error.status, status)
+      return true
+    })
+  }
+})
+
+test('a server that cannot be reached is said to be so, with the reason', async () => {
+  const fetch: Fetch = async () => {
+    throw new TypeError('fetch failed', { cause: new Error('connect ECONNREFUSED 192.0.2.1:443') })
+  }
+  await assert.rejects(createClient({ url: 'https://sett.test', fetch }).getStatus(), {
+    code: 'api/unreachable',
+    message: 'Cannot reach the server at https://sett.test: connect ECONNREFUSED 192.0.2.1:443',
+  })
+})
