@@ -50,6 +50,8 @@ export interface MapWriterOptions {
   readonly derpMap: DerpMap
   readonly reach: Reach
   readonly compress: (text: string) => Uint8Array
+  /** Longest text of one message; a first map beyond it is continued in further messages. */
+  readonly messageTextMax?: number
 }
 
 export class MapWriter {
@@ -59,6 +61,7 @@ export class MapWriter {
   readonly #comma: Uint8Array
   readonly #end: Uint8Array
   readonly #moreHead: Uint8Array
+  readonly #textMax: number
   /** The keepalive: the same bytes every time, since clients learn them by heart. */
   readonly keepalive: Uint8Array
 
@@ -66,6 +69,7 @@ export class MapWriter {
     this.#derpMap = JSON.stringify(options.derpMap)
     this.#reach = options.reach
     this.#compress = options.compress
+    this.#textMax = options.messageTextMax ?? MESSAGE_TEXT_MAX
     this.#comma = options.compress(',')
     this.#end = options.compress(']}')
     this.#moreHead = options.compress('{"PeersChanged":[')
@@ -97,7 +101,7 @@ export class MapWriter {
     let size = 0
     let empty = true
     for (const page of pages) {
-      if (size + page.length > MESSAGE_TEXT_MAX && !empty) {
+      if (size + page.length > this.#textMax && !empty) {
         parts.push(this.#end)
         messages.push(this.#checked(parts))
         parts = [this.#moreHead]

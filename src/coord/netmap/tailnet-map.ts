@@ -183,18 +183,16 @@ export class TailnetMap {
     }
     const old = entry.node
     entry.node = after
-    const mask = differences(old, after)
+    // A patch cannot take "expired" back.
+    const turned = isExpired(old, now) !== isExpired(after, now)
+    const mask = turned ? FULL : differences(old, after)
     this.#watchExpiry(after)
     if (mask !== 0) {
       this.#touch(entry)
       effects.push({ kind: 'peer', node: after.id, mask })
     }
     if (changesSelf(old, after)) effects.push({ kind: 'self', node: after.id })
-    if (
-      old.authorized !== after.authorized ||
-      isExpired(old, now) !== isExpired(after, now) ||
-      !sameTexts(old.tags, after.tags)
-    )
+    if (turned || old.authorized !== after.authorized || !sameTexts(old.tags, after.tags))
       effects.push({ kind: 'view', node: after.id })
     this.#reroute(entry, effects)
   }
