@@ -11,7 +11,9 @@ import { keyBody } from '../../src/coord/io/control/server-key.ts'
 import { Turn } from '../../src/coord/io/control/turn.ts'
 import { Upgrades } from '../../src/coord/io/control/upgrade.ts'
 import { TrustedProxies } from '../../src/coord/io/http/forwarded.ts'
+import type { BucketRules, SlotRules } from '../../src/coord/io/http/limits.ts'
 import { openListeners } from '../../src/coord/io/http/listeners.ts'
+import type { ListenerOptions } from '../../src/coord/io/http/listeners.ts'
 import { createRoutes } from '../../src/coord/io/http/routes.ts'
 import type { Site } from '../../src/coord/io/http/routes.ts'
 import type { Log } from '../../src/coord/io/log.ts'
@@ -34,6 +36,9 @@ export interface TestListenerOptions {
   readonly trustedProxy?: readonly string[]
   readonly site?: Partial<Site>
   readonly host?: string
+  readonly limits?: ListenerOptions['limits']
+  readonly handshakes?: BucketRules
+  readonly connections?: SlotRules
 }
 
 /** Answers every request with what it was. */
@@ -54,6 +59,8 @@ export async function listenForControl(options: TestListenerOptions = {}): Promi
     key,
     proxies,
     services: { handler: () => options.handler ?? echo, turn: new Turn(), log, bodies, mono, counted: () => {} },
+    ...(options.handshakes === undefined ? {} : { handshakes: options.handshakes }),
+    ...(options.connections === undefined ? {} : { connections: options.connections }),
   })
   let url = ''
   const host = options.host ?? '127.0.0.1'
@@ -61,6 +68,8 @@ export async function listenForControl(options: TestListenerOptions = {}): Promi
     listen: [{ host, port: 0 }],
     tls: options.tls ?? 'off',
     proxies,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.connections === undefined ? {} : { connections: options.connections }),
     wantsUpgrade: (req) => upgrades.wants(req),
     upgrade: (req, socket, head) => upgrades.upgrade(req, socket, head),
     handle: createRoutes({

@@ -12,6 +12,7 @@ import type { PrivateKey } from '../../../base/keys.ts'
 import type { Primitives } from '../../../crypto/primitives.ts'
 import type { Mono } from '../../../base/clock.ts'
 import { Buckets, Slots } from '../http/limits.ts'
+import type { BucketRules, SlotRules } from '../http/limits.ts'
 import type { TrustedProxies } from '../http/forwarded.ts'
 import { ControlConnection } from './connection.ts'
 import type { Services } from './connection.ts'
@@ -30,8 +31,8 @@ const MAX_MESSAGE = 1024 * 1024
  * A handshake costs some 0.3 ms. All nodes of a large site may come back at once behind one address, so the bucket
  * is deep; what flows in is what a server can bear for good.
  */
-const HANDSHAKES = { burst: 10_000, perSecond: 200, customers: 50_000 }
-const CONNECTIONS = { perAddress: 10_000, total: 100_000 }
+export const HANDSHAKES: BucketRules = { burst: 10_000, perSecond: 200, customers: 50_000 }
+export const CONNECTIONS: SlotRules = { perAddress: 10_000, total: 100_000 }
 
 export class Upgrades {
   readonly #p: Primitives
@@ -39,8 +40,8 @@ export class Upgrades {
   readonly #services: Services
   readonly #proxies: TrustedProxies
   readonly #connections = new Set<ControlConnection>()
-  readonly #handshakes = new Buckets(HANDSHAKES)
-  readonly #slots = new Slots(CONNECTIONS)
+  readonly #handshakes: Buckets
+  readonly #slots: Slots
   readonly #webSockets = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -57,7 +58,11 @@ export class Upgrades {
     readonly key: PrivateKey
     readonly services: Services
     readonly proxies: TrustedProxies
+    readonly handshakes?: BucketRules
+    readonly connections?: SlotRules
   }) {
+    this.#handshakes = new Buckets(options.handshakes ?? HANDSHAKES)
+    this.#slots = new Slots(options.connections ?? CONNECTIONS)
     this.#p = options.primitives
     this.#key = options.key
     this.#services = options.services

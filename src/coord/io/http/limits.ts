@@ -50,6 +50,11 @@ export class Buckets {
   }
 }
 
+export interface SlotRules {
+  readonly perAddress: number
+  readonly total: number
+}
+
 /** How many each address has now, with a limit for one and for all. */
 export class Slots {
   readonly #perAddress: number
@@ -57,7 +62,7 @@ export class Slots {
   readonly #held = new Map<string, number>()
   #count = 0
 
-  constructor(limits: { readonly perAddress: number; readonly total: number }) {
+  constructor(limits: SlotRules) {
     this.#perAddress = limits.perAddress
     this.#total = limits.total
   }

@@ -16,6 +16,7 @@ import type { Listen, TlsFiles } from '../config/options.ts'
 import type { TrustedProxies } from './forwarded.ts'
 import { plainAddress } from './forwarded.ts'
 import { Slots } from './limits.ts'
+import type { SlotRules } from './limits.ts'
 
 export interface Listeners {
   readonly addresses: readonly AddressInfo[]
@@ -31,9 +32,12 @@ export interface ListenerOptions {
   readonly handle: RequestListener
   wantsUpgrade(req: IncomingMessage): boolean
   upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void
+  readonly limits?: ServerOptions
+  readonly connections?: SlotRules
 }
 
-const LIMITS: ServerOptions = {
+/** How long a request may take to come, and how large its head may be. */
+export const LIMITS: ServerOptions = {
   headersTimeout: 10_000,
   requestTimeout: 60_000,
   keepAliveTimeout: 30_000,
@@ -43,7 +47,7 @@ const LIMITS: ServerOptions = {
 }
 
 /** Connections at once; generous, since a whole site may sit behind one address. */
-const CONNECTIONS = { perAddress: 20_000, total: 200_000 }
+export const CONNECTIONS: SlotRules = { perAddress: 20_000, total: 200_000 }
 
 /**
  * Opens all addresses, or none.
@@ -51,7 +55,7 @@ const CONNECTIONS = { perAddress: 20_000, total: 200_000 }
  * @throws MeshError `config/invalid` when one can't be opened or the certificate can't be used
  */
 export async function openListeners(options: ListenerOptions): Promise<Listeners> {
-  const slots = new Slots(CONNECTIONS)
+  const slots = new Slots(options.connections ?? CONNECTIONS)
   const pem = options.tls === 'off' ? undefined : readCertificate(options.tls)
   const servers: Server[] = []
   try {
@@ -93,7 +97,11 @@ export async function openListeners(options: ListenerOptions): Promise<Listeners
 }
 
 function createServer(options: ListenerOptions, pem: Pem | undefined, slots: Slots): Server {
-  const limits: ServerOptions = { ...LIMITS, shouldUpgradeCallback: (req) => options.wantsUpgrade(req) }
+  const limits: ServerOptions = {
+    ...LIMITS,
+    ...options.limits,
+    shouldUpgradeCallback: (req) => options.wantsUpgrade(req),
+  }
   const server =
     pem === undefined
       ? createHttp(limits, options.handle)
