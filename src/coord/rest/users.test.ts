@@ -207,6 +207,22 @@ inWorld('a suspended user’s devices and credentials stop, and restoring brings
   assert.deepEqual(await state(), [true, true, false, 200])
 })
 
+inWorld(
+  'a suspended user’s device that gets tags is nobody’s, so it works; without them it is cut off again',
+  async () => {
+    const phone = await world.join(1, Number(world.alpha.userIds.member), 'phone')
+    const authorized = async () => (await world.get(`/device/${phone.id}`)).authorized
+    await world.post(`${user('member')}/suspend`)
+    const seen = [await authorized()]
+    for (const tags of [['tag:a'], []]) {
+      await world.post(`/device/${phone.id}/tags`, { tags })
+      seen.push(await authorized())
+    }
+    await world.post(`${user('member')}/restore`)
+    assert.deepEqual([...seen, await authorized()], [false, true, false, true])
+  },
+)
+
 inWorld('approval lets in whoever waits for it, and is nothing to others', async () => {
   await world.ledger.transact(1, (model) => {
     const id = world.alpha.userIds.member

@@ -61,12 +61,21 @@ export function renameDevice(at: At, node: Node, wanted: string): Change {
 export function setTags(at: At, node: Node, wanted: readonly string[]): Change {
   const tags = permittedTags(at.caller, wanted)
   if (!Array.isArray(tags)) return settle(tags)
-  if (tags.length > 0 || at.tailnet.usersById.has(node.user)) return update(at, node, { ...node, tags })
+  if (tags.length > 0 || at.tailnet.usersById.has(node.user))
+    return update(at, node, withStanding(at, { ...node, tags }))
   // Without tags it must be somebody's, and whoever registered it is gone.
   const user = userIdOf(at.caller) || ownerIn(at.tailnet)?.id
   if (user === undefined)
     return settle(refuse(400, 'Cannot take the last tag away: there is no user whose device it could be'))
-  return update(at, node, { ...node, tags, user })
+  return update(at, node, withStanding(at, { ...node, tags, user }))
+}
+
+/** A device whose owner is suspended is held back; a tagged one has no owner to be held back for. */
+function withStanding(at: At, node: Node): Node {
+  const isCut = node.tags.length === 0 && at.tailnet.usersById.get(node.user)?.status === 'suspended'
+  const { heldBack, ...rest } = node
+  if (isCut) return node.authorized ? { ...node, authorized: false, heldBack: true } : node
+  return heldBack === true ? { ...rest, authorized: true } : node
 }
 
 /** A key that was never to expire gets a whole new life when that ends. */
