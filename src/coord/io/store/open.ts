@@ -4,6 +4,7 @@ import { MeshError } from '../../../base/errors.ts'
 import type { Store } from '../../store/store.ts'
 import { MIGRATIONS } from './migrations.ts'
 import type { Migration } from './migrations.ts'
+import { openPostgres } from './postgres.ts'
 import { openSqlite } from './sqlite.ts'
 
 /** Where a store logs: an event and its fields. A pino logger fits. */
@@ -33,7 +34,6 @@ export function parseDatabase(text: string): DatabaseName {
   const refuse = (why: string) => new MeshError('config/invalid', `Cannot use the database: ${why}; ${accepted}`)
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase()
   if (scheme === 'postgres' || scheme === 'postgresql') {
-    if (!URL.canParse(text)) throw refuse('its URL cannot be read')
     return { engine: 'postgres', url: text }
   }
   const path = scheme === 'sqlite' ? text.slice('sqlite:'.length).replace(/^\/\//, '') : text
@@ -53,7 +53,11 @@ export function parseDatabase(text: string): DatabaseName {
 export async function openStore(database: string, options: OpenOptions = {}): Promise<Store> {
   const name = parseDatabase(database)
   const migrations = options.migrations ?? MIGRATIONS
-  if (name.engine === 'postgres') throw new MeshError('config/invalid', 'Cannot use PostgreSQL')
+  if (name.engine === 'postgres') {
+    const store = await openPostgres(name.url, migrations, options.log)
+    if (store.migrated !== undefined) options.log?.info({ database: 'PostgreSQL', ...store.migrated }, 'store.migrated')
+    return store
+  }
   const backups = options.dataDir === undefined ? {} : { backups: options.dataDir }
   const store = await openSqlite({ path: name.path, migrations, ...backups })
   if (store.migrated !== undefined) options.log?.info({ database: name.path, ...store.migrated }, 'store.migrated')
