@@ -5,14 +5,12 @@
  * The proxy stands beside the server, as the snippets say, and terminates TLS with a certificate that clients trust.
  */
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 
-import { findTool } from '../lab/available.ts'
 import type { Namespace } from '../lab/namespace.ts'
+import { PROXIES, proxyMissing, startProxy } from './driver/proxy.ts'
 import { type TsClients, type TsNode, until } from './driver/tsclient.ts'
 import { interopMissing, SERVER_HOST, World } from './driver/world.ts'
 
@@ -23,58 +21,6 @@ const HOLD_MS = Number(process.env['SETT_PROXY_HOLD_MS'] ?? 4000)
 
 /** What a liar in front of the proxy claims to be. */
 const CLAIMED = '192.0.2.66'
-
-type Proxy = {
-  readonly name: string
-  readonly program: string
-  readonly file: string
-  /** The snippet with the test's certificate in place of the example's, and what a whole configuration needs around it. */
-  readonly fill: (snippet: string, dir: string, certificates: string) => string
-  readonly args: (config: string) => readonly string[]
-}
-
-const proxies: readonly Proxy[] = [
-  {
-    name: 'nginx',
-    program: 'nginx',
-    file: 'nginx.conf',
-    fill: (snippet, dir, certificates) => `daemon off; pid ${dir}/nginx.pid; error_log stderr info; events {}
-http {
-  access_log ${dir}/access.log;
-  ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${dir}/${kind};`).join(' ')}
-  ${replaced(snippet, '/etc/ssl/sett/cert.pem', `${certificates}/server.pem`, '/etc/ssl/sett/key.pem', `${certificates}/server.key`)}
-}`,
-    args: (config) => ['-c', config, '-p', config.replace(/\/[^/]*$/, ''), '-e', 'stderr'],
-  },
-  {
-    name: 'HAProxy',
-    program: 'haproxy',
-    file: 'haproxy.cfg',
-    fill: (snippet, _dir, certificates) => replaced(snippet, '/etc/haproxy/sett.pem', `${certificates}/both.pem`),
-    args: (config) => ['-db', '-f', config],
-  },
-  {
-    name: 'Caddy',
-    program: 'caddy',
-    file: 'Caddyfile',
-    fill: (snippet, _dir, certificates) => `{
-	admin off
-}
-${replaced(snippet, '# With a certificate of your own: tls /etc/ssl/sett/cert.pem /etc/ssl/sett/key.pem', `tls ${certificates}/server.pem ${certificates}/server.key`)}`,
-    args: (config) => ['run', '--adapter', 'caddyfile', '--config', config],
-  },
-]
-
-/** `text` with each of the pairs replaced; a text that lacks one has drifted away from this test. */
-function replaced(text: string, ...pairs: string[]): string {
-  let result = text
-  for (let n = 0; n < pairs.length; n += 2) {
-    const [old = '', fresh = ''] = pairs.slice(n, n + 2)
-    assert.ok(result.includes(old), `the snippet holds "${old}"`)
-    result = result.replaceAll(old, fresh)
-  }
-  return result
-}
 
 /**
  * A program that stands between a client and a server and adds headers with a false address to the client's requests.
@@ -115,12 +61,8 @@ async function connections(server: Namespace, address: string): Promise<string[]
   )
 }
 
-for (const proxy of proxies) {
-  const missing =
-    findTool(proxy.program) === undefined
-      ? `${proxy.program} is not installed (Debian package ${proxy.program})`
-      : false
-  const skip = interopMissing() || missing
+for (const proxy of PROXIES) {
+  const skip = interopMissing() || proxyMissing(proxy)
 
   suite(`behind ${proxy.name}`, { skip }, () => {
     let world: World
@@ -133,14 +75,7 @@ for (const proxy of proxies) {
         serverArgs: ['--trusted-proxy', '127.0.0.1'],
         plainServer: true,
       })
-      const dir = join(world.serverNamespace.dir, 'proxy')
-      mkdirSync(dir)
-      const snippet = readFileSync(fileURLToPath(new URL(`../../docs/proxy/${proxy.file}`, import.meta.url)), 'utf8')
-      const config = join(dir, proxy.file)
-      writeFileSync(config, proxy.fill(snippet, dir, join(world.lab.dir, 'certificates')))
-      const running = world.serverNamespace.spawn(proxy.program, proxy.args(config), {
-        env: { HOME: dir, XDG_DATA_HOME: dir, XDG_CONFIG_HOME: dir },
-      })
+      const running = startProxy(proxy, world.serverNamespace, join(world.lab.dir, 'certificates'))
       clients = await world.clients('anna')
       await until(`${proxy.name} answers`, async () => {
         if (!running.alive) throw new Error(`${proxy.name} has ended: ${running.output.slice(-2000)}`)

@@ -6,13 +6,14 @@
  * names carry the number of the process that owns them. What is done inside one namespace is namespace.ts.
  */
 import { execFile, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 import { Namespace } from './namespace.ts'
+import { isAlive } from './process.ts'
 
 const run = promisify(execFile)
 
@@ -168,13 +169,12 @@ export class Lab {
 async function sweep(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     const owner = name.startsWith(FOLDER) ? /^\d+/.exec(name.slice(FOLDER.length))?.[0] : undefined
-    if (owner !== undefined && !existsSync(`/proc/${owner}`))
-      await rm(join(tmpdir(), name), { recursive: true, force: true })
+    if (owner !== undefined && !isAlive(owner)) await rm(join(tmpdir(), name), { recursive: true, force: true })
   }
   for (const line of (await ip('netns', 'list')).split('\n')) {
     const id = line.split(' ')[0] ?? ''
     const owner = /^sett-(\d+)-/.exec(id)?.[1]
-    if (owner !== undefined && !existsSync(`/proc/${owner}`)) removeNow(id)
+    if (owner !== undefined && !isAlive(owner)) removeNow(id)
   }
 }
 

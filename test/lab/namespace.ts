@@ -102,16 +102,16 @@ export class Namespace {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#processes].map((each) => each.stop('SIGKILL')))
-    // Whatever those had started themselves.
-    const left = (await run('ip', ['netns', 'pids', this.id])).stdout.split('\n').filter((pid) => pid !== '')
-    for (const pid of left) {
+    // All that runs here, and what that has started itself.
+    const pids = (await run('ip', ['netns', 'pids', this.id])).stdout.split('\n').filter((pid) => pid !== '')
+    for (const pid of pids) {
       try {
         process.kill(Number(pid), 'SIGKILL')
       } catch {
         // It ended between the listing and now.
       }
     }
+    await Promise.all([...this.#processes].map((each) => each.stop('SIGKILL')))
     await run('ip', ['netns', 'delete', this.id])
   }
 

@@ -5,7 +5,7 @@
  * failed test can show the last of it.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, readFileSync } from 'node:fs'
 
 export type RunOptions = {
   readonly env?: Readonly<Record<string, string>>
@@ -16,6 +16,18 @@ export type RunOptions = {
 
 /** How many characters of output a process keeps at hand; the log file has all of it. */
 const KEPT_CHARS = 400_000
+
+/** How long the outputs of a process that has ended are still read. */
+const STRAGGLER_MS = 300
+
+/** Whether the process of that number still does anything; one that only waits to be buried does not. */
+export function isAlive(pid: number | string): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+  } catch {
+    return false
+  }
+}
 
 export class LabProcess {
   readonly name: string
@@ -62,6 +74,13 @@ export class LabProcess {
         end(null, null)
       })
       this.child.once('close', end)
+      // A child of its own that outlives it holds its outputs open; what that one says is nobody's any more.
+      this.child.once('exit', () => {
+        setTimeout(() => {
+          this.child.stdout?.destroy()
+          this.child.stderr?.destroy()
+        }, STRAGGLER_MS).unref()
+      })
     })
   }
 

@@ -14,6 +14,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
+import { isAlive } from '../../lab/process.ts'
+
 const run = promisify(execFile)
 const SOURCE = fileURLToPath(new URL('..', import.meta.url))
 
@@ -121,7 +123,7 @@ async function takeLock(path: string): Promise<boolean> {
     (found) => Date.now() - found.mtimeMs,
     () => 0,
   )
-  const orphaned = owner === '' ? age > 10_000 : !existsSync(`/proc/${owner}`)
+  const orphaned = owner === '' ? age > 10_000 : !isAlive(owner)
   if (orphaned) await rm(path, { force: true })
   return false
 }
@@ -138,3 +140,5 @@ async function hashOfSources(mod: string): Promise<string> {
   hash.update(process.arch)
   return hash.digest('hex').slice(0, 16)
 }
+
+if (import.meta.main && goMissing() === false) await buildClients(chosenClient())
