@@ -55,6 +55,11 @@ inWorld('an attribute ends when its expiry says so', async () => {
   assert.equal((await set('custom:pass', { value: 'text' }, 'printer')).status, 200)
 })
 
+inWorld('a Go client that names no expiry sends year 1, which is none', async () => {
+  const told = await set('custom:k', { value: 'v', expiry: '0001-01-01T00:00:00Z', comment: '' })
+  assert.deepEqual([told.status, told.body.expiries], [200, {}])
+})
+
 inWorld('what is no attribute is refused', async () => {
   await set('custom:Colour', { value: 'red' })
   const rows = [

@@ -100,6 +100,7 @@ inWorld('the list is filtered by any top-level member, and filters add up', asyn
     { query: '?tags=tag:a&tags=tag:c', want: [] },
     { query: '?user=owner&isEphemeral=false&fields=default', want: ['laptop', 'printer'] },
     { query: '?user=owner&hostname=box', want: [] },
+    { query: '?hostname=box&hostname=laptop', want: ['laptop', 'box'] },
     { query: '?advertisedRoutes=10.0.0.0/8', want: ['laptop'] },
     { query: '?nosuchmember=1', want: [] },
     { query: '?constructor=1&__proto__=2', want: [] },
@@ -211,6 +212,7 @@ inWorld('routes are replaced, read back as they were set, and may be enabled bef
     { name: 'bits behind the length', routes: ['192.0.2.1/24'], status: 400 },
     { name: 'no prefix at all', routes: ['10.0.0.0/8', 'lan'], status: 400 },
     { name: 'none', routes: [], want: [] },
+    { name: 'none, as a Go client says it', routes: null, want: [] },
   ]
   for (const { name, routes, want, status = 200 } of rows) {
     const before = await world.get(`${laptop()}/routes`)

@@ -10,6 +10,8 @@ import type { RouteId } from '../../wire/api/routes.ts'
 export type Match =
   | { readonly kind: 'route'; readonly id: RouteId; readonly params: Readonly<Record<string, string>> }
   | { readonly kind: 'wrong-method'; readonly allow: readonly string[] }
+  /** Tailscale's API has something here, and this server does not. */
+  | { readonly kind: 'unserved' }
   | { readonly kind: 'unknown' }
 
 const templates = ROUTE_IDS.map((id) => ({ id, method: routes[id].method, parts: routes[id].path.slice(1).split('/') }))
@@ -25,7 +27,23 @@ export function matchRoute(method: string, path: string): Match {
     if (template.method === method) return { kind: 'route', id: template.id, params }
     allow.push(template.method)
   }
+  if (isUnserved(method, parts)) return { kind: 'unserved' }
   return allow.length > 0 ? { kind: 'wrong-method', allow } : { kind: 'unknown' }
+}
+
+/** Parts of the catalogue (api-v2.md §4) that are not served, by the segment that begins them. */
+const UNSERVED: ReadonlySet<string> = new Set(
+  (
+    'acl aws-external-id contacts device-invites dns logging oauth oauth-apps organizations posture services ' +
+    'user-invites vip-services webhooks'
+  ).split(' '),
+)
+
+/** Clients take "not found" for "deleted" and drop what they know, so what is merely missing must not say that. */
+function isUnserved(method: string, [first, , third]: readonly string[]): boolean {
+  if (first === 'tailnet' && third === undefined) return method === 'DELETE'
+  if (first === 'tailnet' && third === 'keys') return method === 'PUT'
+  return UNSERVED.has((first === 'tailnet' || first === 'device' ? third : first) ?? '')
 }
 
 function fit(template: readonly string[], parts: readonly string[]): Record<string, string> | undefined {

@@ -95,6 +95,7 @@ export function createRest(options: RestOptions): Rest {
       const url = new URL(request.url)
       const match = matchRoute(request.method, url.pathname)
       if (match.kind === 'unknown') return respond(refuse(404, `There is nothing at this path of ${BASE_PATH}`))
+      if (match.kind === 'unserved') return respond(refuse(501, 'This server does not have this part of the API'))
       if (match.kind === 'wrong-method')
         return respond(refuse(405, `This path takes ${match.allow.join(', ')}`), { allow: match.allow.join(', ') })
       try {

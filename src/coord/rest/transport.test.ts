@@ -65,16 +65,33 @@ suite('the REST API as a transport', () => {
     ])
       for (const method of ['GET', 'POST', 'DELETE']) {
         const { status } = await world.ask(method, path, { server: true, body: method === 'POST' ? {} : undefined })
-        assert.ok(status === 404 || status === 405, `${method} ${path}`)
+        assert.ok([404, 405, 501].includes(status), `${method} ${path}`)
       }
     assert.equal((await world.get(`/device/${laptop.id}`)).name, 'laptop.alpha.sett.internal')
   })
 
   test('a path that takes other methods says which; one that is none is not found', async () => {
-    const wrong = await world.ask('PUT', '/tailnet/-/keys', { server: true })
-    assert.deepEqual([wrong.status, wrong.headers.get('allow')], [405, 'GET, POST'])
+    const wrong = await world.ask('PUT', '/tailnet/-/settings', { server: true })
+    assert.deepEqual([wrong.status, wrong.headers.get('allow')], [405, 'GET, PATCH'])
     const none = await world.ask('GET', '/tailnet/-/nothing', { server: true })
     assert.equal(none.status, 404)
+  })
+
+  test('parts of the API that this server does not have are not said to be gone', async () => {
+    for (const [method, path] of [
+      ['GET', '/tailnet/-/acl'],
+      ['POST', '/tailnet/-/acl/validate'],
+      ['GET', '/tailnet/-/dns/nameservers'],
+      ['PUT', '/tailnet/-/vip-services/svc:web'],
+      ['PUT', '/tailnet/-/keys/kNobodyCNTRL'],
+      ['GET', '/webhooks/1'],
+      ['POST', '/oauth/token'],
+      ['GET', '/device/7/device-invites'],
+      ['DELETE', '/tailnet/-'],
+    ] as const)
+      assert.equal((await world.ask(method, path, { server: true })).status, 501, path)
+    for (const path of ['/tailnet/-/nothing', '/nothing', '/tailnet/-'])
+      assert.equal((await world.ask('GET', path, { server: true })).status, 404, path)
   })
 
   test('a token is taken as Bearer, and as the user name of Basic, with or without a password', async () => {

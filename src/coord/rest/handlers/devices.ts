@@ -43,7 +43,7 @@ export const deviceHandlers: Handlers<keyof typeof deviceRoutes> = {
   deleteDevice: (call, { params }) => change(call, params.deviceId, removeDevice),
   expireDevice: (call, { params }) => change(call, params.deviceId, expireDevice),
   setDeviceRoutes: (call, { params, body }) =>
-    change(call, params.deviceId, (at, node) => setRoutes(at, node, body.routes)),
+    change(call, params.deviceId, (at, node) => setRoutes(at, node, body.routes ?? [])),
   setDeviceAuthorized: (call, { params, body }) =>
     change(call, params.deviceId, (at, node) => setAuthorized(at, node, body.authorized)),
   setDeviceName: (call, { params, body }) =>
@@ -78,13 +78,12 @@ function setOf(fields: string | string[] | undefined): 'default' | 'all' {
   return (Array.isArray(fields) ? fields[0] : fields) === 'all' ? 'all' : 'default'
 }
 
-/** Each member asked for must be there and equal; of a list, each text asked for must be an item. */
+/** Each member asked for must have a value that was asked for; of a list, all that were asked for must be items. */
 function isLike(device: Device, wanted: Readonly<Record<string, string | string[] | undefined>>): boolean {
-  return Object.entries(wanted).every(([member, texts]) =>
-    [texts ?? []].flat().every((text) => {
-      const value = Object.hasOwn(device, member) ? device[member as keyof Device] : undefined
-      if (Array.isArray(value)) return value.includes(text)
-      return typeof value === 'boolean' ? String(value) === text : value === text
-    }),
-  )
+  return Object.entries(wanted).every(([member, asked]) => {
+    const texts = [asked ?? []].flat()
+    const value = Object.hasOwn(device, member) ? device[member as keyof Device] : undefined
+    if (Array.isArray(value)) return texts.every((text) => value.includes(text))
+    return texts.some((text) => (typeof value === 'boolean' ? String(value) === text : value === text))
+  })
 }

@@ -73,7 +73,7 @@ export const deviceRoutes = {
     group,
     access: { kind: 'scope', any: ['devices:routes'], act: 'write' },
     params,
-    body: z.object({ routes: z.array(z.string().max(64)).max(2048) }),
+    body: z.object({ routes: z.array(z.string().max(64)).max(2048).nullable() }),
     reply: DeviceRoutes,
   }),
   setDeviceAuthorized: route({
