@@ -22,8 +22,8 @@ const KEEPALIVE_SPREAD_MS = 8_000
 const STREAM_QUEUE_MAX = 32 << 10
 /** First maps being sent at one time, in bytes that clients have not read yet; the others wait their turn. */
 const FIRST_MAPS_MAX = 8 << 20
-/** A client that has read nothing of what it was sent for so long is gone. */
-const STALLED_MS = 90_000
+/** A client that has not read its first map by then no longer keeps others from theirs. */
+const FIRST_MAP_MS = 3_000
 
 /** Where a stream's messages go. */
 export interface Sink {
@@ -86,8 +86,6 @@ export class MapStream {
   begun = false
   lastSent: Mono
   keepaliveAt: Mono = NEVER
-  /** Since when it has had unread bytes. */
-  stalledSince: Mono = NEVER
 
   constructor(tailnet: TailnetNum, node: number, sink: Sink, now: Mono) {
     this.tailnet = tailnet
@@ -112,8 +110,8 @@ export class Streams {
   readonly #dirty = new Set<MapStream>()
   /** Streams whose first map waits its turn, in order of arrival. */
   readonly #waiting = new Set<MapStream>()
-  /** Streams that are being sent their first map. */
-  readonly #starting = new Set<MapStream>()
+  /** Streams that are being sent their first map, and when they no longer count as such. */
+  readonly #starting = new Map<MapStream, Mono>()
   #nextSweep: Mono = NEVER
   readonly counts: StreamCounts = { mapBytes: 0, firstMaps: 0, deltas: 0, keepalives: 0 }
 
@@ -223,7 +221,7 @@ export class Streams {
 
   /** When `flush` next has something to do. Streams that wait for their client are woken by `drained`. */
   deadline(now: Mono): Mono {
-    if (this.#waiting.size > 0 && this.#roomForFirst()) return now
+    if (this.#waiting.size > 0 && this.#roomForFirst(now)) return now
     let next = this.#nextSweep
     for (const stream of this.#dirty) {
       if (stream.sink.queued > STREAM_QUEUE_MAX) continue
@@ -236,7 +234,6 @@ export class Streams {
 
   /** A stream's client has taken everything. True: there is now something to flush. */
   drained(stream: MapStream): boolean {
-    stream.stalledSince = NEVER
     this.#starting.delete(stream)
     return this.#waiting.size > 0 || this.#dirty.has(stream)
   }
@@ -250,10 +247,10 @@ export class Streams {
     this.#starting.delete(stream)
   }
 
-  #roomForFirst(): boolean {
+  #roomForFirst(now: Mono): boolean {
     let queued = 0
-    for (const stream of this.#starting) {
-      if (stream.sink.queued === 0) this.#starting.delete(stream)
+    for (const [stream, until] of this.#starting) {
+      if (stream.sink.queued === 0 || until <= now) this.#starting.delete(stream)
       else queued += stream.sink.queued
     }
     return queued < FIRST_MAPS_MAX
@@ -261,14 +258,14 @@ export class Streams {
 
   #startWaiting(now: Mono): void {
     for (const stream of this.#waiting) {
-      if (!this.#roomForFirst()) return
+      if (!this.#roomForFirst(now)) return
       this.#waiting.delete(stream)
       stream.begun = true
       reset(stream.pending)
       for (const message of this.#writer.first(stream.tailnet, stream.node, stream.told))
         this.#send(stream, message, now)
       this.counts.firstMaps++
-      if (stream.sink.queued > 0) this.#starting.add(stream)
+      if (stream.sink.queued > 0) this.#starting.set(stream, later(now, FIRST_MAP_MS))
     }
   }
 
@@ -278,20 +275,11 @@ export class Streams {
     stream.lastSent = now
     const spread = ((this.#dice(1)[0] as number) * KEEPALIVE_SPREAD_MS) / 256
     stream.keepaliveAt = later(now, KEEPALIVE_MS + spread)
-    if (stream.sink.queued > 0 && stream.stalledSince === NEVER) stream.stalledSince = now
   }
 
-  /** Once a second: keepalives where it has been quiet, and the end for clients that no longer read. */
+  /** Once a second: keepalives where it has been quiet. Clients that no longer read are the connection's matter. */
   #sweep(now: Mono): void {
     for (const stream of this.all()) {
-      if (later(stream.stalledSince, STALLED_MS) <= now) {
-        if (stream.sink.queued > 0) {
-          this.#forget(stream)
-          stream.sink.end()
-          continue
-        }
-        stream.stalledSince = NEVER
-      }
       if (stream.keepaliveAt > now) continue
       this.counts.keepalives++
       this.#send(stream, this.#writer.keepalive, now)
