@@ -127,13 +127,13 @@ export class Streams {
     sink: Sink,
     now: Mono,
   ): { stream: MapStream; replaced: MapStream | undefined } {
-    let streams = this.#byTailnet.get(tailnet)
-    if (streams === undefined) this.#byTailnet.set(tailnet, (streams = new Map()))
-    const replaced = streams.get(node)
+    const replaced = this.get(tailnet, node)
     if (replaced !== undefined) {
       this.#forget(replaced)
       replaced.sink.end()
     }
+    let streams = this.#byTailnet.get(tailnet)
+    if (streams === undefined) this.#byTailnet.set(tailnet, (streams = new Map()))
     const stream = new MapStream(tailnet, node, sink, now)
     streams.set(node, stream)
     this.#waiting.add(stream)
