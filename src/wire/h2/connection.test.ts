@@ -6,7 +6,22 @@ import { concat, sameBytes } from '../../base/bytes.ts'
 import { later } from '../../base/clock.ts'
 import type { Mono } from '../../base/clock.ts'
 import { MeshError } from '../../base/errors.ts'
-import { data, END, framesOf, GREETING, many, NOW, raw, request, SETTINGS, verdict, WHOLE } from './by-hand.ts'
+import {
+  block,
+  data,
+  END,
+  framesOf,
+  GREETING,
+  many,
+  NOW,
+  POST,
+  raw,
+  request,
+  SETTINGS,
+  TRAILERS,
+  verdict,
+  WHOLE,
+} from './by-hand.ts'
 import { FLAG, FRAME } from './codes.ts'
 import type { H2Code } from './codes.ts'
 import { readU32 } from './frames.ts'
@@ -145,6 +160,14 @@ test('a stream is told once that its buffer is empty', () => {
   server.receive(concat([grow(0, 70_000), grow(3, 70_000)]), NOW)
   server.take()
   assert.deepEqual(server.drained(), [3])
+})
+
+test('a stream that is gone is not told of its buffer', () => {
+  const server = serving([1])
+  server.write(1, new Uint8Array(10))
+  server.take()
+  server.reset(1, 'CANCEL')
+  assert.deepEqual(server.drained(), [])
 })
 
 test('headers longer than a frame are continued', () => {
@@ -326,6 +349,38 @@ test('patience comes back with time', () => {
   }
 })
 
+test('patience does not grow beyond what it was', () => {
+  const server = serving([])
+  const events: H2ServerEvent[] = []
+  const anHourOn = later(NOW, 3_600_000)
+  for (let i = 0; i < 4; i++) {
+    events.push(
+      ...server.receive(
+        many(300, () => PING),
+        anHourOn,
+      ),
+    )
+    server.take()
+  }
+  assert.deepEqual(
+    events.map((event) => event.kind === 'failed' && event.code),
+    ['ENHANCE_YOUR_CALM'],
+  )
+})
+
+test('of the streams that we gave up only the last 128 are remembered', () => {
+  const server = serving([])
+  for (let i = 0; i < 129; i++) {
+    server.receive(request(1 + 2 * i), NOW)
+    server.reset(1 + 2 * i, 'CANCEL')
+  }
+  server.take()
+  server.receive(data(3, 100), NOW)
+  assert.equal(verdict(server), 'fine')
+  server.receive(data(1, 100), NOW)
+  assert.deepEqual(verdict(server), { reset: 'STREAM_CLOSED', stream: 1 })
+})
+
 test('a client that has its answers made and never reads them is let go', () => {
   const server = serving([])
   let answered = 0
@@ -393,3 +448,62 @@ test('an answer to HEAD tells a length and brings nothing', () => {
     { kind: 'response', stream: 1, status: 200, headers: [['content-length', '3']], endStream: true },
   ])
 })
+
+test('what is kept of a received buffer is a copy, of a Node buffer too', () => {
+  const server = serving([])
+  const fields = block([...POST, ['x-one', 'first'], ['x-two', 'second']])
+  const [a, b] = [fields.subarray(0, 20), fields.subarray(20, 30)]
+  const pieces = [
+    raw(FRAME.HEADERS, 0, 1, a),
+    raw(FRAME.CONTINUATION, 0, 1, b),
+    raw(FRAME.CONTINUATION, WHOLE, 1, fields.subarray(30)),
+    data(1, 3).subarray(0, 10),
+    data(1, 3).subarray(10),
+  ]
+  const events: H2ServerEvent[] = []
+  for (const piece of pieces) {
+    const buffer = Buffer.from(piece)
+    events.push(...server.receive(buffer, NOW))
+    buffer.fill(0xff)
+  }
+  assert.deepEqual(events, [
+    {
+      kind: 'request',
+      stream: 1,
+      method: 'POST',
+      path: '/',
+      scheme: 'https',
+      authority: 'unused',
+      headers: [
+        ['x-one', 'first'],
+        ['x-two', 'second'],
+      ],
+      endStream: false,
+    },
+    { kind: 'data', stream: 1, bytes: new Uint8Array(3), endStream: false },
+  ])
+})
+
+/** What a client may go on sending for a while, but not for ever. */
+const deaf = [
+  { name: 'DATA on a stream that we reset', before: 'reset', send: () => data(1, 0) },
+  { name: 'trailers on a stream that we reset', before: 'reset', send: () => TRAILERS },
+  { name: 'requests after our GOAWAY', before: 'goaway', send: (i: number) => request(3 + 2 * i) },
+] as const
+for (const { name, before, send } of deaf)
+  test(`a flood of ${name} ends the connection`, () => {
+    const server = serving([])
+    server.receive(request(1), NOW)
+    if (before === 'reset') server.reset(1, 'CANCEL')
+    else server.goaway()
+    const few = server.receive(many(100, send), NOW)
+    assert.deepEqual(few, [])
+    const more = server.receive(
+      many(1000, (i) => send(100 + i)),
+      NOW,
+    )
+    assert.deepEqual(
+      more.map((event) => event.kind === 'failed' && event.code),
+      ['ENHANCE_YOUR_CALM'],
+    )
+  })

@@ -175,6 +175,11 @@ const rows: readonly Row[] = [
     send: [raw(FRAME.HEADERS, WHOLE | FLAG.PRIORITY, 1, concat([Uint8Array.of(0, 0, 0, 1, 9), block(POST)]))],
     want: reset('PROTOCOL_ERROR'),
   },
+  {
+    name: 'trailers that depend on themselves',
+    send: [request(1), raw(FRAME.HEADERS, WHOLE | END | FLAG.PRIORITY, 1, '00000001 09 000161 0162')],
+    want: reset('PROTOCOL_ERROR'),
+  },
   // PRIORITY: §6.3
   { name: 'PRIORITY on an idle stream', send: [raw(FRAME.PRIORITY, 0, 5, '00000000 10')], want: 'fine' },
   {
