@@ -125,6 +125,8 @@ inWorld('roles are changed by those who may, never one’s own', async () => {
     { by: 'owner', of: 'owner', to: 'member', status: 400 },
     { by: 'server', of: 'owner', to: 'member', status: 400 },
     { by: 'owner', of: 'auditor', to: 'owner', status: 200 },
+    { by: 'owner', of: 'member', to: 'owner', status: 403 },
+    { by: 'auditor', of: 'it-admin', to: 'owner', status: 200 },
   ]
   for (const { by, of, to, status } of rows) {
     const told = await world.ask('POST', `${user(of)}/role`, {
@@ -136,9 +138,9 @@ inWorld('roles are changed by those who may, never one’s own', async () => {
   const { users } = await world.get('/tailnet/-/users?role=owner')
   assert.deepEqual(
     users.map(({ loginName }: { loginName: string }) => loginName),
-    ['auditor'],
+    ['it-admin'],
   )
-  assert.equal((await world.get(user('owner'))).role, 'admin')
+  for (const before of ['owner', 'auditor'] as const) assert.equal((await world.get(user(before))).role, 'admin')
 })
 
 inWorld('an owner who hands the tailnet to several at once hands it to one', async () => {
