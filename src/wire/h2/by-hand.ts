@@ -33,6 +33,7 @@ export function raw(
 export const END = FLAG.END_STREAM
 export const WHOLE = FLAG.END_HEADERS
 export const SETTINGS = raw(FRAME.SETTINGS, 0, 0)
+export const PING = raw(FRAME.PING, 0, 0, '0102030405060708')
 export const GREETING = concat([PREFACE, SETTINGS])
 
 export function block(fields: readonly Field[]): Uint8Array {
@@ -121,4 +122,15 @@ function judge(machine: H2Server | H2Client, greeting: Uint8Array, send: readonl
 /** The verdict that a row wants, with the event that goes with it. */
 export function wanted(want: Verdict): Judgement {
   return { said: want, failed: typeof want === 'object' && 'goaway' in want ? want.goaway : undefined }
+}
+
+/** A greeted server with requests open on these streams, and nothing left to take. */
+export function serving(streams: readonly number[], limits: Partial<H2Limits> = {}, settings = ''): H2Server {
+  const server = new H2Server({ limits })
+  server.receive(GREETING, NOW)
+  if (settings !== '') server.receive(raw(FRAME.SETTINGS, 0, 0, settings), NOW)
+  for (const stream of streams) server.receive(request(stream, [], WHOLE | END), NOW)
+  for (const stream of streams) server.respond(stream, 200, [])
+  server.take()
+  return server
 }
