@@ -54,6 +54,30 @@ test('congestion: packets of a slow receiver wait for tens of milliseconds, not 
   }
 })
 
+test('congestion: a sender that is far too fast is made to wait all the same', () => {
+  const world = new RelayWorld(10)
+  const a = world.client()
+  const b = world.client({ link: { rate: 1 * MBIT } })
+  const sent = a.flood([b], SIZE, 100 * MBIT, 4000)
+  world.run(4500)
+  const dropped = dropsOf(world, 'queue_head', 'queue_tail', 'queue_early', 'queue_age')
+  assert.ok(dropped < sent.offered * 0.05, `${dropped} of ${sent.offered} are carried here to be dropped`)
+  assert.ok(b.bytesFrom(a) * 8 > 4000 * 1000 * 0.9)
+})
+
+test('congestion: many senders, each with little, do not make a slow receiver late', () => {
+  const world = new RelayWorld(11)
+  const b = world.client({ link: { rate: 2 * MBIT } })
+  const senders = Array.from({ length: 40 }, () => world.client())
+  for (const s of senders) s.flood([b], SIZE, 0.4 * MBIT, 3000)
+  world.run(3000)
+  const wait = world.hub.metrics().average_queue_duration_ms
+  assert.ok(wait < 100, `packets wait ${wait} ms`)
+  assert.ok(b.conn.other.bytes < 64 * 1024, 'a slow receiver gets a short queue')
+  const even = fairness(senders.map((s) => b.bytesFrom(s, 2000)))
+  assert.ok(even > 0.8, `shares as even as ${even}`)
+})
+
 test('congestion: one slow receiver does not slow the sender down to others', () => {
   const world = new RelayWorld(3)
   const a = world.client()

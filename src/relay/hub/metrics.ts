@@ -3,7 +3,8 @@
  *
  * Drop reasons beyond the reference's: `foreign_realm` (the destination belongs to another tailnet; its sender
  * is told exactly what an unknown key gets), `queue_early` (dropped while there was still room, so that senders
- * slow down), `queue_age` (too old to be of use).
+ * slow down), `queue_age` (too old to be of use). `write_error` is missing: packets in a write that fails count as
+ * sent, for nobody knows how many of them arrived.
  */
 
 export const DROP_REASONS = [
@@ -14,7 +15,6 @@ export const DROP_REASONS = [
   'queue_tail',
   'queue_early',
   'queue_age',
-  'write_error',
   'dup_client',
 ] as const
 

@@ -19,8 +19,8 @@ const QUICK_WRITE_MS = 10
 const SLOW_WRITE_MS = 40
 /** So many bursts may wait, 40 to 160 ms: longer queues only make everybody late. */
 const QUEUED_BURSTS = 4
-/** But never fewer bytes than these, to take a handful of large packets at once. */
-const LEAST_QUEUE_BYTES = 32 * 1024
+/** But never fewer bytes than these: some packets each for a dozen senders. */
+const LEAST_QUEUE_BYTES = 48 * 1024
 /** Disco packets go first, but with at most this part of a write when others wait. */
 const DISCO_PART = 4
 

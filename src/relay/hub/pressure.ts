@@ -19,7 +19,7 @@ import { PACKET_OVERHEAD_BYTES } from './queue.ts'
 /** The longest that a sender waits for one destination. */
 export const WAIT_MS = 100
 /** A backlog below this makes nobody wait, however slow the destination is. */
-const LEAST_BACKLOG_BYTES = 8 * 1024
+const LEAST_BACKLOG_BYTES = 4 * 1024
 /** Over how many of a sender's bytes "mostly" is judged. */
 const RECENT_BYTES = 64 * 1024
 

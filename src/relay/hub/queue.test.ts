@@ -36,17 +36,22 @@ test('queue: sources take turns by bytes, not by packets', () => {
   assert.ok(Math.abs(bytes.large - bytes.small) <= 2 * 2048, `${bytes.large} and ${bytes.small}`)
 })
 
-test('queue: when there is no room, the longest line loses its oldest', () => {
-  const { queue, dropped } = queueOf({ bytes: 10 * (100 + PACKET_OVERHEAD_BYTES) })
-  const [long, short] = [new Lane('long'), new Lane('short')]
-  for (let i = 0; i < 9; i++) queue.push(long, packet(i), 0)
-  for (let i = 0; i < 3; i++) queue.push(short, packet(100 + i), 0)
-  assert.deepEqual(dropped, [
-    { reason: 'queue_head', first: 0 },
-    { reason: 'queue_head', first: 1 },
-  ])
-  assert.equal(short.count, 3)
-})
+for (const order of [
+  ['long', 'short'],
+  ['short', 'long'],
+] as const)
+  test(`queue: when there is no room, the longest line loses its oldest; ${order[0]} comes first`, () => {
+    const { queue, dropped } = queueOf({ bytes: 10 * (100 + PACKET_OVERHEAD_BYTES) })
+    const lanes = { long: new Lane('long'), short: new Lane('short') }
+    for (const name of order)
+      for (let i = 0; i < (name === 'long' ? 9 : 3); i++)
+        queue.push(lanes[name], packet(name === 'long' ? i : 100 + i), 0)
+    assert.deepEqual(dropped, [
+      { reason: 'queue_head', first: 0 },
+      { reason: 'queue_head', first: 1 },
+    ])
+    assert.equal(lanes.short.count, 3)
+  })
 
 test('queue: what no budget is left for is refused at the tail', () => {
   const { queue, dropped, budget } = queueOf({}, new Budget(1000))

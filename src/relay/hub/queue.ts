@@ -120,6 +120,7 @@ export class FairQueue<S> {
   readonly #dropped: (reason: DropReason, packet: Uint8Array, lane: Lane<S>) => void
   #lanes: Lane<S>[] = []
   #turn = 0
+  #search = 0
 
   constructor(
     limits: QueueLimits,
@@ -258,12 +259,13 @@ export class FairQueue<S> {
     }
   }
 
-  /** Where the longest lane is; there must be one. */
+  /** Where the longest lane is; there must be one. Among equals another one each time, so that nobody always loses. */
   #longest(): number {
     const n = this.#lanes.length
-    let longest = this.#turn % n
+    const start = this.#search++ % n
+    let longest = start
     for (let i = 1; i < Math.min(n, SEARCHED_LANES); i++) {
-      const other = (this.#turn + i) % n
+      const other = (start + i) % n
       if ((this.#lanes[other] as Lane<S>).bytes > (this.#lanes[longest] as Lane<S>).bytes) longest = other
     }
     return longest

@@ -3,6 +3,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { request } from 'node:https'
 import { connect } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { Duplex } from 'node:stream'
 import type { Readable } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
@@ -417,4 +418,24 @@ suite('relay over sockets', () => {
       },
       { listen: { host: '', port: 0 }, stun: [0, 0] },
     ))
+
+  const [elsewhere] = Object.values(networkInterfaces())
+    .flatMap((list) => list ?? [])
+    .filter((one) => one.family === 'IPv4' && !one.internal)
+  test('STUN: asked at another address of this machine, it answers from there', { skip: elsewhere === undefined }, () =>
+    withRelay(
+      async (relay) => {
+        const socket = createSocket('udp4')
+        try {
+          socket.bind(0, '127.0.0.1')
+          socket.send(encodeRequest(p.random(12)), relay.stunPorts[0] as number, elsewhere?.address)
+          const [, from] = (await once(socket, 'message')) as [Buffer, import('node:dgram').RemoteInfo]
+          assert.equal(from.address, elsewhere?.address)
+        } finally {
+          socket.close()
+        }
+      },
+      { listen: { host: '', port: 0 }, stun: [0] },
+    ),
+  )
 })
