@@ -19,7 +19,7 @@ import type { Located, Model, TailnetState } from '../model/model.ts'
 import { freeName, labelFor } from '../model/naming.ts'
 import { createNode, deleteNode, updateNode } from '../model/node-changes.ts'
 import { SERVER } from '../model/records.ts'
-import type { Batch, Key, Node, PendingLogin, Tailnet, User, Write } from '../model/records.ts'
+import type { Batch, Check, Key, Node, PendingLogin, Tailnet, User, Write } from '../model/records.ts'
 import { findKey, whyUnusable } from './auth-key.ts'
 import { mergedHost, nameAfter, sameNode } from './host.ts'
 
@@ -172,7 +172,7 @@ export class Enroll {
       const state = model.state(outcome.tailnet)
       const tailnet = model.tailnet(outcome.tailnet)
       const user = state.usersById.get(outcome.user)
-      if (tailnet === undefined || user === undefined || user.status === 'suspended')
+      if (tailnet === undefined || user === undefined || user.status !== 'active')
         return 'the user who approved this login may not add nodes any more'
       const tags = request.hostinfo.RequestTags ?? []
       // Until policy says who owns a tag, only auth keys hand them out.
@@ -215,13 +215,19 @@ export class Enroll {
           : renewed(terms.state, before, fresh)
       const { writes, claims } =
         before === undefined ? createNode(terms.state, node, now) : updateNode(terms.state, before, node, now)
+      const unchanged = (kind: 'user' | 'key', id: string): Check => ({
+        kind,
+        id,
+        version: terms.state.version(kind, id),
+      })
       const batch: Omit<Batch, 'tailnet'> = {
         writes: [...writes, ...keyWrites(terms, node, now)],
         claims,
-        // A reusable key is not written, but must not have been revoked meanwhile.
-        ...(terms.authKey?.reusable
-          ? { checks: [{ kind: 'key', id: terms.authKey.id, version: terms.state.version('key', terms.authKey.id) }] }
-          : {}),
+        // Not written, but whoever is suspended or revoked meanwhile must not let a node in.
+        checks: [
+          unchanged('user', String(terms.user.id)),
+          ...(terms.authKey?.reusable ? [unchanged('key', terms.authKey.id)] : []),
+        ],
       }
       return { batch, result: { kind: 'joined', tailnet: terms.tailnet, node, user: terms.user } }
     })
