@@ -19,6 +19,8 @@ export interface TestPostgres {
   readonly socket: string
   /** Makes an empty database and returns its URL. */
   createDatabase(options?: string): Promise<string>
+  /** The URL of a database by name, `postgres` being there from the start. */
+  url(database: string): string
   dropDatabase(url: string): Promise<void>
   /** Kills the server as a power failure would, without a checkpoint; what was not synced may be lost. */
   crash(): Promise<void>
@@ -159,7 +161,7 @@ class Server implements TestPostgres {
   async createDatabase(options = ''): Promise<string> {
     const name = `sett_${++this.#databases}`
     await this.#query('postgres', `CREATE DATABASE ${name} ${options}`)
-    return this.#url(name)
+    return this.url(name)
   }
 
   async dropDatabase(url: string): Promise<void> {
@@ -184,12 +186,12 @@ class Server implements TestPostgres {
     await exit
   }
 
-  #url(database: string): string {
+  url(database: string): string {
     return `postgres:///${database}?host=${encodeURIComponent(this.socket)}&user=sett`
   }
 
   async #query(database: string, sql: string): Promise<void> {
-    const client = new Client({ connectionString: this.#url(database) })
+    const client = new Client({ connectionString: this.url(database) })
     client.on('error', () => {})
     await client.connect()
     try {

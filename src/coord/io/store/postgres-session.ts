@@ -35,18 +35,24 @@ export class Session {
   constructor(url: string, log?: StoreLog) {
     this.#url = url
     try {
-      this.#pool = new Pool({
-        ...clientConfig(url),
-        max: POOL_SIZE,
-        connectionTimeoutMillis: CONNECT_MS,
-        idleTimeoutMillis: 30_000,
-        query_timeout: ANSWER_MS,
-        // The pool waits for the promise, which its types do not know.
-        ...({ onConnect: setUp } as object),
-      })
-    } catch (cause) {
-      throw unreadable(cause)
+      // Read here, and not when the first connection is made.
+      void new Client(clientConfig(url))
+    } catch {
+      // What is thrown repeats the URL, which may hold a password: it is no cause to keep.
+      throw new MeshError(
+        'config/invalid',
+        'Cannot use the database: its URL cannot be read; want postgres://USER:PASSWORD@HOST:PORT/DATABASE',
+      )
     }
+    this.#pool = new Pool({
+      ...clientConfig(url),
+      max: POOL_SIZE,
+      connectionTimeoutMillis: CONNECT_MS,
+      idleTimeoutMillis: 30_000,
+      query_timeout: ANSWER_MS,
+      // The pool waits for the promise, which its types do not know.
+      ...({ onConnect: setUp } as object),
+    })
     this.#pool.on('error', (error) => log?.warn({ why: error.message }, 'store.connection-lost'))
   }
 
@@ -139,12 +145,4 @@ function clientConfig(url: string): ClientConfig {
     lock_timeout: LOCK_MS,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
   }
-}
-
-/** The cause's own message may repeat the URL, and the URL may hold a password. */
-function unreadable(_cause: unknown): MeshError {
-  return new MeshError(
-    'config/invalid',
-    'Cannot use the database: its URL cannot be read; want postgres://USER:PASSWORD@HOST:PORT/DATABASE',
-  )
 }
