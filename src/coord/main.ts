@@ -10,10 +10,8 @@ import type { Config } from './io/config/options.ts'
 import { thisHost } from './io/host.ts'
 import type { MountedRelay, RelayWish } from './io/relay-mount.ts'
 import { runServer } from './io/run.ts'
-import { keepCertificate, readCertificate } from '../relay/io/keep-certificate.ts'
-import { startRelay } from '../relay/io/start.ts'
-import { startStun } from '../relay/io/stun.ts'
-import type { StunServer } from '../relay/io/stun.ts'
+import { keepCertificate, readCertificate, startRelay, startStun } from '../relay/relay.ts'
+import type { StunServer } from '../relay/relay.ts'
 
 /** Exit codes: 0 done, 1 failed, 2 the command line or configuration is wrong. */
 export async function main(args: readonly string[]): Promise<number> {
