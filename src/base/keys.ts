@@ -103,7 +103,7 @@ export class PrivateKey {
    */
   constructor(raw: Bytes) {
     if (raw.length !== 32) throw new MeshError('key/malformed', 'Cannot read a private key: want 32 bytes')
-    this.#raw = raw.slice()
+    this.#raw = new Uint8Array(raw)
   }
 
   /** A private key from 32 random bytes, with the bits set that Curve25519 wants set (control.md §1). */

@@ -13,7 +13,7 @@ export class LockPrivateKey {
   /** @param raw 64 bytes: the seed, then the public key that belongs to it */
   constructor(raw: Bytes) {
     if (raw.length !== 64) throw new MeshError('key/malformed', 'Cannot read a tailnet-lock private key: want 64 bytes')
-    this.#raw = raw.slice()
+    this.#raw = new Uint8Array(raw)
   }
 
   /** Reads `nlpriv:` and 128 hex digits. */
