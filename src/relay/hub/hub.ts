@@ -18,15 +18,18 @@ import type { Primitives } from '../../crypto/primitives.ts'
 import { encodeFrame, FRAME, KEY_BYTES, PING_BYTES } from '../../wire/derp/frame.ts'
 import { clientRule, encodeServerMessage, GONE, looksLikeDisco } from '../../wire/derp/messages.ts'
 import { openClientInfo, sealServerInfo } from './greeting.ts'
-import { newCounters, newDrops } from './metrics.ts'
+import { copyDrops, newCounters, newDrops } from './metrics.ts'
 import type { DropReason, HubMetrics, PacketKind } from './metrics.ts'
 import { Conn, Entry, Pair } from './peer.ts'
 import type { Line, Route } from './peer.ts'
 import { FIRST_BURST_BYTES, hasMail, learnBurst, Outbox } from './outbox.ts'
 import { Pressure } from './pressure.ts'
+import { countConnections, reportPeers } from './report.ts'
+import type { PeerReport } from './report.ts'
 import { Budget } from './queue.ts'
 
 export type { Conn, Line } from './peer.ts'
+export type { PeerReport } from './report.ts'
 
 /** Who may use this relay. Asked when a client connects, and again at `refresh`. */
 export interface Admission {
@@ -47,18 +50,6 @@ export interface HubOptions {
   readonly ageMs?: number
   /** Makes the buffer for one write; its content is overwritten. */
   readonly allocate?: (length: number) => Uint8Array
-}
-
-export interface PeerReport {
-  readonly key: NodeKey
-  readonly realm: string
-  readonly since: Mono
-  readonly home: boolean
-  readonly active: boolean
-  readonly bytesReceived: number
-  readonly bytesSent: number
-  readonly packetsReceived: number
-  readonly packetsSent: number
 }
 
 const GREETING_MS = 10 * SECOND_MS
@@ -244,51 +235,17 @@ export class Hub {
   }
 
   peers(): PeerReport[] {
-    const report: PeerReport[] = []
-    for (const entry of this.#entries.values())
-      for (const conn of entry.conns)
-        report.push({
-          key: entry.key,
-          realm: entry.realm,
-          since: conn.since,
-          home: conn.home,
-          active: entry.active === conn,
-          bytesReceived: conn.bytesReceived,
-          bytesSent: conn.bytesSent,
-          packetsReceived: conn.packetsReceived,
-          packetsSent: conn.packetsSent,
-        })
-    return report
+    return reportPeers(this.#entries.values())
   }
 
   metrics(): HubMetrics {
-    let home = 0
-    let notIdeal = 0
-    let open = 0
-    let dupKeys = 0
-    let dupConns = 0
-    for (const conn of this.#conns) {
-      if (conn.state !== 'open') continue
-      open++
-      if (conn.home) home++
-      if (conn.notIdeal) notIdeal++
-    }
-    for (const entry of this.#entries.values())
-      if (entry.conns.size > 1) {
-        dupKeys++
-        dupConns += entry.conns.size
-      }
     return {
       counters: { ...this.#counters, reads_paused: this.#pressure.pauses },
       packets_received_kind: { ...this.#received },
-      packets_dropped: structuredCopy(this.#packetsDropped),
-      bytes_dropped: structuredCopy(this.#bytesDropped),
-      gauge_current_connections: open,
-      gauge_current_home_connections: home,
-      gauge_current_notideal_connections: notIdeal,
+      packets_dropped: copyDrops(this.#packetsDropped),
+      bytes_dropped: copyDrops(this.#bytesDropped),
+      ...countConnections(this.#conns, this.#entries.values()),
       gauge_clients_total: this.#entries.size,
-      gauge_current_dup_client_keys: dupKeys,
-      gauge_current_dup_client_conns: dupConns,
       gauge_queued_bytes: this.#budget.used,
       average_queue_duration_ms: this.#outbox.queueMs,
     }
@@ -543,8 +500,4 @@ function isCurrent(route: Route): boolean {
 function sameKey(key: Uint8Array, bytes: Uint8Array, start: number): boolean {
   for (let i = 0; i < KEY_BYTES; i++) if (key[i] !== bytes[start + i]) return false
   return true
-}
-
-function structuredCopy<T extends Record<string, object>>(drops: T): T {
-  return Object.fromEntries(Object.entries(drops).map(([reason, counts]) => [reason, { ...counts }])) as T
 }

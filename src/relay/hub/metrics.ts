@@ -91,3 +91,7 @@ export function newCounters(): HubCounters {
 export function newDrops(): Drops {
   return Object.fromEntries(DROP_REASONS.map((reason) => [reason, { disco: 0, other: 0 }])) as Drops
 }
+
+export function copyDrops(drops: Drops): Drops {
+  return Object.fromEntries(Object.entries(drops).map(([reason, counts]) => [reason, { ...counts }])) as Drops
+}
