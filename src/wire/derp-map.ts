@@ -22,8 +22,12 @@ export interface DerpRegion {
 }
 
 export interface DerpMap {
+  /** Factors on the latency that clients measure, by region: above 1 a region is chosen as home less readily. */
+  readonly HomeParams?: { readonly RegionScore: { readonly [id: string]: number } }
   readonly Regions: { readonly [id: string]: DerpRegion }
 }
 
 /** 900 to 999 are for regions of one's own. */
 export const EMBEDDED_REGION = 900
+/** The same relay once more, with the other STUN port. */
+export const SECOND_STUN_REGION = 901

@@ -4,8 +4,8 @@
 
 import { isIP } from 'node:net'
 import type { NodeKey, PrivateKey } from '../../base/keys.ts'
-import { EMBEDDED_REGION } from '../../wire/derp-map.ts'
-import type { DerpMap, DerpNode } from '../../wire/derp-map.ts'
+import { EMBEDDED_REGION, SECOND_STUN_REGION } from '../../wire/derp-map.ts'
+import type { DerpMap, DerpRegion } from '../../wire/derp-map.ts'
 import type { Listen, TlsFiles } from './config/options.ts'
 
 export interface RelayWish {
@@ -48,28 +48,41 @@ export interface MountedRelay {
 
 export type MountRelay = (wish: RelayWish) => Promise<MountedRelay>
 
+/** So much slower must the second region seem than it is that nobody makes it their home. */
+const NOT_HOME = 100
+
 /**
- * One region with one relay. The second STUN port stands as a node of its own, since clients compare what two
- * servers see to tell what their NAT does (derp.md §7).
+ * The relay as clients see it. A second STUN port makes a second region of the same relay: clients tell what their
+ * NAT does by comparing what two servers see of them, and ask no second server of a region whose first has
+ * answered (disco.md §9.3).
  */
 export function derpMapOf(host: string, relay: Pick<MountedRelay, 'port' | 'stunPorts' | 'pin'>): DerpMap {
   const family = isIP(host)
-  const node = (letter: string, stunPort: number | undefined): DerpNode => ({
-    Name: `${EMBEDDED_REGION}${letter}`,
-    RegionID: EMBEDDED_REGION,
-    HostName: host,
-    ...(relay.pin === undefined ? {} : { CertName: relay.pin }),
-    // An address needs no DNS, and there is none of the other family.
-    ...(family === 4 ? { IPv4: host, IPv6: 'none' } : family === 6 ? { IPv4: 'none', IPv6: host } : {}),
-    STUNPort: stunPort ?? -1,
-    DERPPort: relay.port,
+  const region = (id: number, name: string, stunPort: number | undefined): DerpRegion => ({
+    RegionID: id,
+    RegionCode: id === EMBEDDED_REGION ? 'sett' : 'sett-stun',
+    RegionName: name,
+    Nodes: [
+      {
+        Name: `${id}a`,
+        RegionID: id,
+        HostName: host,
+        ...(relay.pin === undefined ? {} : { CertName: relay.pin }),
+        // An address needs no DNS, and there is none of the other family.
+        ...(family === 4 ? { IPv4: host, IPv6: 'none' } : family === 6 ? { IPv4: 'none', IPv6: host } : {}),
+        STUNPort: stunPort ?? -1,
+        DERPPort: relay.port,
+      },
+    ],
   })
-  const nodes = [node('a', relay.stunPorts[0])]
+  const first = region(EMBEDDED_REGION, 'Sett', relay.stunPorts[0])
   const second = relay.stunPorts[1]
-  if (second !== undefined) nodes.push({ ...node('b', second), STUNOnly: true })
+  if (second === undefined) return { Regions: { [EMBEDDED_REGION]: first } }
   return {
+    HomeParams: { RegionScore: { [SECOND_STUN_REGION]: NOT_HOME } },
     Regions: {
-      [EMBEDDED_REGION]: { RegionID: EMBEDDED_REGION, RegionCode: 'sett', RegionName: 'Sett', Nodes: nodes },
+      [EMBEDDED_REGION]: first,
+      [SECOND_STUN_REGION]: region(SECOND_STUN_REGION, 'Sett, second STUN port', second),
     },
   }
 }
