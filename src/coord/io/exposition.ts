@@ -13,7 +13,7 @@ export function exposeListener(metrics: Metrics, upgrades: Upgrades): void {
 export function exposeCore(metrics: Metrics, coord: Coord): void {
   const { maps } = coord
   metrics.gauge('sett_streams', 'Open map streams', () => maps.open)
-  metrics.gauge('sett_streams_waiting', 'Map streams that have something to be told', () => maps.queued)
+  metrics.gauge('sett_stream_queued_bytes', 'Bytes of map streams that clients have not read yet', () => maps.queued)
   metrics.counted('sett_joins_total', 'Registrations that succeeded', () => coord.joins)
   metrics.counted('sett_map_bytes_total', 'Bytes of map messages, compressed', () => maps.counts.mapBytes)
   metrics.countedBy('sett_map_messages_total', 'Map messages by kind', 'kind', () => [
