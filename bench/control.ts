@@ -1,10 +1,10 @@
 /**
  * How much the control plane costs: simulated nodes against a real server process, on the cores that both share.
  *
- *   node bench/control.ts [--nodes 650,3000] [--join-rate 30] [--json]
+ *   node bench/control.ts [--nodes 650,3000] [--join-rate 30] [--json] [--profile FOLDER]
  *
  * The first size is held against the requirements, each further one against the first, edge by edge. Every node's
- * map is checked against what all others said of themselves; a wrong map ends the run. What is measured how is
+ * map is checked against what all others said of themselves; a wrong map ends the run. `--profile` has the server write CPU profiles for Chrome's tools, which costs some speed. What is measured how is
  * control/measure.ts.
  */
 
@@ -21,10 +21,14 @@ const { values: flags } = parseArgs({
     nodes: { type: 'string', default: `${REFERENCE_NODES},3000` },
     'join-rate': { type: 'string', default: '30' },
     json: { type: 'boolean', default: false },
+    profile: { type: 'string' },
   },
 })
 const sizes = flags.nodes.split(',').map(wholeNumber)
 const joinsPerSecond = wholeNumber(flags['join-rate'])
+
+// For the servers that are started from here on, not for this process.
+if (flags.profile !== undefined) process.env['NODE_OPTIONS'] = `--cpu-prof --cpu-prof-dir=${flags.profile}`
 
 const all: Figures[] = []
 for (const nodes of sizes) {

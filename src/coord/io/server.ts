@@ -7,7 +7,6 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { zstdCompressSync } from 'node:zlib'
 import { getRequestListener } from '@hono/node-server'
 import { MINUTE_MS } from '../../base/clock.ts'
 import { MeshError } from '../../base/errors.ts'
@@ -21,6 +20,7 @@ import type { Identity } from '../rest/rest.ts'
 import type { Store } from '../store/store.ts'
 import { openAdminSocket } from './admin-socket.ts'
 import { mono, wall } from './clocks.ts'
+import { compress } from './compress.ts'
 import { deriveUrl } from './config/config.ts'
 import type { Config } from './config/options.ts'
 import { keyBody } from './control/server-key.ts'
@@ -198,7 +198,7 @@ async function assemble(
     clocks: { mono, wall },
     dice,
     sha256,
-    compress: (text) => zstdCompressSync(text),
+    compress,
     url,
     tailnetDomain: config.tailnetDomain,
     derpMap,
@@ -216,6 +216,7 @@ async function assemble(
     config: { version, url, started: wall(), tailnetDomain: config.tailnetDomain },
     live: {
       isOnline: (tailnet, node) => coord.ledger.model.state(tailnet).presence(node)?.online === true,
+      ping: (tailnet, node, echo) => coord.ping(tailnet, node, echo),
       regionName: (region) => derpMap.Regions[region]?.RegionName,
     },
     onRequest: (seen) => log.debug('api request', { ...seen }),

@@ -10,7 +10,7 @@ import { concat } from '../../base/bytes.ts'
 import { formatTime } from '../../base/clock.ts'
 import type { Wall } from '../../base/clock.ts'
 import type { DerpMap } from '../../wire/derp-map.ts'
-import { profileJson, profileOf, selfJson } from './node-json.ts'
+import { mapTime, profileJson, profileOf, selfJson } from './node-json.ts'
 import { isOnline } from './node-json.ts'
 import type { Reach } from './reach.ts'
 import { sees } from './reach.ts'
@@ -254,7 +254,7 @@ function patchJson(entry: Entry, mask: number): string {
     // Clients drop a patch that has a disco key and says "offline"; with a new one, "online" goes along.
     ...((mask & DISCO) === 0 ? {} : { DiscoKey: node.discoKey }),
     ...((mask & (ONLINE | DISCO)) === 0 ? {} : { Online: online }),
-    ...((mask & ONLINE) === 0 || online || presence === undefined ? {} : { LastSeen: formatTime(presence.lastSeen) }),
-    ...((mask & EXPIRY) === 0 || node.keyExpiry === undefined ? {} : { KeyExpiry: formatTime(node.keyExpiry) }),
+    ...((mask & ONLINE) === 0 || online || presence === undefined ? {} : { LastSeen: mapTime(presence.lastSeen) }),
+    ...((mask & EXPIRY) === 0 || node.keyExpiry === undefined ? {} : { KeyExpiry: mapTime(node.keyExpiry) }),
   })
 }

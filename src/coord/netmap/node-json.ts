@@ -4,7 +4,7 @@
  * The text for peers is the same for all of them, so it is made once per change and shared by every map.
  */
 
-import { formatTime } from '../../base/clock.ts'
+import { formatTime, SECOND_MS } from '../../base/clock.ts'
 import type { Wall } from '../../base/clock.ts'
 import { isExpired } from '../model/model.ts'
 import { fqdn } from '../model/naming.ts'
@@ -25,6 +25,9 @@ const SHOWN_TO_PEERS: readonly (keyof Hostinfo)[] = [
   'AppConnector',
   'PeerRelay',
 ]
+
+/** Clients take it for given from the capability version that the node shows beside it. (control.md §6.1, `Cap`) */
+const IMPLIED_SERVICE = 'peerapi-dns-proxy'
 
 /** What every node may do until policy says otherwise. (control.md §6.4, baseline) */
 const SELF_CAPABILITIES = {
@@ -64,7 +67,15 @@ export function isOnline(shown: Shown): boolean {
 function shownHostinfo(node: Node): Partial<Hostinfo> {
   const shown: Record<string, unknown> = {}
   for (const field of SHOWN_TO_PEERS) if (node.hostinfo[field]) shown[field] = node.hostinfo[field]
+  const services = node.hostinfo.Services?.filter(({ Proto }) => Proto !== IMPLIED_SERVICE)
+  if (services?.length === 0) delete shown['Services']
+  else if (services !== undefined) shown['Services'] = services
   return shown
+}
+
+/** A time as maps say it. Everybody is told, and nobody needs the fraction; what ends, ends no later than it says. */
+export function mapTime(t: Wall): string {
+  return formatTime((t - (t % SECOND_MS)) as Wall)
 }
 
 /** Do two states of a node differ in what peers see of its host? */
@@ -82,14 +93,14 @@ function common(tailnet: Tailnet, shown: Shown): Record<string, unknown> {
     Name: fqdn(tailnet, node),
     User: profileOf(node),
     Key: node.nodeKey,
-    ...(node.keyExpiryDisabled || node.keyExpiry === undefined ? {} : { KeyExpiry: formatTime(node.keyExpiry) }),
+    ...(node.keyExpiryDisabled || node.keyExpiry === undefined ? {} : { KeyExpiry: mapTime(node.keyExpiry) }),
     ...(node.discoKey === undefined ? {} : { DiscoKey: node.discoKey }),
     Addresses: addresses,
     // Absent means "its addresses" from capability version 112 on, and older clients are not served.
     ...(shown.routes.length === 0 ? {} : { AllowedIPs: [...addresses, ...shown.routes] }),
     Endpoints: node.endpoints,
     ...(node.homeDerp === 0 ? {} : { HomeDERP: node.homeDerp }),
-    Created: formatTime(node.created),
+    Created: mapTime(node.created),
     ...(node.tags.length === 0 ? {} : { Tags: node.tags }),
     ...(primary.length === 0 ? {} : { PrimaryRoutes: primary }),
   }
@@ -102,7 +113,7 @@ export function peerJson(tailnet: Tailnet, shown: Shown, now: Wall): string {
     ...common(tailnet, shown),
     Hostinfo: shownHostinfo(node),
     Cap: node.cap,
-    ...(online || presence === undefined ? {} : { LastSeen: formatTime(presence.lastSeen) }),
+    ...(online || presence === undefined ? {} : { LastSeen: mapTime(presence.lastSeen) }),
     Online: online,
     MachineAuthorized: node.authorized,
     ...(isExpired(node, now) ? { Expired: true } : {}),
@@ -115,7 +126,7 @@ export function selfJson(tailnet: Tailnet, shown: Shown, user: User | undefined,
   const admin = node.tags.length === 0 && (user?.role === 'owner' || user?.role === 'admin')
   return JSON.stringify({
     ...common(tailnet, shown),
-    ...(overrideExpiry === undefined ? {} : { KeyExpiry: formatTime(overrideExpiry) }),
+    ...(overrideExpiry === undefined ? {} : { KeyExpiry: mapTime(overrideExpiry) }),
     Machine: node.machineKey,
     Hostinfo: shownHostinfo(node),
     Cap: node.cap,

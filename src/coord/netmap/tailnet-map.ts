@@ -70,8 +70,10 @@ export class TailnetMap {
   readonly #primaries = new Primaries()
   readonly #free: number[] = []
   #slots = 0
-  /** Keys run out at these times; the earliest is asked for by `nextExpiry`. */
+  /** Keys run out at these times. */
   readonly #expiring = new Map<number, Wall>()
+  /** The earliest of them; `undefined`: not known at the moment. It is asked for at every turn. */
+  #soonest: Wall | undefined
 
   constructor(state: TailnetState, tailnet: Tailnet, compress: (text: string) => Uint8Array) {
     this.state = state
@@ -128,16 +130,19 @@ export class TailnetMap {
 
   /** When the next node key runs out, within a day; `undefined`: none does. */
   nextExpiry(now: Wall): Wall | undefined {
-    let next: Wall | undefined
-    for (const at of this.#expiring.values()) if (next === undefined || at < next) next = at
-    return next !== undefined && next <= now + DAY_MS ? next : undefined
+    if (this.#soonest === undefined) {
+      let soonest = Infinity as Wall
+      for (const at of this.#expiring.values()) if (at < soonest) soonest = at
+      this.#soonest = soonest
+    }
+    return this.#soonest <= now + DAY_MS ? this.#soonest : undefined
   }
 
   /** Keys that have run out by now: their peers must see them as expired, and they may see nobody. */
   expire(now: Wall, effects: Effect[]): void {
     for (const [id, at] of this.#expiring) {
       if (at > now) continue
-      this.#expiring.delete(id)
+      this.#expireAt(id, undefined)
       const entry = this.entries.get(id)
       if (entry === undefined) continue
       this.#touch(entry)
@@ -154,8 +159,16 @@ export class TailnetMap {
   }
 
   #watchExpiry(node: Node): void {
-    if (node.keyExpiry !== undefined && !node.keyExpiryDisabled) this.#expiring.set(node.id, node.keyExpiry)
-    else this.#expiring.delete(node.id)
+    this.#expireAt(node.id, node.keyExpiryDisabled ? undefined : node.keyExpiry)
+  }
+
+  #expireAt(id: number, at: Wall | undefined): void {
+    const before = this.#expiring.get(id)
+    if (before === at) return
+    if (at === undefined) this.#expiring.delete(id)
+    else this.#expiring.set(id, at)
+    if (before !== undefined && before === this.#soonest) this.#soonest = undefined
+    else if (at !== undefined && this.#soonest !== undefined && at < this.#soonest) this.#soonest = at
   }
 
   #touch(entry: Entry): void {
@@ -169,7 +182,7 @@ export class TailnetMap {
       if (entry === undefined) return
       this.#primariesMoved(entry.id, [], effects)
       this.entries.delete(entry.id)
-      this.#expiring.delete(entry.id)
+      this.#expireAt(entry.id, undefined)
       this.pages.remove(entry)
       this.#free.push(entry.slot)
       effects.push({ kind: 'gone', node: entry.id, slot: entry.slot, was: entry.node })

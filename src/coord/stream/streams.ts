@@ -86,11 +86,14 @@ export class MapStream {
   begun = false
   lastSent: Mono
   keepaliveAt: Mono = NEVER
+  /** After so long a silence it gets a keepalive; drawn once, so that those told together do not stay together. */
+  readonly keepaliveMs: number
 
-  constructor(tailnet: TailnetNum, node: number, sink: Sink, now: Mono) {
+  constructor(tailnet: TailnetNum, node: number, sink: Sink, now: Mono, keepaliveMs: number) {
     this.tailnet = tailnet
     this.node = node
     this.sink = sink
+    this.keepaliveMs = keepaliveMs
     this.lastSent = later(now, -INTERVAL_MS)
   }
 }
@@ -134,7 +137,8 @@ export class Streams {
     }
     let streams = this.#byTailnet.get(tailnet)
     if (streams === undefined) this.#byTailnet.set(tailnet, (streams = new Map()))
-    const stream = new MapStream(tailnet, node, sink, now)
+    const spread = ((this.#dice(1)[0] as number) * KEEPALIVE_SPREAD_MS) / 256
+    const stream = new MapStream(tailnet, node, sink, now, KEEPALIVE_MS + spread)
     streams.set(node, stream)
     this.#waiting.add(stream)
     if (this.#nextSweep === NEVER) this.#nextSweep = later(now, 1000)
@@ -224,10 +228,11 @@ export class Streams {
     if (this.#waiting.size > 0 && this.#roomForFirst(now)) return now
     let next = this.#nextSweep
     for (const stream of this.#dirty) {
-      if (stream.sink.queued > STREAM_QUEUE_MAX) continue
       const due = later(stream.lastSent, INTERVAL_MS)
+      // Those told together are due together, so that few are asked what they have queued.
+      if (due >= next || stream.sink.queued > STREAM_QUEUE_MAX) continue
       if (due <= now) return now
-      if (due < next) next = due
+      next = due
     }
     return next
   }
@@ -273,8 +278,7 @@ export class Streams {
     stream.sink.write(message)
     this.counts.mapBytes += message.length
     stream.lastSent = now
-    const spread = ((this.#dice(1)[0] as number) * KEEPALIVE_SPREAD_MS) / 256
-    stream.keepaliveAt = later(now, KEEPALIVE_MS + spread)
+    stream.keepaliveAt = later(now, stream.keepaliveMs)
   }
 
   /** Once a second: keepalives where it has been quiet. Clients that no longer read are the connection's matter. */
