@@ -7,10 +7,12 @@
  * It owns no socket, file or timer: the shell calls `handle` and `tick`, and is asked to call `tick` by `wake`.
  */
 
+import { hex } from '../base/bytes.ts'
 import type { Dice } from '../base/bytes.ts'
 import type { Clocks, Mono } from '../base/clock.ts'
 import type { NodeKey } from '../base/keys.ts'
 import type { Secret } from '../base/secret.ts'
+import type { Pinged } from '../wire/api/sett-objects.ts'
 import type { DerpMap } from '../wire/derp-map.ts'
 import type { ControlHandler } from './control.ts'
 import { Enroll } from './enroll/enroll.ts'
@@ -23,9 +25,9 @@ import type { Sha256 } from './model/credentials.ts'
 import type { Ledger } from './model/ledger.ts'
 import { isExpired } from './model/model.ts'
 import type { Changed } from './model/model.ts'
-import type { PendingLogin } from './model/records.ts'
+import type { Node, PendingLogin, TailnetNum } from './model/records.ts'
 import { everybody } from './netmap/reach.ts'
-import { Pings } from './pings.ts'
+import { Pings, responseBody } from './pings.ts'
 import type { Store } from './store/store.ts'
 
 export interface CoordOptions {
@@ -114,6 +116,16 @@ export class Coord {
     const found = this.ledger.model.nodeByKey(key)
     if (found === undefined || !found.node.authorized || isExpired(found.node, this.ledger.now())) return undefined
     return String(found.tailnet.num)
+  }
+
+  /** Asks a node over its map stream whether it is there: by a mere sign, or by having it echo a text. */
+  async ping(tailnet: TailnetNum, node: Node, echo: boolean): Promise<Pinged> {
+    const to = { tailnet: this.ledger.model.state(tailnet), node }
+    const text = echo ? hex(this.#options.dice(16)) : ''
+    const answer = echo ? await this.pings.c2n(to, 'POST', '/echo', text) : await this.pings.ping(to)
+    if (answer.kind !== 'answered') return { outcome: answer.kind }
+    if (echo && responseBody(answer.body) !== text) return { outcome: 'no-answer' }
+    return { outcome: 'answered', latencyMs: Math.round(answer.ms * 10) / 10 }
   }
 
   /** Does what is due by now. */

@@ -90,6 +90,10 @@ export class RestWorld {
       },
       live: {
         isOnline: (_, node) => this.online.has(node),
+        ping: (_, node) =>
+          Promise.resolve(
+            this.online.has(node.id) ? { outcome: 'answered', latencyMs: 1 } : { outcome: 'not-connected' },
+          ),
         regionName: (region) => (region === 900 ? 'Here' : undefined),
       },
       onRequest: (seen) => this.seen.push(seen),

@@ -7,6 +7,7 @@
 import type { Dice } from '../../base/bytes.ts'
 import type { Wall } from '../../base/clock.ts'
 import type { Input, Reply, RouteId, Routes } from '../../wire/api/routes.ts'
+import type { Pinged } from '../../wire/api/sett-objects.ts'
 import type { Sha256 } from '../model/credentials.ts'
 import type { Ledger, Plan } from '../model/ledger.ts'
 import type { TailnetState } from '../model/model.ts'
@@ -18,6 +19,8 @@ import type { Caller } from './caller.ts'
 /** What is known outside the records. */
 export interface Live {
   isOnline(tailnet: TailnetNum, node: number): boolean
+  /** Asks a node over its map stream whether it is there. */
+  ping(tailnet: TailnetNum, node: Node, echo: boolean): Promise<Pinged>
   /** The name of a relay region, as `clientConnectivity` shows it. */
   regionName(region: number): string | undefined
 }

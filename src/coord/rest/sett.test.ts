@@ -226,3 +226,12 @@ inWorld('addresses: who holds which, by tailnet', async () => {
     { id: String(laptop.id), nodeId: laptop.stableId, name: 'renamed', since: '2026-01-02T03:04:05Z' },
   ])
 })
+
+test('a device is asked whether it is there, and one that is not is said to be not connected', async () => {
+  world = await RestWorld.make()
+  const { laptop } = world.alpha
+  const ask = () => world.ask('POST', `/sett/device/${laptop.stableId}/ping`, { server: true, body: { echo: true } })
+  assert.deepEqual((await ask()).body, { outcome: 'not-connected' })
+  world.online.add(laptop.id)
+  assert.deepEqual((await ask()).body, { outcome: 'answered', latencyMs: 1 })
+})

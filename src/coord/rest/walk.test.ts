@@ -28,6 +28,7 @@ const BODIES: Partial<Record<RouteId, unknown>> = {
   createTailnet: { name: 'stolen' },
   approveLogin: { user: 'owner' },
   refuseLogin: {},
+  pingDevice: {},
 }
 
 interface Target {

@@ -50,6 +50,15 @@ export const AddressHistory = z
   .meta({ id: 'AddressHistory' })
 export type AddressHistory = z.infer<typeof AddressHistory>
 
+/** What became of a request from the server to a device. */
+export const Pinged = z
+  .object({
+    outcome: z.enum(['answered', 'not-connected', 'no-answer']),
+    latencyMs: z.number().optional().meta({ description: 'From asking to its answer, over its control connection' }),
+  })
+  .meta({ id: 'Pinged' })
+export type Pinged = z.infer<typeof Pinged>
+
 export const ServerStatus = z
   .object({
     version: z.string(),

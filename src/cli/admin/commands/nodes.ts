@@ -2,11 +2,18 @@
 
 import { Option } from 'commander'
 import type { Command } from 'commander'
+import { MeshError } from '../../../base/errors.ts'
 import type { Device } from '../../../wire/api/objects.ts'
 import { confirm, findDevice, show } from '../context.ts'
 import type { Begin, Context } from '../context.ts'
 import { printLines, printTable, showTime, yesNo } from '../print.ts'
 import { parseList } from '../words.ts'
+
+/** Why a device was not reached, as the end of a sentence. */
+const UNREACHED = {
+  'not-connected': 'holds no connection to this server',
+  'no-answer': 'did not answer within 15 seconds',
+} as const
 
 export function addNodes(admin: Command, begin: Begin): void {
   const nodes = admin.command('nodes').description('devices: list, show, rename, tag, approve, route, expire, delete')
@@ -33,6 +40,18 @@ export function addNodes(admin: Command, begin: Begin): void {
     .action(async (name: string) => {
       const context = begin()
       show(context, await findDevice(context, name), (device) => printLines(context.out, lines(device)))
+    })
+
+  nodes
+    .command('ping <NODE>')
+    .description('ask a device over its control connection whether it is there')
+    .option('--echo', 'have the device echo a text')
+    .action(async (name: string, { echo }: { echo?: true }) => {
+      const context = begin()
+      const { nodeId, name: device } = await findDevice(context, name)
+      const reply = await context.client.pingDevice({ deviceId: nodeId, body: { echo: echo === true } })
+      if (reply.outcome !== 'answered') throw new MeshError('api/refused', `${device} ${UNREACHED[reply.outcome]}`)
+      confirm(context, `${device} answered in ${reply.latencyMs ?? 0} ms`, reply)
     })
 
   nodes

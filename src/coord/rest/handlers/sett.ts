@@ -5,6 +5,7 @@ import { openApiDocument } from '../../../wire/api/openapi.ts'
 import type { settRoutes } from '../../../wire/api/routes/sett.ts'
 import { randomStableId } from '../../model/credentials.ts'
 import { commit, done, refuse, settle } from '../answer.ts'
+import { NO_DEVICE, nodeIn } from '../authorise.ts'
 import type { Handlers } from '../call.ts'
 import { approveLogin, findLogin, NO_LOGIN, refuseLogin } from '../changes/logins.ts'
 import { newTailnet, tailnetWrites } from '../changes/tailnets.ts'
@@ -53,6 +54,11 @@ export const settHandlers: Handlers<keyof typeof settRoutes> = {
 
   refuseLogin: ({ changeShared }, { params, body }) =>
     changeShared((at, shared) => refuseLogin(at, shared, params.code, body.reason)),
+
+  async pingDevice({ at, live }, { params, body }) {
+    const node = nodeIn(at.tailnet, params.deviceId)
+    return node === undefined ? refuse(404, NO_DEVICE) : done(await live.ping(at.tailnet.num, node, body.echo))
+  },
 
   listAddresses({ at }, { query }) {
     const addresses = [...at.tailnet.entries('address')]

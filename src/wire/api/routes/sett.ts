@@ -2,8 +2,8 @@
 
 import * as z from 'zod'
 import { route } from '../route.ts'
-import { AddressHistory, Login, ServerStatus, Tailnet } from '../sett-objects.ts'
-import { DnsLabel, Line, LoginCode, TailnetRef, UserName } from '../words.ts'
+import { AddressHistory, Login, Pinged, ServerStatus, Tailnet } from '../sett-objects.ts'
+import { DeviceRef, DnsLabel, Line, LoginCode, TailnetRef, UserName } from '../words.ts'
 
 const group = 'Sett'
 const server = { kind: 'server' } as const
@@ -86,6 +86,21 @@ export const settRoutes = {
     params: loginParams,
     body: z.object({ reason: Line(200).default('') }),
     reply: Login,
+  }),
+  pingDevice: route({
+    method: 'POST',
+    path: '/sett/device/{deviceId}/ping',
+    summary: 'Ask a device over its control connection whether it is there; it has 15 seconds.',
+    group,
+    access: { kind: 'scope', any: ['devices:core'], act: 'read' },
+    params: z.object({ deviceId: DeviceRef }),
+    body: z.object({
+      echo: z
+        .boolean()
+        .default(false)
+        .meta({ description: 'Have its own handler echo a text, instead of a mere sign' }),
+    }),
+    reply: Pinged,
   }),
   listAddresses: route({
     method: 'GET',
