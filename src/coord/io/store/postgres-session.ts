@@ -24,8 +24,14 @@ const IDLE_IN_TRANSACTION_MS = 15_000
 /** Waits between tries: they add up to the time that a restart of PostgreSQL takes. */
 const RETRY_MS = [50, 200, 700, 1500] as const
 
-/** Acknowledged means on disk, whatever the server's default is. Stricter settings stay as they are. */
-const SESSION = `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`
+/**
+ * Acknowledged means on disk, whatever the server's default is; stricter settings stay as they are. Statements are
+ * planned once for all values, and never read a table through: PostgreSQL would choose so while a table is small, and
+ * keep to it for a minute while it grows.
+ */
+const SESSION = `
+  SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
+  SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off`
 
 export class Session {
   readonly #pool: Pool
