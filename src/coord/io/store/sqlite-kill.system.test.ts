@@ -35,7 +35,7 @@ test('killed at any moment, SQLite keeps every commit that was acknowledged, and
   /** The ledger outside: tailnet, feed number, id. */
   const acknowledged: [number, number, number][] = []
   // The long proof asks for more.
-  const kills = Number(process.env['SETT_STORE_KILLS'] ?? 8)
+  const kills = Number(process.env['SETT_STORE_KILLS'] ?? 20)
   for (let kill = 0; kill < kills; kill++) {
     const victim = spawn(process.execPath, ['--input-type=module', '-e', VICTIM, path], {
       stdio: ['ignore', 'pipe', 'pipe'],
