@@ -1,4 +1,7 @@
-/** `sett coord`: reads what the command line says, and runs the server until it is told to stop. */
+/**
+ * `sett coord`: reads what the command line says, and runs the server until it is told to stop. The server itself
+ * is loaded only when the command line is right.
+ */
 
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
@@ -9,41 +12,92 @@ import { OPTION_NAMES, OPTIONS, variableOf } from './io/config/options.ts'
 import type { Config } from './io/config/options.ts'
 import { thisHost } from './io/host.ts'
 import type { MountedRelay, RelayWish } from './io/relay-mount.ts'
-import { runServer } from './io/run.ts'
-import { keepCertificate, readCertificate, startRelay, startStun } from '../relay/relay.ts'
 import type { StunServer } from '../relay/relay.ts'
 
+export interface Surroundings {
+  readonly out: { write(text: string): void }
+  readonly err: { write(text: string): void }
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
 /** Exit codes: 0 done, 1 failed, 2 the command line or configuration is wrong. */
-export async function main(args: readonly string[]): Promise<number> {
+export async function main(args: readonly string[], at: Surroundings = here()): Promise<number> {
   let code = 0
   const command = new Command('sett coord')
     .description('Run the coordination server. It needs no configuration: it makes its keys and database itself.')
     .option('--config <FILE>', 'file with "option = value" lines; flags and SETT_… variables count before it')
     .allowExcessArguments(false)
     .exitOverride()
+    .configureOutput({ writeOut: (text) => at.out.write(text), writeErr: (text) => at.err.write(text) })
     .addHelpText('after', `\nEvery option is also a variable: --listen is ${variableOf('listen')}.`)
-    .action(async (flags: Texts & { config?: string }) => {
-      code = await runServer(readConfig(flags), mountRelay)
+    .action(async () => {
+      const config = readConfig(command.opts(), at.env)
+      const { runServer } = await import('./io/run.ts')
+      code = await runServer(config, mountRelay)
     })
+  addBackup(command, at)
   for (const name of OPTION_NAMES) command.option(`--${name} <${OPTIONS[name].arg}>`, OPTIONS[name].help)
   try {
     await command.parseAsync(args, { from: 'user' })
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
     if (!(error instanceof MeshError)) throw error
-    process.stderr.write(`sett coord: ${error.message}\n`)
+    at.err.write(`sett coord: ${error.message}\n`)
     return error.code === 'config/invalid' ? 2 : 1
   }
   return code
 }
 
+/** Copies of the database, made while the server runs or not, and taken back while it does not. */
+function addBackup(command: Command, at: Surroundings): void {
+  command
+    .command('backup')
+    .description('write everything the database holds to a file; the server may be running')
+    .argument('<FILE>', 'file to write')
+    .action(async (file: string) => {
+      const { database, data } = readConfig(command.opts(), at.env)
+      const { backupTo } = await import('./io/store/backup.ts')
+      const info = await backupTo(database.reveal(), file)
+      at.out.write(
+        `Wrote ${file}: ${info.records} records of ${tailnets(info)}. Keep the keys in ${data} with it; they are not part of it.\n`,
+      )
+    })
+  command
+    .command('restore')
+    .description('read a backup into the database; stop the server first')
+    .argument('<FILE>', 'file that "sett coord backup" wrote')
+    .option('--force', 'replace what the database holds, all of it')
+    .action(async (file: string, flags: { readonly force?: true }) => {
+      const config = readConfig(command.opts(), at.env)
+      const { openFolder } = await import('./io/folder.ts')
+      const { restoreFrom } = await import('./io/store/backup.ts')
+      openFolder(config.data)
+      const info = await restoreFrom(file, config.database.reveal(), { force: flags.force === true })
+      at.out.write(`Restored ${info.records} records of ${tailnets(info)} from ${file}.\n`)
+    })
+}
+
+/** The server's own scope counts as a feed, and is no tailnet. */
+function tailnets(info: { readonly tailnets: number }): string {
+  const count = Math.max(0, info.tailnets - 1)
+  return `${count} ${count === 1 ? 'tailnet' : 'tailnets'}`
+}
+
+function here(): Surroundings {
+  return {
+    out: { write: (text) => void process.stdout.write(text) },
+    err: { write: (text) => void process.stderr.write(text) },
+    env: process.env,
+  }
+}
+
 /** Commander gives camel case; we speak of options as they are written. */
-function readConfig(flags: { readonly [camel: string]: string | undefined }): Config {
-  const texts: { [name: string]: string | undefined } = {}
+function readConfig(flags: Readonly<Record<string, string | undefined>>, env: Surroundings['env']): Config {
+  const texts: { -readonly [name in keyof Texts]: Texts[name] } = {}
   for (const name of OPTION_NAMES) texts[name] = flags[name.replace(/-(.)/g, (_, c: string) => c.toUpperCase())]
-  const file = flags['config'] ?? (process.env['SETT_CONFIG'] || undefined)
+  const file = flags['config'] ?? (env['SETT_CONFIG'] || undefined)
   return resolveConfig(
-    { flags: texts, env: process.env, ...(file === undefined ? {} : { file: { name: file, text: readFile(file) } }) },
+    { flags: texts, env, ...(file === undefined ? {} : { file: { name: file, text: readFile(file) } }) },
     thisHost(),
   )
 }
@@ -64,6 +118,7 @@ function readFile(name: string): string {
  * @throws MeshError `config/invalid` when an address can't be had
  */
 async function mountRelay(wish: RelayWish): Promise<MountedRelay> {
+  const { keepCertificate, readCertificate, startRelay, startStun } = await import('../relay/relay.ts')
   const { listen, stun, host, tls } = wish
   const certificate =
     tls === 'off' ? await keepCertificate(wish.folder, [host], new Date()) : await readCertificate(tls.cert, tls.key)

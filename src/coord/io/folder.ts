@@ -9,7 +9,7 @@ import { randomBytes } from 'node:crypto'
 import {
   closeSync,
   fsyncSync,
-  lstatSync,
+  statSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -40,7 +40,7 @@ export function openFolder(data: string): DataFolder {
   const path = resolve(data)
   try {
     const made = mkdirSync(path, { recursive: true, mode: 0o700 })
-    const { mode } = lstatSync(path)
+    const { mode } = statSync(path)
     return { path, fresh: made !== undefined, open: (mode & 0o077) !== 0 }
   } catch (cause) {
     throw new MeshError('config/invalid', `Cannot use the data folder ${path}: ${(cause as Error).message}`, { cause })
