@@ -22,6 +22,7 @@ before(async () => {
   if (skip !== false) return
   world = await World.open()
   clients = await world.clients('machine')
+  await world.server.admin('users', 'create', 'anna@example.com')
   reusable = (await world.server.createKey({ reusable: true })).key
   watcher = await clients.join('watcher', { control: world.control, authKey: reusable })
 })
@@ -29,9 +30,14 @@ after(async () => {
   if (skip === false) await world?.close()
 })
 
-/** A node that the watcher already sees online. */
-async function joined(name: string): Promise<{ node: TsNode; id: string; ip: string }> {
-  const node = await clients.join(name, { control: world.control, authKey: reusable })
+/**
+ * A node that the watcher already sees online. A client that was given a key offers it again whenever it logs in, so
+ * one that shall ask its user has to join by a login.
+ */
+async function joined(name: string, by: 'key' | 'login' = 'key'): Promise<{ node: TsNode; id: string; ip: string }> {
+  const node = await clients.start(name, { control: world.control, ...(by === 'key' ? { authKey: reusable } : {}) })
+  if (by === 'login') await approve(node, 0, 'anna@example.com')
+  await node.running()
   await watcher.sees(`${name} online`, name, (peer) => peer?.Online === true)
   const { nodeId } = await world.server.device(name)
   return { node, id: nodeId, ip: await node.ip() }
@@ -109,7 +115,7 @@ test('routes that a node offers, once they are approved', { skip }, async (t) =>
   assert.equal((await watcher.peer('router'))?.PrimaryRoutes, undefined, 'an offer alone routes nothing')
   t.diagnostic(
     await seenAfter(
-      () => world.server.admin('nodes', 'routes', id, '10.99.0.0/24'),
+      () => world.server.admin('nodes', 'routes', id, '--approve', '10.99.0.0/24'),
       'router',
       (peer) => peer?.PrimaryRoutes?.includes('10.99.0.0/24') === true,
     ),
@@ -117,7 +123,7 @@ test('routes that a node offers, once they are approved', { skip }, async (t) =>
 })
 
 test('expiry, and a new login that keeps address and name', { skip, timeout: 60_000 }, async (t) => {
-  const { node, id, ip } = await joined('expire-me')
+  const { node, id, ip } = await joined('expire-me', 'login')
   await node.serve()
   assert.equal((await watcher.get(`http://${ip}/hello`)).status, 200)
   const oldKey = (await watcher.peer('expire-me'))?.PublicKey
@@ -145,7 +151,7 @@ test('expiry, and a new login that keeps address and name', { skip, timeout: 60_
 })
 
 test('a new login of a client that is still logged in rotates its key', { skip, timeout: 60_000 }, async (t) => {
-  const { node, id, ip } = await joined('rotate-me')
+  const { node, id, ip } = await joined('rotate-me', 'login')
   const oldKey = (await watcher.peer('rotate-me'))?.PublicKey
   const asked = node.events.length
   await node.login()

@@ -12,7 +12,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Namespace } from '../lab/namespace.ts'
 import { PROXIES, proxyMissing, startProxy } from './driver/proxy.ts'
 import { type TsClients, type TsNode, until } from './driver/tsclient.ts'
-import { interopMissing, SERVER_HOST, World } from './driver/world.ts'
+import { interopMissing, NET, SERVER_HOST, World } from './driver/world.ts'
 
 const HOST = 'sett.example.com'
 
@@ -95,14 +95,14 @@ for (const proxy of PROXIES) {
     })
 
     test('its one connection stays up, and changes come through at once', async (t) => {
-      const before = await connections(world.serverNamespace, '198.51.100.11')
+      const before = await connections(world.serverNamespace, `${NET}.11`)
       await wait(HOLD_MS)
       const { nodeId } = await world.server.device('ben')
       const began = performance.now()
       await world.server.api('POST', `/api/v2/device/${nodeId}/name`, { name: 'benjamin' })
       await anna.sees('the new name', 'benjamin', (peer) => peer?.Online === true, 2000)
       t.diagnostic(`after ${HOLD_MS} ms a change was seen in ${Math.round(performance.now() - began)} ms`)
-      const now = await connections(world.serverNamespace, '198.51.100.11')
+      const now = await connections(world.serverNamespace, `${NET}.11`)
       assert.ok(
         before.some((port) => now.includes(port)),
         `connections before: ${before.join()}, now: ${now.join()}`,
@@ -118,12 +118,12 @@ for (const proxy of PROXIES) {
 
     test("the client's own address reaches the server, whatever the client claims", async () => {
       const honest = await clients.start('honest', { control: world.control })
-      assert.equal(await askedFrom(clients, await honest.loginUrl()), '198.51.100.11')
+      assert.equal(await askedFrom(clients, await honest.loginUrl()), `${NET}.11`)
       await clients.namespace
         .spawn(process.execPath, ['-e', LIAR, '8081', 'tls', SERVER_HOST, '443', CLAIMED])
         .waitFor(/ready/)
       const liar = await clients.start('liar', { control: 'http://127.0.0.1:8081' })
-      assert.equal(await askedFrom(clients, await liar.loginUrl()), '198.51.100.11')
+      assert.equal(await askedFrom(clients, await liar.loginUrl()), `${NET}.11`)
     })
 
     test('a proxy that is not trusted is not believed', async () => {
@@ -131,7 +131,7 @@ for (const proxy of PROXIES) {
         .spawn(process.execPath, ['-e', LIAR, '8082', 'tcp', SERVER_HOST, '8080', CLAIMED])
         .waitFor(/ready/)
       const liar = await clients.start('past-the-proxy', { control: 'http://127.0.0.1:8082' })
-      assert.equal(await askedFrom(clients, await liar.loginUrl()), '198.51.100.11')
+      assert.equal(await askedFrom(clients, await liar.loginUrl()), `${NET}.11`)
     })
 
     test('the REST API answers through the proxy, and not past it', async () => {

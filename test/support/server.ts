@@ -81,7 +81,7 @@ export class TestServer {
   }
 
   static async start(options: ServerOptions): Promise<TestServer> {
-    await mkdir(options.dir, { recursive: true })
+    await mkdir(options.dir, { recursive: true, mode: 0o700 })
     const made = new TestServer(options)
     await made.start()
     return made
@@ -106,7 +106,9 @@ export class TestServer {
       stunPorts.map((each) => `${at}:${each}`).join(','),
     )
     args.push(...(this.#options.args ?? []))
-    const options = { name: 'sett-coord', log: this.#options.log ?? `${dir}/coord.log` }
+    // A namespace has no certificates of the machine's own to offer.
+    const env = { NODE_EXTRA_CA_CERTS: '' }
+    const options = { name: 'sett-coord', env, log: this.#options.log ?? `${dir}/coord.log` }
     this.#process = namespace === undefined ? new LabProcess(SETT, args, options) : namespace.spawn(SETT, args, options)
     const offer = await this.#process.waitFor(READY)
     this.offeredKey = offer[2] ?? ''

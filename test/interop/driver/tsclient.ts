@@ -50,7 +50,9 @@ export type Fetched = {
   /** Whether the sum that the server sent after the last byte is that of what came. */
   readonly intact: boolean
   readonly ms: number
-  /** The longest that nothing came. */
+  /** Until the first byte of the body came. */
+  readonly firstMs: number
+  /** The longest that nothing came after that. */
   readonly maxGapMs: number
 }
 
@@ -298,8 +300,22 @@ export class TsNode {
     }
   }
 
+  /** One ping, which nobody repeats when it is lost: it then fails after two seconds. */
   async ping(address: string, kind: 'disco' | 'TSMP' | 'ICMP' | 'peerapi' = 'disco'): Promise<PingResult> {
-    return (await this.#ask({ cmd: 'ping', address, kind })) as PingResult
+    return (await this.#ask({ cmd: 'ping', address, kind, timeoutMs: 2000 })) as PingResult
+  }
+
+  /** Pings until an answer comes the way that is wanted; returns that answer. */
+  async pingsBy(way: 'direct' | 'relay', address: string, timeoutMs = 30_000): Promise<PingResult> {
+    const ask = async (): Promise<PingResult | undefined> => this.ping(address).catch(() => undefined)
+    return until(
+      `${this.name} reaches ${address} (${way})`,
+      async () => {
+        const pong = await ask()
+        return (way === 'direct' ? pong?.Endpoint !== '' : pong?.DERPRegionID !== 0) ? pong : undefined
+      },
+      timeoutMs,
+    )
   }
 
   async whois(

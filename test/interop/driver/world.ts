@@ -1,9 +1,9 @@
 /**
  * A server and machines around it, each in a namespace of its own on one switch, as most interop tests want them.
  *
- * Addresses are of the documentation range 198.51.100.0/24. They must not be private ones: towards a server at a
- * private or loopback address over plain HTTP, official clients wait ten seconds after a refused connection, and
- * every test of a restart would show their patience instead of our speed.
+ * Addresses are private ones, as at home. That decides how official clients come back to a plain HTTP server that was
+ * away: at a private address they wait ten seconds after a refused connection, at a public one they try nothing but
+ * port 443 for two minutes. Over TLS they do neither (control.md §3.2).
  */
 import { join } from 'node:path'
 
@@ -15,7 +15,10 @@ import { type Built, buildClients, type ClientVersion, chosenClient, goMissing }
 import { makeAuthority } from './certificate.ts'
 import { TsClients } from './tsclient.ts'
 
-export const SERVER_HOST = '198.51.100.1'
+/** The first three numbers of all addresses on the switch. */
+export const NET = '192.168.77'
+
+export const SERVER_HOST = `${NET}.1`
 
 /** The reason why these tests can't run here, or `false`: given to `skip`. */
 export function interopMissing(): string | false {
@@ -92,10 +95,10 @@ export class World {
     return this.server.url
   }
 
-  /** A new machine on the switch; what runs on it is the caller's matter. */
+  /** A new machine on the switch, at NET.11, NET.12 and so on; what runs on it is the caller's matter. */
   async machine(name: string): Promise<Namespace> {
     const made = await this.lab.namespace(name)
-    this.#cables.set(name, await this.lab.plug(made, this.segment, `198.51.100.${10 + (this.#machines += 1)}/24`))
+    this.#cables.set(name, await this.lab.plug(made, this.segment, `${NET}.${10 + (this.#machines += 1)}/24`))
     made.addHost(SERVER_HOST, 'sett.example.com')
     return made
   }

@@ -73,11 +73,13 @@ func sendBytes(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Sha256", hex.EncodeToString(sum.Sum(nil)))
 }
 
-// tally reads a body, and knows how long it ever had to wait for the next piece.
+// tally reads a body, and knows how long it had to wait for the first piece and, at most, for any later one.
 type tally struct {
 	req    *request
 	sum    hash.Hash
 	bytes  int64
+	began  time.Time
+	first  time.Duration
 	last   time.Time
 	maxGap time.Duration
 	said   time.Time
@@ -85,7 +87,11 @@ type tally struct {
 
 func (t *tally) Write(piece []byte) (int, error) {
 	now := time.Now()
-	t.maxGap = max(t.maxGap, now.Sub(t.last))
+	if t.bytes == 0 {
+		t.first = now.Sub(t.began)
+	} else {
+		t.maxGap = max(t.maxGap, now.Sub(t.last))
+	}
 	t.last = now
 	t.bytes += int64(len(piece))
 	if t.req.Progress && now.Sub(t.said) >= 100*time.Millisecond {
@@ -120,7 +126,7 @@ func fetchWith(ctx context.Context, client *http.Client, req *request) (any, err
 		return nil, err
 	}
 	defer answer.Body.Close()
-	counted := &tally{req: req, sum: sha256.New(), last: began}
+	counted := &tally{req: req, sum: sha256.New(), began: began}
 	var text []byte
 	if answer.ContentLength >= 0 && answer.ContentLength < 1<<16 {
 		if text, err = io.ReadAll(io.TeeReader(answer.Body, counted)); err != nil {
@@ -133,6 +139,6 @@ func fetchWith(ctx context.Context, client *http.Client, req *request) (any, err
 	return map[string]any{
 		"status": answer.StatusCode, "text": string(text), "bytes": counted.bytes, "sha256": sum,
 		"intact": answer.Trailer.Get("Sha256") == sum, "ms": time.Since(began).Milliseconds(),
-		"maxGapMs": counted.maxGap.Milliseconds(),
+		"firstMs": counted.first.Milliseconds(), "maxGapMs": counted.maxGap.Milliseconds(),
 	}, nil
 }
