@@ -1,5 +1,7 @@
 # Sourced by bin/sett and bin/settd: sets $node to a Node of version 26 or newer, or says what is needed and ends.
 node=
+found=
+failed=
 for candidate in "$here/../node_modules/.bin/node" node; do
   command -v "$candidate" >/dev/null 2>&1 || continue
   said=$("$candidate" --version 2>&1) || { failed=$said; continue; }

@@ -6,7 +6,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { PendingLogin } from '../../model/records.ts'
 import { versionInQuery } from '../control/server-key.ts'
-import { isLoopback } from './forwarded.ts'
+import { isLoopback, plainAddress } from './forwarded.ts'
 import type { TrustedProxies } from './forwarded.ts'
 import { Buckets } from './limits.ts'
 import { codeInPath, loginPage, PAGE_HEADERS, tooManyLookups, unknownLogin } from './login-page.ts'
@@ -133,7 +133,8 @@ function isLocal(site: Site, req: IncomingMessage): boolean {
   const { headers } = req
   if (!isLoopback(peer)) return false
   const forwarded = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'].some((name) => headers[name] !== undefined)
-  return !forwarded || isLoopback(site.proxies.client(peer, headers).address)
+  if (!forwarded) return true
+  return site.proxies.trusts(plainAddress(peer ?? '') ?? '') && isLoopback(site.proxies.client(peer, headers).address)
 }
 
 /** Why the REST API does not answer here, where its tokens could be read on the way; `undefined` when it does. */

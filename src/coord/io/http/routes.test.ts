@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { request } from 'node:http'
+import type { OutgoingHttpHeaders } from 'node:http'
+import { request as requestTls } from 'node:https'
+import { networkInterfaces, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { ControlClient } from '../../../../test/support/control-client.ts'
+import { listenForControl } from '../../../../test/support/control-listener.ts'
+import type { TestListener } from '../../../../test/support/control-listener.ts'
+import type { Wall } from '../../../base/clock.ts'
+import { machineKeyOf, nodeKeyOf } from '../../../base/keys.ts'
+import { makeSelfSigned } from '../../../relay/io/certificate.ts'
+import type { PendingLogin } from '../../model/records.ts'
+
+interface Said {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly text: string
+}
+
+function ask(url: string, path: string, headers: OutgoingHttpHeaders = {}): Promise<Said> {
+  return new Promise((resolve, reject) => {
+    const send = url.startsWith('https:') ? requestTls : request
+    const call = send(`${url}${path}`, { headers, agent: false, rejectUnauthorized: false }, (answer) => {
+      let text = ''
+      answer.on('data', (piece) => (text += String(piece)))
+      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text }))
+    })
+    call.on('error', reject)
+    call.end()
+  })
+}
+
+/** An address of this machine that is not loopback; without one the rows that need it are left out. */
+const outer = Object.values(networkInterfaces())
+  .flat()
+  .find((each) => each !== undefined && each.family === 'IPv4' && !each.internal)?.address
+
+describe('where the API and the metrics answer', () => {
+  const forwarded = (address: string, proto: string) => ({ 'x-forwarded-for': address, 'x-forwarded-proto': proto })
+  interface Row {
+    readonly name: string
+    readonly trusted?: readonly string[]
+    readonly from?: 'outside'
+    readonly headers?: OutgoingHttpHeaders
+    readonly api: number
+    readonly metrics: number
+  }
+  const rows: readonly Row[] = [
+    { name: 'this machine', api: 200, metrics: 200 },
+    { name: 'this machine, by the name localhost', headers: { host: 'localhost:8080' }, api: 200, metrics: 200 },
+    {
+      name: 'a page that has this machine’s address under its own name',
+      headers: { host: 'evil.example' },
+      api: 403,
+      metrics: 200,
+    },
+    { name: 'elsewhere', from: 'outside', api: 403, metrics: 403 },
+    {
+      name: 'elsewhere, with a lie',
+      from: 'outside',
+      headers: forwarded('127.0.0.1', 'https'),
+      api: 403,
+      metrics: 403,
+    },
+    {
+      name: 'a proxy on this machine that is not trusted',
+      headers: forwarded('192.0.2.1', 'https'),
+      api: 403,
+      metrics: 403,
+    },
+    {
+      name: 'a trusted proxy that speaks TLS',
+      trusted: ['loopback'],
+      headers: forwarded('192.0.2.1', 'https'),
+      api: 200,
+      metrics: 403,
+    },
+    {
+      name: 'a trusted proxy that does not',
+      trusted: ['loopback'],
+      headers: forwarded('192.0.2.1', 'http'),
+      api: 403,
+      metrics: 403,
+    },
+    {
+      name: 'a trusted proxy, for this machine itself',
+      trusted: ['loopback'],
+      headers: forwarded('127.0.0.1', 'http'),
+      api: 200,
+      metrics: 200,
+    },
+  ]
+  for (const { name, trusted = [], from, headers = {}, api, metrics } of rows) {
+    test(`${name}: API ${api}, metrics ${metrics}`, { skip: from === 'outside' && outer === undefined }, async (t) => {
+      const server = await listenForControl({
+        trustedProxy: trusted,
+        host: from === 'outside' ? (outer ?? '') : '127.0.0.1',
+      })
+      t.after(() => server.close())
+      const answer = await ask(server.url, '/api/v2/tailnet/-/devices', headers)
+      assert.equal(answer.status, api)
+      if (api === 403) assert.equal(typeof (JSON.parse(answer.text) as { message: unknown }).message, 'string')
+      assert.equal((await ask(server.url, '/metrics', headers)).status, metrics)
+    })
+  }
+})
+
+describe('with a certificate', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sett-tls-'))
+  const tls = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') }
+  let server: TestListener
+  before(async () => {
+    const { cert, key } = makeSelfSigned(['127.0.0.1'], new Date())
+    writeFileSync(tls.cert, cert)
+    writeFileSync(tls.key, key)
+    server = await listenForControl({ tls })
+  })
+  after(async () => {
+    await server.close()
+    rmSync(folder, { recursive: true })
+  })
+
+  test('2: the upgrade works through TLS', async () => {
+    const { publicKey } = JSON.parse((await ask(server.url, '/key?v=120')).text) as { publicKey: `mkey:${string}` }
+    const client = await ControlClient.connect({ url: server.url, serverKey: publicKey })
+    const answer = await client.request('POST', '/machine/map', new Uint8Array(300_000))
+    assert.equal((JSON.parse(answer.text) as { length: number }).length, 300_000)
+    client.close()
+    await client.closed
+  })
+
+  test('the API answers whoever asks', async () => {
+    assert.equal((await ask(server.url, '/api/v2/tailnet/-/devices', { host: 'sett.example' })).status, 200)
+  })
+
+  test('plain HTTP at its port fails at once', async () => {
+    await assert.rejects(ask(server.url.replace('https', 'http'), '/key?v=113'))
+  })
+})
+
+describe('the login page', () => {
+  const login: PendingLogin = {
+    code: 'K7WQ2MZX9RTB',
+    machineKey: machineKeyOf(new Uint8Array(32).fill(1)),
+    nodeKey: nodeKeyOf(new Uint8Array(32).fill(2)),
+    created: 0 as Wall,
+    expires: (Date.now() + 900_000) as Wall,
+    hostname: 'laptop',
+    os: 'linux',
+    from: '192.0.2.7',
+    ephemeral: false,
+    requestTags: [],
+  }
+  const open = () =>
+    listenForControl({
+      trustedProxy: ['loopback'],
+      site: { loginPage: (code) => (code === login.code ? login : undefined) },
+    })
+
+  test('it is HTML that may do nothing, is kept nowhere, and tells nobody where one came from', async (t) => {
+    const server = await open()
+    t.after(() => server.close())
+    const { status, headers, text } = await ask(server.url, `/login/${login.code}`)
+    assert.equal(status, 200)
+    assert.match(text, /sett admin login approve K7WQ2MZX9RTB --user NAME/)
+    assert.equal(headers['content-type'], 'text/html; charset=utf-8')
+    assert.match(String(headers['content-security-policy']), /^default-src 'none'/)
+    assert.equal(headers['cache-control'], 'no-store')
+    assert.equal(headers['referrer-policy'], 'no-referrer')
+    assert.equal(headers['x-content-type-options'], 'nosniff')
+  })
+
+  test('guessing ends after twenty tries a minute, for each address by itself', async (t) => {
+    const now = 0
+    const server = await listenForControl({
+      trustedProxy: ['loopback'],
+      site: { loginPage: () => login, mono: () => now },
+    })
+    t.after(() => server.close())
+    const visit = async (from: string, code: string) =>
+      (await ask(server.url, `/login/${code}`, { 'x-forwarded-for': from })).status
+    for (let i = 0; i < 20; i++) assert.equal(await visit('192.0.2.1', 'ABCDEFGHJKLM'), 200)
+    assert.equal(await visit('192.0.2.1', login.code), 429, 'the right code, too, once there were too many')
+    assert.equal(await visit('192.0.2.2', login.code), 200)
+  })
+})
