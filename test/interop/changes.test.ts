@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
-import { type PeerStatus, type TsClients, type TsNode, until } from './driver/tsclient.ts'
+import { meet, type PeerStatus, type TsClients, type TsNode, until } from './driver/tsclient.ts'
 import { interopMissing, World } from './driver/world.ts'
 
 const skip = interopMissing()
@@ -40,6 +40,7 @@ async function joined(name: string, by: 'key' | 'login' = 'key'): Promise<{ node
   await node.running()
   await watcher.sees(`${name} online`, name, (peer) => peer?.Online === true)
   const { nodeId } = await world.server.device(name)
+  await meet(watcher, node)
   return { node, id: nodeId, ip: await node.ip() }
 }
 

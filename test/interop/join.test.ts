@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
 import type { Device, KeyOptions } from '../support/server.ts'
-import { type TsClients, type TsNode, until } from './driver/tsclient.ts'
+import { meet, type TsClients, type TsNode, until } from './driver/tsclient.ts'
 import { interopMissing, NET, World } from './driver/world.ts'
 
 const skip = interopMissing()
@@ -219,5 +219,6 @@ test('25 clients join at once, and each sees all others', { skip, timeout: 120_0
   const [first, last] = [nodes[0], nodes.at(-1)]
   assert.ok(first !== undefined && last !== undefined)
   await last.serve()
+  await meet(first, last)
   assert.equal((await first.get(`http://${await last.ip()}/hello`)).text, 'hello from crowd-24')
 })

@@ -11,7 +11,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 
 import type { Namespace } from '../lab/namespace.ts'
 import { PROXIES, proxyMissing, startProxy } from './driver/proxy.ts'
-import { type TsClients, type TsNode, until } from './driver/tsclient.ts'
+import { meet, type TsClients, type TsNode, until } from './driver/tsclient.ts'
 import { interopMissing, NET, SERVER_HOST, World } from './driver/world.ts'
 
 const HOST = 'sett.example.com'
@@ -91,6 +91,7 @@ for (const proxy of PROXIES) {
       t.diagnostic(`start to running: ${Math.round(performance.now() - began)} ms`)
       const ben = await (await world.clients('ben')).join('ben', { control: world.control, authKey: key })
       await ben.serve()
+      await meet(anna, ben)
       assert.equal((await anna.get(`http://${await ben.ip()}/hello`)).text, 'hello from ben')
     })
 

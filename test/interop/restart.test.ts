@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 
-import { type Fetched, type TsClients, type TsNode, until } from './driver/tsclient.ts'
+import { type Fetched, meet, type TsClients, type TsNode, until } from './driver/tsclient.ts'
 import { interopMissing, World } from './driver/world.ts'
 
 const skip = interopMissing()
@@ -36,6 +36,7 @@ for (const way of ways) {
       anna = await machine.join('anna', { control: world.control, authKey: key })
       ben = await (await world.clients('ben')).join('ben', { control: world.control, authKey: key })
       await ben.serve()
+      await meet(anna, ben)
       benIp = await ben.ip()
     })
     after(async () => world?.close())

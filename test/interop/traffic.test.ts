@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
-import type { Fetched, TsClients, TsNode } from './driver/tsclient.ts'
+import { type Fetched, meet, type TsClients, type TsNode } from './driver/tsclient.ts'
 import { interopMissing, World } from './driver/world.ts'
 
 const skip = interopMissing()
@@ -25,6 +25,7 @@ before(async () => {
     machines[name].join(name, { control: world.control, authKey: key })
   ;[anna, ben] = await Promise.all([join('anna'), join('ben')])
   await ben.serve()
+  await meet(anna, ben)
   benIp = await ben.ip()
 })
 after(async () => {
@@ -42,9 +43,10 @@ function rate(got: Fetched): string {
   return `${((got.bytes * 8) / got.ms / 1000).toFixed(0)} Mbit/s`
 }
 
-test('two clients exchange HTTP, and each knows who the other is', { skip }, async () => {
+test('two clients exchange HTTP, and each knows who the other is', { skip }, async (t) => {
   const hello = await anna.get(`http://${benIp}/hello`)
   assert.equal(hello.text, 'hello from ben')
+  t.diagnostic(`the first answer ever came after ${hello.ms} ms`)
   const byName = await anna.get('http://ben/hello')
   assert.equal(byName.text, 'hello from ben', 'by its MagicDNS name')
   const who = JSON.parse((await anna.get(`http://${benIp}/who`)).text) as {

@@ -120,13 +120,18 @@ export class LabProcess {
     this.child.stdin?.write(text)
   }
 
-  /** Sends `signal` and waits for the end; after `patienceMs` it is SIGKILL. */
-  async stop(signal: NodeJS.Signals = 'SIGTERM', patienceMs = 10_000): Promise<void> {
-    if (!this.#alive) return
+  /** Sends `signal` and waits for the end; after `patienceMs` it is SIGKILL. Returns whether the first was enough. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM', patienceMs = 10_000): Promise<boolean> {
+    if (!this.#alive) return true
     this.child.kill(signal)
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), patienceMs)
+    let patient = true
+    const timer = setTimeout(() => {
+      patient = false
+      this.child.kill('SIGKILL')
+    }, patienceMs)
     await this.ended
     clearTimeout(timer)
+    return patient
   }
 
   #cutLines(text: string): void {

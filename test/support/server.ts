@@ -126,9 +126,11 @@ export class TestServer {
     return this.#process?.alive ?? false
   }
 
-  /** Asks the server to end and waits until it has. */
+  /** Asks the server to end and waits until it has; rejects when it does not within ten seconds. */
   async stop(): Promise<void> {
-    await this.#process?.stop('SIGTERM')
+    const willing = await this.#process?.stop('SIGTERM')
+    if (willing === false)
+      throw new Error(`the server did not end on SIGTERM; it said last:\n${this.output.slice(-2000)}`)
   }
 
   /** Ends the server with SIGKILL, as a power failure would. */

@@ -93,6 +93,21 @@ export async function until<T>(
   }
 }
 
+/**
+ * Waits until each of the two knows the other and the relay that it is at. A handshake that is sent while there is no
+ * way to the peer yet is lost, and official clients repeat it after five seconds only.
+ */
+export async function meet(one: TsNode, other: TsNode): Promise<void> {
+  const knows = async (node: TsNode, peer: TsNode): Promise<PeerStatus> => {
+    const { PublicKey } = (await peer.status()).Self
+    return until(`${node.name} knows ${peer.name} and its relay`, async () => {
+      const seen = (await node.status()).Peer?.[PublicKey]
+      return seen?.Online === true && seen.Relay !== '' && seen
+    })
+  }
+  await Promise.all([knows(one, other), knows(other, one)])
+}
+
 export class TsClients {
   readonly namespace: Namespace
   readonly #process: LabProcess
