@@ -190,7 +190,9 @@ export function ask(where: RequestOptions, { token, body, headers = {} }: Asking
     const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body)
     const all = {
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      ...(text === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(text === undefined
+        ? {}
+        : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(text)) }),
       ...headers,
     }
     const call = request({ ...where, headers: all, agent: false, timeout: 20_000 }, (answer) => {
