@@ -7,10 +7,11 @@
  */
 
 import { spawn, spawnSync } from 'node:child_process'
-import { globSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { argumentsOf, INTEROP, LABORATORY, LAYERS, ROOT, SYSTEM, UNIT } from './suites.ts'
+import type { Suite } from './suites.ts'
 
-const ROOT = new URL('..', import.meta.url).pathname
 const BIN = join(ROOT, 'node_modules/.bin')
 
 interface Counts {
@@ -25,7 +26,11 @@ const failures: string[] = []
 function run(name: string, command: string, args: readonly string[]): Promise<{ code: number; output: string }> {
   return new Promise((resolve) => {
     const began = Date.now()
-    const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, PATH: `${BIN}:${process.env['PATH']}` } })
+    const child = spawn(command, args, {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, PATH: `${BIN}:${process.env['PATH']}` },
+    })
     let output = ''
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk: Buffer) => {
@@ -50,23 +55,21 @@ async function check(name: string, command: string, ...args: string[]): Promise<
   }
 }
 
-/** Test files; `shared` runs them in one process, which is many times faster where they share no state. */
-async function tests(name: string, files: readonly string[], options: { shared: boolean; seconds: number }): Promise<void> {
-  if (files.length === 0) return
-  const args = ['--test', '--test-reporter=spec', `--test-timeout=${options.seconds * 1000}`]
-  args.push(options.shared ? '--test-isolation=none' : '--test-concurrency=1', ...files)
-  const { code, output } = await run(name, 'node', args)
+async function tests(suite: Suite): Promise<void> {
+  if (suite.files.length === 0) return
+  const { code, output } = await run(suite.name, 'node', [
+    ...argumentsOf(suite),
+    '--test-reporter=spec',
+    ...suite.files,
+  ])
   const count = (word: string): number => Number(new RegExp(`^ℹ ${word} (\\d+)$`, 'm').exec(output)?.[1] ?? 0)
   counts.passed += count('pass')
   counts.failed += count('fail') + count('cancelled')
   counts.skipped += count('skipped')
-  if (code !== 0) failures.push(name)
-  if (code !== 0 && count('fail') + count('cancelled') === 0) counts.failed++
+  if (code === 0) return
+  failures.push(suite.name)
+  if (count('fail') + count('cancelled') === 0) counts.failed++
 }
-
-const all = (pattern: string): string[] => globSync(pattern, { cwd: ROOT }).sort()
-/** Tests that need a database server, processes or privileges of their own run apart from the quick ones. */
-const isSystem = (file: string): boolean => /\.(pg|system)\.test\.ts$/.test(file)
 
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   async check() {
@@ -74,19 +77,13 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
     await check('types of the pure folders', 'tsc', '-p', 'tsconfig.pure.json')
     await check('lint', 'oxlint', '--deny-warnings', 'src', 'test', 'bench')
     await check('format', 'oxfmt', '--check', 'src', 'test', 'bench')
-    await tests('layers', ['test/layers.test.ts'], { shared: true, seconds: 30 })
+    await tests(LAYERS)
   },
-  async unit() {
-    const files = [...all('src/**/*.test.ts'), ...all('test/{conformance,sim}/**/*.test.ts')].filter((f) => !isSystem(f))
-    await tests('unit, golden, simulation', files, { shared: true, seconds: 120 })
-  },
-  async system() {
-    const files = [...all('{src,test}/**/*.{pg,system}.test.ts'), ...all('test/{kills,e2e}/**/*.test.ts').filter((f) => !isSystem(f))]
-    await tests('real processes, sockets and databases', files, { shared: false, seconds: 600 })
-  },
+  unit: () => tests(UNIT),
+  system: () => tests(SYSTEM),
   async interop() {
-    await tests('laboratory', all('test/lab/**/*.test.ts'), { shared: false, seconds: 120 })
-    await tests('official software', all('test/interop/**/*.test.ts'), { shared: false, seconds: 900 })
+    await tests(LABORATORY)
+    await tests(INTEROP)
   },
 }
 
