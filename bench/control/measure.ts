@@ -99,7 +99,7 @@ class Run {
     this.#server = server
     this.#plan = plan
     this.#around = {
-      url: server.url,
+      address: server.address,
       authKey,
       tailnet: this.#tailnet,
       reading: this.#reading,

@@ -27,8 +27,9 @@ export class MeasuredServer {
     return new MeasuredServer(server, folder)
   }
 
-  get url(): string {
-    return this.#server.url
+  get address(): { readonly host: string; readonly port: number } {
+    const { hostname, port } = new URL(this.#server.url)
+    return { host: hostname, port: Number(port) }
   }
 
   get pid(): number {

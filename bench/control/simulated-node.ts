@@ -3,13 +3,12 @@
  * back by itself when the server goes away.
  */
 
-import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { MachineKey } from '../../src/base/keys.ts'
-import { readMachineKey } from '../../src/base/keys.ts'
-import { ControlClient } from '../../test/support/control-client.ts'
 import type { Identity } from './identity.ts'
 import { VERSION } from './identity.ts'
+import { fetchKey, Link } from './link.ts'
+import type { Address } from './link.ts'
 import type { Listener, Message, Reading } from './reading.ts'
 import type { Tailnet } from './tailnet.ts'
 
@@ -21,7 +20,7 @@ const BACKOFF_MS = 10
 const BACKOFF_MAX_MS = 30_000
 
 export interface Surroundings {
-  readonly url: string
+  readonly address: Address
   readonly authKey: string
   readonly tailnet: Tailnet
   readonly reading: Reading
@@ -35,7 +34,7 @@ export class SimulatedNode implements Listener {
   readonly #around: Surroundings
   /** What it knows of every node, as state numbers of the tailnet. */
   #known: Uint16Array = new Uint16Array(64)
-  #client: ControlClient | undefined
+  #link: Link | undefined
   #serverKey: MachineKey | undefined
   #leaving = false
   /** Bytes of connections that are over. */
@@ -57,8 +56,7 @@ export class SimulatedNode implements Listener {
 
   /** Bytes at its sockets so far, both ways. */
   get bytes(): number {
-    const client = this.#client
-    return this.#bytesBefore + (client === undefined ? 0 : client.bytesReceived + client.bytesSent)
+    return this.#bytesBefore + (this.#link?.bytes ?? 0)
   }
 
   /**
@@ -68,12 +66,12 @@ export class SimulatedNode implements Listener {
   async join(): Promise<void> {
     this.beganAt = performance.now()
     this.#leastPeers = this.#around.ready()
-    const client = await this.#connect()
-    const answer = await client.register(this.identity.register(this.#around.authKey))
+    const link = await this.#connect()
+    const answer = await link.post('/machine/register', this.identity.register(this.#around.authKey))
     const { Error: refusal } = JSON.parse(answer.text) as { Error?: string }
     if (answer.status !== 200 || refusal) throw new Error(`cannot register: ${answer.status} ${answer.text}`)
     const mapped = new Promise<void>((resolve) => (this.#firstMap = resolve))
-    this.#openStream(client)
+    this.#openStream(link)
     await this.update()
     await mapped
     for (const [least, most] of [MEASURED_MS, SETTLED_MS]) {
@@ -85,39 +83,36 @@ export class SimulatedNode implements Listener {
 
   /** Says how it is now. */
   async update(): Promise<void> {
-    const answer = await (this.#client as ControlClient).request('POST', '/machine/map', this.identity.lite())
+    const answer = await (this.#link as Link).post('/machine/map', this.identity.lite())
     if (answer.status !== 200) throw new Error(`cannot update: ${answer.status} ${answer.text}`)
   }
 
   leave(): void {
     this.#leaving = true
-    this.#client?.close()
+    this.#link?.close()
   }
 
-  async #connect(): Promise<ControlClient> {
-    const { url } = this.#around
+  async #connect(): Promise<Link> {
+    const { address } = this.#around
     if (this.#serverKey === undefined) {
-      const { key, bytes } = await fetchKey(url)
+      const { key, bytes } = await fetchKey(address, VERSION)
       this.#serverKey = key
       this.#bytesBefore += bytes
     }
-    const { machineKey } = this.identity
-    const client = await ControlClient.connect({ url, machineKey, serverKey: this.#serverKey, version: VERSION })
-    this.#client = client
-    return client
+    return (this.#link = await Link.open(address, this.identity.machineKey, this.#serverKey, VERSION))
   }
 
-  #openStream(client: ControlClient): void {
+  #openStream(link: Link): void {
     this.#first = true
     const { reading } = this.#around
-    const stream = client.map(this.identity.stream(), (bytes) => {
+    const ended = link.stream(this.identity.stream(), (bytes) => {
       const at = performance.now()
       const first = this.#first
       this.#first = false
       reading.push(this, bytes, at, first)
       if (first) this.#begun(at)
     })
-    this.#comeBackAfter(stream.closed, client).catch((error: unknown) => this.#around.failed(error))
+    this.#comeBackAfter(ended, link).catch((error: unknown) => this.#around.failed(error))
   }
 
   #begun(at: number): void {
@@ -127,12 +122,12 @@ export class SimulatedNode implements Listener {
     if (this.#around.tailnet.region === 0) this.#around.reading.drainOf(this)
   }
 
-  async #comeBackAfter(closed: Promise<void>, client: ControlClient): Promise<void> {
-    await closed
+  async #comeBackAfter(ended: Promise<void>, link: Link): Promise<void> {
+    await ended
     this.#around.reading.forget(this)
-    this.#bytesBefore += client.bytesReceived + client.bytesSent
-    this.#client = undefined
-    client.close()
+    this.#bytesBefore += link.bytes
+    this.#link = undefined
+    link.close()
     for (let attempt = 1; !this.#leaving; attempt++) {
       await sleep(Math.min(BACKOFF_MAX_MS, attempt ** 2 * BACKOFF_MS) * (0.5 + Math.random()))
       try {
@@ -185,32 +180,11 @@ export class SimulatedNode implements Listener {
   check(): void {
     const { tailnet } = this.#around
     const { index: own } = this.identity
-    if (this.#client === undefined || this.#first) throw new Error(`machine ${own} holds no map`)
+    if (this.#link === undefined || this.#first) throw new Error(`machine ${own} holds no map`)
     for (let index = 0; index < this.#known.length; index++) {
       const state = this.#known[index] as number
       if (index !== own && index < tailnet.identities.length) tailnet.check(index, state)
       else if (state !== 0) throw new Error(`machine ${own} is told of itself, or of somebody who is not there`)
     }
   }
-}
-
-/** `GET /key`, on a connection of its own as clients do it. */
-async function fetchKey(url: string): Promise<{ readonly key: MachineKey; readonly bytes: number }> {
-  const { hostname, port, host } = new URL(url)
-  const socket = connect({ host: hostname, port: Number(port) })
-  let text = ''
-  socket.setEncoding('latin1')
-  socket.write(
-    `GET /key?v=${VERSION} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: Go-http-client/1.1\r\nAccept-Encoding: gzip\r\n\r\n`,
-  )
-  try {
-    for await (const piece of socket) {
-      text += piece as string
-      const key = readMachineKey(/"publicKey":\s*"(mkey:[0-9a-f]{64})"/.exec(text)?.[1] ?? '')
-      if (key !== undefined) return { key, bytes: socket.bytesRead + socket.bytesWritten }
-    }
-  } finally {
-    socket.destroy()
-  }
-  throw new Error(`no key at ${url}/key: ${text.slice(0, 200)}`)
 }
