@@ -7,7 +7,6 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { getRequestListener } from '@hono/node-server'
 import { MINUTE_MS } from '../../base/clock.ts'
 import { MeshError } from '../../base/errors.ts'
 import type { Secret } from '../../base/secret.ts'
@@ -15,8 +14,7 @@ import { machineKeyFor } from '../../crypto/primitives.ts'
 import { nodePrimitives } from '../../crypto/io/node-primitives.ts'
 import { Coord } from '../coord.ts'
 import { firstTailnet } from '../first-start.ts'
-import { createRest } from '../rest/rest.ts'
-import type { Identity } from '../rest/rest.ts'
+import type { RestOptions } from '../rest/rest.ts'
 import type { Store } from '../store/store.ts'
 import { openAdminSocket } from './admin-socket.ts'
 import { mono, wall } from './clocks.ts'
@@ -33,6 +31,7 @@ import { firstAddress } from './host.ts'
 import { TrustedProxies } from './http/forwarded.ts'
 import { openListeners } from './http/listeners.ts'
 import { refuseJson } from './http/respond.ts'
+import type { RestListener } from './http/rest-listener.ts'
 import { createRoutes } from './http/routes.ts'
 import type { Log } from './log.ts'
 import { Metrics } from './metrics.ts'
@@ -138,8 +137,8 @@ async function assemble(
       loginPage: (code) => ready?.coord.ledger.model.login(code),
       ailment: async () => (ready === undefined ? 'the server is starting' : await ailmentOf(ready.store)),
       bootstrapDns: () => addresses?.table() ?? {},
-      metrics: async () => ({ type: metrics.contentType, text: await metrics.text() }),
-      rest: (req, res) => ready?.rest(undefined)(req, res),
+      metrics: () => metrics.read(),
+      rest: (req, res) => ready?.rest('token', req, res),
       upgradeFault: (req) => upgrades.faultOf(req),
       failed: (method, err) => log.error('request failed', { method, err }),
       mono,
@@ -159,10 +158,7 @@ async function assemble(
     ownUid: process.getuid?.() ?? -1,
     handle: (req, res) => {
       if (ready === undefined) refuseJson(res, 503, 'The server is starting: try again')
-      else
-        ready
-          .rest({ kind: 'server' })(req, res)
-          .catch((err: unknown) => log.error('request failed', { err }))
+      else ready.rest('server', req, res).catch((err: unknown) => log.error('request failed', { err }))
     },
   })
   onFailure(() => admin.close())
@@ -209,7 +205,7 @@ async function assemble(
     failed: (what, err) => log.error('failed', { what, err }),
   })
   exposeCore(metrics, coord)
-  const rest = createRest({
+  const restOptions: RestOptions = {
     ledger: coord.ledger,
     dice,
     primitives: { sha256 },
@@ -221,13 +217,18 @@ async function assemble(
     },
     onRequest: (seen) => log.debug('api request', { ...seen }),
     onError: (err, route) => log.error('api request failed', { route, err }),
-  })
-  const listenerOf = (identity: Identity | undefined): RestListener =>
-    getRequestListener((request) => rest.fetch(request, identity), { overrideGlobalObjects: false })
-  const [forStrangers, forServer] = [listenerOf(undefined), listenerOf({ kind: 'server' })]
+  }
+  let rest: Promise<Record<'token' | 'server', RestListener>> | undefined
   // Before anybody is served, so that there is always a tailnet to join.
   await firstTailnet(coord.ledger, dice, config.tailnetDomain)
-  ready = { coord, store, rest: (identity) => (identity === undefined ? forStrangers : forServer) }
+  ready = {
+    coord,
+    store,
+    async rest(who, req, res) {
+      rest ??= import('./http/rest-listener.ts').then((loaded) => loaded.createRestListeners(restOptions))
+      await (await rest)[who](req, res)
+    },
+  }
   early.ready(coord.handle)
   ticker.wake()
   for (const { address, port } of listeners.addresses) log.info('listening', { address, port })
@@ -254,12 +255,10 @@ async function assemble(
   }
 }
 
-type RestListener = (req: IncomingMessage, res: ServerResponse) => Promise<void>
-
 interface Ready {
   readonly coord: Coord
   readonly store: Store
-  rest(identity: Identity | undefined): RestListener
+  rest(who: 'token' | 'server', req: IncomingMessage, res: ServerResponse): Promise<void>
 }
 
 /** A store that answers is what a server can't do without. */
