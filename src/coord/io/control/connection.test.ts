@@ -394,17 +394,40 @@ describe('what stands still is looked at', () => {
     assert.equal(world.pipe.destroyed, false)
   })
 
+  test('a client that says nothing is asked whether it is there; one that answers stays, one that does not goes', async () => {
+    const [there, gone] = [new World(), new World()]
+    for (const world of [there, gone]) {
+      world.ask('/x')
+      world.reply.start()
+    }
+    await turn()
+    for (let ms = 5_000; ms <= 600_000; ms += 5_000) {
+      for (const world of [there, gone]) at(world, ms)
+      await turn()
+      if (ms <= 85_000) assert.equal(there.pipe.writes.length, gone.pipe.writes.length, 'nobody is asked before 90 s')
+      there.read()
+      there.send()
+      // At most 90 s, 30 s more, 30 s for the answer, and two rounds of looking.
+      assert.ok(gone.pipe.destroyed || ms <= 160_000)
+    }
+    assert.equal(there.pipe.destroyed, false)
+  })
+
   test('a connection without streams leaves after five minutes; one with a stream stays', async () => {
     const [idle, busy] = [new World(), new World()]
     for (const world of [idle, busy]) world.ask('/x')
     idle.reply.answer(200)
     busy.reply.start()
     await turn()
-    for (const ms of [10_000, 200_000, 299_000]) for (const world of [idle, busy]) at(world, ms)
-    await turn()
-    assert.equal(idle.pipe.ended, false)
-    for (const ms of [301_000, 900_000]) for (const world of [idle, busy]) at(world, ms)
-    await turn()
+    for (const ms of [10_000, 200_000, 299_000, 301_000, 900_000]) {
+      for (const world of [idle, busy]) at(world, ms)
+      await turn()
+      for (const world of [idle, busy]) {
+        world.read()
+        world.send()
+      }
+      assert.equal(idle.pipe.ended, ms > 300_000)
+    }
     assert.equal(idle.pipe.ended, true)
     assert.equal(busy.pipe.ended || busy.pipe.destroyed, false)
   })
@@ -421,8 +444,12 @@ describe('what stands still is looked at', () => {
     }
     for (let ms = 5_000; ms <= 160_000; ms += 5_000) {
       if (ms % 100_000 === 0) slow.pipe.take()
-      at(dead, ms)
-      at(slow, ms)
+      // They send, so that it is not their silence that counts.
+      for (const world of [dead, slow]) {
+        world.client.ping(new Uint8Array(8))
+        world.send()
+        at(world, ms)
+      }
       await turn()
       if (ms === 100_000) slow.reply.write(new Uint8Array(1000))
     }
@@ -436,7 +463,13 @@ describe('what stands still is looked at', () => {
     world.reply.start()
     world.reply.write(new Uint8Array(400_000))
     await turn()
-    for (let ms = 5_000; ms <= 160_000; ms += 5_000) at(world, ms)
+    for (let ms = 5_000; ms <= 160_000; ms += 5_000) {
+      assert.equal(world.pipe.destroyed, false)
+      world.client.ping(new Uint8Array(8))
+      world.send()
+      at(world, ms)
+      await turn()
+    }
     assert.equal(world.pipe.destroyed, true)
   })
 })

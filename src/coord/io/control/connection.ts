@@ -5,7 +5,7 @@
  * it; so a slow client costs its own buffer, which the core bounds, and nobody else anything.
  */
 
-import { concat, EMPTY } from '../../../base/bytes.ts'
+import { concat, EMPTY, utf8 } from '../../../base/bytes.ts'
 import type { MachineKey } from '../../../base/keys.ts'
 import type { Mono } from '../../../base/clock.ts'
 import type { NoiseSession } from '../../../crypto/noise.ts'
@@ -29,8 +29,17 @@ const WRITE_BYTES = 512 * 1024
 const PREFACE_MS = 15_000
 const BODY_MS = 60_000
 const IDLE_MS = 5 * 60_000
+/**
+ * Whoever has said nothing for so long, and a random part more so that not all are asked at once, is asked for a
+ * sign of life. A machine that lost its power says no goodbye, and the kernel notices after a quarter of an hour.
+ */
+const QUIET_MS = 90_000
+const QUIET_SPREAD_MS = 30_000
+const PONG_MS = 30_000
 /** Longer than the watchdog of official clients, which come back by themselves after 120 s without a message. */
 const STALL_MS = 150_000
+
+const PING = utf8('alive?  ')
 
 /** Bytes of bodies being collected, over all connections. */
 export interface BodyBudget {
@@ -75,10 +84,16 @@ export class ControlConnection implements ReplyCarrier {
   #ending = false
   #gone = false
   #greeted = false
-  /** When it last had a stream, and when bytes last moved towards the client, and how many there were then. */
+  /** When it last had a stream, and when it last took something. */
   #busyAt: Mono
   #movedAt: Mono
-  #moved = 0
+  /** Bytes that waited for it, and bytes sent, when it was last looked at. */
+  #waits = 0
+  #sent = 0
+  /** When it last said something, and when it was asked since whether it is there. */
+  #heardAt: Mono
+  #askedAt: Mono | undefined
+  readonly #quietMs = QUIET_MS + Math.random() * QUIET_SPREAD_MS
   readonly #closed: () => void
 
   /**
@@ -98,7 +113,7 @@ export class ControlConnection implements ReplyCarrier {
     this.#services = services
     this.#closed = closed
     this.#records = new RecordReader(peer.session.receiver)
-    this.#busyAt = this.#movedAt = services.mono()
+    this.#busyAt = this.#movedAt = this.#heardAt = services.mono()
     pipe.write(concat([opening.first, this.#seal([opening.early, ...this.#h2.take(WRITE_BYTES)])]))
     pipe.listen({
       data: (chunk) => this.#receive(chunk),
@@ -116,6 +131,8 @@ export class ControlConnection implements ReplyCarrier {
   #receive(chunk: Uint8Array): void {
     if (this.#ending) return
     const now = this.#services.mono()
+    this.#heardAt = now
+    this.#askedAt = undefined
     for (const clear of this.#records.push(chunk)) {
       for (const event of this.#h2.receive(clear, now)) {
         switch (event.kind) {
@@ -342,14 +359,23 @@ export class ControlConnection implements ReplyCarrier {
       this.destroy()
       return
     }
+    if (this.#askedAt !== undefined && now - this.#askedAt > PONG_MS) {
+      this.#services.log.debug('control connection closed: no sign of life', { machine: this.#peer.machine })
+      this.destroy()
+      return
+    }
+    if (this.#askedAt === undefined && now - this.#heardAt > this.#quietMs) {
+      this.#askedAt = now
+      this.#h2.ping(PING)
+      this.#due()
+    }
     for (const [id, incoming] of this.#incoming) {
       if (now - incoming.since <= BODY_MS) continue
       this.#h2.reset(id, 'CANCEL')
       this.#forget(id)
       this.#due()
     }
-    if (this.#pipe.sent !== this.#moved || !this.#waiting()) {
-      this.#moved = this.#pipe.sent
+    if (this.#moves()) {
       this.#movedAt = now
     } else if (now - this.#movedAt > STALL_MS) {
       this.#services.log.debug('control connection closed: the client reads nothing', { machine: this.#peer.machine })
@@ -360,10 +386,15 @@ export class ControlConnection implements ReplyCarrier {
     else if (now - this.#busyAt > IDLE_MS) this.leave()
   }
 
-  /** Is there something that the client does not take? */
-  #waiting(): boolean {
-    if (this.#pipe.backlog > 0) return true
-    for (const id of this.#replies.keys()) if (this.#h2.bufferedBytes(id) > 0) return true
-    return false
+  /** Does the client take what there is for it? Compared with the last time this was asked. */
+  #moves(): boolean {
+    const { backlog, sent } = this.#pipe
+    let waits = backlog
+    for (const id of this.#replies.keys()) waits += this.#h2.bufferedBytes(id)
+    // Answers to pings leave although the windows are shut, so what is sent counts only where it is what waits.
+    const moves = waits === 0 || waits < this.#waits || (backlog > 0 && sent !== this.#sent)
+    this.#waits = waits
+    this.#sent = sent
+    return moves
   }
 }

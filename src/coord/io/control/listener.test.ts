@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { ControlClient, dial, exchangeHeads, Refused, upgradeRequest } from '../../../../test/support/control-client.ts'
 import { listenForControl } from '../../../../test/support/control-listener.ts'
 import type { TestListener } from '../../../../test/support/control-listener.ts'
-import { utf8 } from '../../../base/bytes.ts'
+import { sameBytes, utf8 } from '../../../base/bytes.ts'
 import { isZeroKey, readChallengeKey, readMachineKey } from '../../../base/keys.ts'
 import { nodePrimitives } from '../../../crypto/io/node-primitives.ts'
 import { initiate } from '../../../crypto/noise.ts'
@@ -94,6 +94,18 @@ describe('the control listener', async () => {
     await readAtLeast(socket, rest, 1e6)
     assert.ok(socket.closed || socket.destroyed)
   })
+
+  for (const via of ['upgrade', 'websocket'] as const) {
+    test(`an answer of 20 MB arrives whole, through ${via}`, async (t) => {
+      const large = new Uint8Array(20_000_000).map((_, i) => i % 251)
+      const full = await listenForControl({ handler: (_, reply) => reply.answer(200, large) })
+      t.after(() => full.close())
+      const client = await ControlClient.connect({ url: full.url, via })
+      const { body } = await client.request('GET', '/')
+      assert.ok(sameBytes(body, large), `${body.length} bytes`)
+      client.close()
+    })
+  }
 
   test('7: a hundred and more requests at once, GET with a body among them', async () => {
     const waiting: ControlReply[] = []

@@ -7,12 +7,16 @@ import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { ControlClient } from '../../../../test/support/control-client.ts'
-import { listenForControl } from '../../../../test/support/control-listener.ts'
+import { echo, listenForControl } from '../../../../test/support/control-listener.ts'
 import type { TestListener } from '../../../../test/support/control-listener.ts'
+import { sameBytes } from '../../../base/bytes.ts'
 import type { Wall } from '../../../base/clock.ts'
 import { machineKeyOf, nodeKeyOf } from '../../../base/keys.ts'
 import { makeSelfSigned } from '../../../relay/io/certificate.ts'
 import type { PendingLogin } from '../../model/records.ts'
+
+/** More than all buffers on the way hold. */
+const large = new Uint8Array(20_000_000).map((_, i) => i % 251)
 
 interface Said {
   readonly status: number
@@ -116,7 +120,13 @@ describe('with a certificate', () => {
     const { cert, key } = makeSelfSigned(['127.0.0.1'], new Date())
     writeFileSync(tls.cert, cert)
     writeFileSync(tls.key, key)
-    server = await listenForControl({ tls })
+    server = await listenForControl({
+      tls,
+      handler: (request, reply) => {
+        if (request.path === '/large') reply.answer(200, large)
+        else echo(request, reply)
+      },
+    })
   })
   after(async () => {
     await server.close()
@@ -128,6 +138,8 @@ describe('with a certificate', () => {
     const client = await ControlClient.connect({ url: server.url, serverKey: publicKey })
     const answer = await client.request('POST', '/machine/map', new Uint8Array(300_000))
     assert.equal((JSON.parse(answer.text) as { length: number }).length, 300_000)
+    const { body } = await client.request('GET', '/large')
+    assert.ok(sameBytes(body, large), `${body.length} bytes`)
     client.close()
     await client.closed
   })
