@@ -30,7 +30,9 @@ test('the line that the server prints at its start lets a client join', { skip }
   assert.equal(BackendState, 'Running')
   assert.equal(Self.DNSName, `watcher.${MagicDNSSuffix}.`)
   assert.match(await watcher.ip(), /^100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\./)
-  assert.deepEqual(Health ?? [], [], 'a client that has all it needs complains of nothing')
+  // Some versions of tsnet complain that they can't read a system's DNS settings, which they never have.
+  const complaints = (Health ?? []).filter((text) => !text.includes('OS base config'))
+  assert.deepEqual(complaints, [], 'a client that has all it needs complains of nothing')
 })
 
 const kinds: readonly { name: string; options: KeyOptions; joins: number; shows: (device: Device) => boolean }[] = [
