@@ -5,7 +5,8 @@ import assert from 'node:assert/strict'
 import { DAY_MS, MINUTE_MS } from '../../src/base/clock.ts'
 import type { Wall } from '../../src/base/clock.ts'
 import type { Node } from '../../src/coord/model/records.ts'
-import { peersAfter, START, World } from '../support/world.ts'
+import { peersAfter } from '../support/peers.ts'
+import { START, World } from '../support/world.ts'
 
 const PAST = '1970-01-01T00:02:03Z'
 const codeOf = (url: unknown) => (url as string).slice((url as string).lastIndexOf('/') + 1)

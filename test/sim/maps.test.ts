@@ -10,8 +10,9 @@ import assert from 'node:assert/strict'
 import { DAY_MS } from '../../src/base/clock.ts'
 import type { Wall } from '../../src/base/clock.ts'
 import { deleteNode } from '../../src/coord/model/node-changes.ts'
+import { peersAfter } from '../support/peers.ts'
 import type { Machine, MapNode } from '../support/world.ts'
-import { peersAfter, World } from '../support/world.ts'
+import { World } from '../support/world.ts'
 
 /** mulberry32: small, seeded, good enough to choose what happens next. */
 function seeded(seed: number): (below: number) => number {

@@ -22,6 +22,7 @@ import { newUser, userWrites } from '../../src/coord/rest/changes/users.ts'
 import { MemoryStore } from '../../src/coord/store/memory.ts'
 import type { Store } from '../../src/coord/store/store.ts'
 import type { DerpMap } from '../../src/wire/derp-map.ts'
+import { peersAfter } from './peers.ts'
 
 export const START = Date.UTC(2026, 10, 24, 6, 0, 0) as Wall
 
@@ -51,7 +52,9 @@ export interface MapMessage {
   Peers?: MapNode[]
   PeersChanged?: MapNode[]
   PeersRemoved?: number[]
-  PeersChangedPatch?: Record<string, unknown>[]
+  PeersChangedPatch?: PeerPatch[]
+  OnlineChange?: Record<string, boolean>
+  PeerSeenChange?: Record<string, boolean>
   UserProfiles?: { ID: number; LoginName: string; DisplayName: string }[]
   DERPMap?: DerpMap
   DNSConfig?: Record<string, unknown>
@@ -60,6 +63,13 @@ export interface MapMessage {
   Domain?: string
   ControlTime?: string
   PingRequest?: { URL: string; URLIsNoise: boolean; Types?: string; Payload?: string }
+  [other: string]: unknown
+}
+/** Other members replace those of the node. */
+export interface PeerPatch {
+  NodeID: number
+  DERPRegion?: number
+  Cap?: number
   [other: string]: unknown
 }
 export interface MapNode {
@@ -78,7 +88,7 @@ export interface MapNode {
   Hostinfo: Record<string, unknown>
   Tags?: string[]
   Online: boolean
-  LastSeen?: string
+  LastSeen?: string | undefined
   MachineAuthorized: boolean
   Expired?: boolean
   [other: string]: unknown
@@ -438,24 +448,4 @@ export class Machine {
   peers(): Map<number, MapNode> {
     return peersAfter(this.stream.messages)
   }
-}
-
-/** Applies map messages in order, as clients do. */
-export function peersAfter(messages: readonly MapMessage[]): Map<number, MapNode> {
-  let peers = new Map<number, MapNode>()
-  for (const message of messages) {
-    if (message.Peers !== undefined && message.Peers.length > 0) {
-      peers = new Map(message.Peers.map((peer) => [peer.ID, peer]))
-      continue
-    }
-    for (const id of message.PeersRemoved ?? []) peers.delete(id)
-    for (const peer of message.PeersChanged ?? []) peers.set(peer.ID, peer)
-    for (const patch of message.PeersChangedPatch ?? []) {
-      const { NodeID, DERPRegion, ...rest } = patch as { NodeID: number; DERPRegion?: number }
-      const peer = peers.get(NodeID)
-      if (peer === undefined) continue
-      peers.set(NodeID, { ...peer, ...rest, ...(DERPRegion === undefined ? {} : { HomeDERP: DERPRegion }) })
-    }
-  }
-  return peers
 }
