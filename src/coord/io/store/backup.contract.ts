@@ -9,11 +9,14 @@ import type { Wall } from '../../../base/clock.ts'
 import { MeshError } from '../../../base/errors.ts'
 import type { Snapshot } from '../../model/records.ts'
 import type { Store } from '../../store/store.ts'
+import type { BackupRow } from './backup-file.ts'
 import { backupTo, restoreFrom } from './backup.ts'
 import { openStore } from './open.ts'
 
 export interface Engine {
   readonly name: string
+  /** Reads a database for a backup. */
+  readonly dump: (url: string) => AsyncIterable<BackupRow>
   /** An empty database. */
   fresh(): Promise<{ readonly url: string; readonly remove: () => Promise<void> }>
 }
@@ -113,6 +116,24 @@ export function backupContract(from: Engine, to: Engine, skip: string | false = 
       assert.equal((await take(`n${kept - 1}`)).kind, 'conflict')
       assert.equal((await take(`n${kept}`)).kind, 'done')
       await restored.close()
+    })
+
+    test('is read from one moment, however slowly it is written', async () => {
+      const source = await fresh(from)
+      const store = await openStore(source)
+      const commit = (id: string) =>
+        store.commit({ tailnet: 1, writes: [{ kind: 'name', id, expect: 'any', value: { node: 1 } }] }, AT)
+      await commit('before')
+      const rows: BackupRow[] = []
+      for await (const row of from.dump(source)) {
+        if (rows.push(row) > 5) break
+        await commit(`during-${rows.length}`)
+      }
+      assert.deepEqual(rows, [
+        { is: 'tailnet', num: 1, seq: 1 },
+        { is: 'record', tailnet: 1, kind: 'name', id: 'before', version: 1, value: '{"node":1}' },
+      ])
+      await store.close()
     })
 
     test('replaces what is there only when it is forced to', async () => {

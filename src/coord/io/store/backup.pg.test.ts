@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { sharedPostgres } from '../../../../test/support/postgres.ts'
 import type { Wall } from '../../../base/clock.ts'
+import { dumpPostgres } from './backup-postgres.ts'
+import { dumpSqlite } from './backup-sqlite.ts'
 import { backupContract } from './backup.contract.ts'
 import type { Engine } from './backup.contract.ts'
 import { backupTo, restoreFrom } from './backup.ts'
@@ -17,6 +19,7 @@ const skip = typeof server === 'string' ? server : false
 
 const postgres: Engine = {
   name: 'PostgreSQL',
+  dump: dumpPostgres,
   fresh: async () => {
     if (typeof server === 'string') throw new Error(server)
     const url = await server.createDatabase()
@@ -25,6 +28,7 @@ const postgres: Engine = {
 }
 const sqlite: Engine = {
   name: 'SQLite',
+  dump: dumpSqlite,
   fresh: async () => {
     const folder = mkdtempSync(join(tmpdir(), 'sett-backup-'))
     return { url: join(folder, 'sett.db'), remove: async () => rmSync(folder, { recursive: true }) }

@@ -10,6 +10,7 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import type { Wall } from '../../../base/clock.ts'
 import { MeshError } from '../../../base/errors.ts'
 import type { Store } from '../../store/store.ts'
+import { dumpSqlite } from './backup-sqlite.ts'
 import { backupContract } from './backup.contract.ts'
 import { backupTo, restoreFrom } from './backup.ts'
 import { openStore } from './open.ts'
@@ -18,9 +19,10 @@ const AT = 1_700_000_000_000 as Wall
 
 const sqlite = {
   name: 'SQLite',
+  dump: dumpSqlite,
   fresh: async () => {
     const folder = mkdtempSync(join(tmpdir(), 'sett-backup-'))
-    return { url: `sqlite:${join(folder, 'sett.db')}`, remove: async () => rmSync(folder, { recursive: true }) }
+    return { url: join(folder, 'sett.db'), remove: async () => rmSync(folder, { recursive: true }) }
   },
 }
 backupContract(sqlite, sqlite)
