@@ -194,6 +194,15 @@ test('deletion, of which the deleted client hears too', { skip }, async (t) => {
   assert.ok(!(await world.server.devices()).some((device) => device.nodeId === id))
 })
 
+test('a client answers the server, and echoes what it is sent', { skip }, async (t) => {
+  const { id } = await joined('ping-me')
+  for (const more of [[], ['--echo']]) {
+    const said = await world.server.admin('nodes', 'ping', id, ...more)
+    t.diagnostic(said.trim())
+    assert.match(said, /answered in [\d.]+ ms/)
+  }
+})
+
 test('going away without a word', { skip }, async (t) => {
   const other = await world.clients('other')
   await other.join('vanish', { control: world.control, authKey: reusable })

@@ -87,6 +87,8 @@ for (const way of ways) {
         assert.deepEqual([await anna.ip(), await ben.ip()], addresses)
       })
 
+      // The relay has TLS of its own, so one way of reaching the control server shows it.
+      if (!way.tls) continue
       test(`${ending.name} only pauses a transfer over the relay`, { timeout: 120_000 }, async (t) => {
         await machine.namespace.blockUdp()
         try {
