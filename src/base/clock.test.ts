@@ -29,6 +29,9 @@ const times = [
   { text: '2026-1-1T00:00:00Z', want: null },
   { text: '12026-01-01T00:00:00Z', want: null },
   { text: '0001-99-99T99:99:99Z', want: null },
+  // In UTC these lie in the year 10000, which has no text.
+  { text: '9999-12-31T23:59:59-00:01', want: null },
+  { text: '9999-12-31T24:00:00Z', want: null },
   { text: '', want: null },
 ]
 for (const t of times) test(`the time ${JSON.stringify(t.text)}`, () => assert.equal(parseTime(t.text), t.want))

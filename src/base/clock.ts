@@ -32,14 +32,20 @@ export function formatTime(t: Wall): string {
 /** What Go writes for "not set"; readers take any time in year 1 as that (control.md §0.3). */
 export const ZERO_TIME = '0001-01-01T00:00:00Z'
 
-/** RFC 3339 text to a time; `undefined` for "not set" (year 1) and `null` for text that is no time. Finer parts than milliseconds are cut. */
+/** The last time that RFC 3339 can say in UTC. */
+const LAST = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
+
+/**
+ * RFC 3339 text to a time; `undefined` for "not set" (year 1) and `null` for text that is no time, or that an offset
+ * puts into a year which can't be written. Finer parts than milliseconds are cut.
+ */
 export function parseTime(text: string): Wall | undefined | null {
   const m = /^(\d{4}-\d\d-(\d\d))[Tt]([01]\d|2[0-3]):\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/.exec(text)
   if (m === null) return null
   // Date.parse takes 30 February for 2 March.
   if (new Date(`${m[1]}T00:00:00Z`).getUTCDate() !== Number(m[2])) return null
   const ms = Date.parse(text.replace(/(\.\d{3})\d+/, '$1').toUpperCase())
-  if (Number.isNaN(ms)) return null
+  if (Number.isNaN(ms) || ms > LAST) return null
   return text.startsWith('0001') || text.startsWith('0000') ? undefined : (ms as Wall)
 }
 

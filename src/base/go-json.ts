@@ -151,6 +151,13 @@ export const readInt: JsonReader<number> = (value, path) => {
   return (value as number) + 0 // -0 becomes 0
 }
 
+/** An integer of 32 bits. Go's `int` is no wider on some machines, and one beyond it fails their whole message. */
+export const readInt32: JsonReader<number> = (value, path) => {
+  const number = readInt(value, path)
+  if (number !== (number | 0)) throw malformed(path, 'want an integer of 32 bits')
+  return number
+}
+
 export const readNumber: JsonReader<number> = (value, path) => {
   if (typeof value !== 'number' || !Number.isFinite(value)) throw malformed(path, 'want a number')
   return value

@@ -6,7 +6,7 @@
  */
 
 import { MeshError } from '../base/errors.ts'
-import { listOf, readBool, readFields, readInt, readNumber, readText, textAs } from '../base/go-json.ts'
+import { listOf, readBool, readFields, readInt32, readNumber, readText, textAs } from '../base/go-json.ts'
 import type { Fields, JsonReader } from '../base/go-json.ts'
 import { formatPrefix, parsePrefix } from '../base/ip.ts'
 
@@ -98,6 +98,9 @@ export type Hostinfo = { readonly [text in (typeof TEXTS)[number]]?: string } & 
 
 const TEXT_MAX = 1024
 const LIST_MAX = 1024
+/** Tags are kept with every login that waits, and anybody may begin one. */
+const TAG_MAX = 256
+const TAGS_MAX = 128
 const NET_FLAGS = [
   'MappingVariesByDestIP',
   'WorkingIPv6',
@@ -115,16 +118,20 @@ function tooLong(path: string, max: number): MeshError {
   return new MeshError('json/malformed', `Cannot read ${path}: longer than ${max}`)
 }
 
-const readShortText: JsonReader<string> = (value, path) => {
-  const text = readText(value, path)
-  if (text.length > TEXT_MAX) throw tooLong(path, TEXT_MAX)
-  return text
+function textUpTo(max: number): JsonReader<string> {
+  return (value, path) => {
+    const text = readText(value, path)
+    if (text.length > max) throw tooLong(path, max)
+    return text
+  }
 }
 
-function shortList<T>(read: JsonReader<T>): JsonReader<T[]> {
+const readShortText = textUpTo(TEXT_MAX)
+
+function shortList<T>(read: JsonReader<T>, max = LIST_MAX): JsonReader<T[]> {
   const all = listOf(read)
   return (value, path) => {
-    if (Array.isArray(value) && value.length > LIST_MAX) throw tooLong(path, LIST_MAX)
+    if (Array.isArray(value) && value.length > max) throw tooLong(path, max)
     return all(value, path)
   }
 }
@@ -134,17 +141,18 @@ const readPrefix = textAs((text) => {
   return prefix === undefined ? undefined : formatPrefix(prefix)
 }, 'an IP prefix')
 
-const readPort: JsonReader<number> = (value, path) => {
-  const port = readInt(value, path)
-  if (port < 0 || port > 65535) throw new MeshError('json/malformed', `Cannot read ${path}: want a port`)
-  return port
+/** A port, or the number of a relay region, which travels as one (disco.md §1). */
+const readUint16: JsonReader<number> = (value, path) => {
+  const number = readInt32(value, path)
+  if (number < 0 || number > 65_535) throw new MeshError('json/malformed', `Cannot read ${path}: want 0 to 65535`)
+  return number
 }
 
 const readService: JsonReader<Service> = (value, path) => {
   const fields = readFields(value, path)
   return pruned({
     Proto: fields.optional('Proto', readShortText) ?? '',
-    Port: fields.optional('Port', readPort) ?? 0,
+    Port: fields.optional('Port', readUint16) ?? 0,
     Description: fields.optional('Description', readShortText),
   }) as unknown as Service
 }
@@ -158,7 +166,7 @@ const readLocation: JsonReader<Location> = (value, path) => {
     CityCode: fields.optional('CityCode', readShortText),
     Latitude: fields.optional('Latitude', readNumber),
     Longitude: fields.optional('Longitude', readNumber),
-    Priority: fields.optional('Priority', readInt),
+    Priority: fields.optional('Priority', readInt32),
   })
 }
 
@@ -169,7 +177,7 @@ const readNetInfo: JsonReader<NetInfo> = (value, path) => {
     if (/^\d{1,10}-v[46]$/.test(region)) latency[region] = seconds
   const info: Record<string, unknown> = {}
   for (const flag of NET_FLAGS) info[flag] = fields.optional(flag, readBool)
-  info['PreferredDERP'] = fields.optional('PreferredDERP', readInt)
+  info['PreferredDERP'] = fields.optional('PreferredDERP', readUint16)
   info['LinkType'] = fields.optional('LinkType', readShortText)
   info['FirewallMode'] = fields.optional('FirewallMode', readShortText)
   if (Object.keys(latency).length > 0) info['DERPLatency'] = latency
@@ -190,7 +198,7 @@ export function readHostinfo(fields: Fields): Hostinfo {
   for (const name of TEXTS) host[name] = fields.optional(name, readShortText)
   for (const name of FLAGS) host[name] = fields.optional(name, readBool)
   host['RoutableIPs'] = fields.optional('RoutableIPs', shortList(readPrefix))
-  host['RequestTags'] = fields.optional('RequestTags', shortList(readShortText))
+  host['RequestTags'] = fields.optional('RequestTags', shortList(textUpTo(TAG_MAX), TAGS_MAX))
   host['Services'] = fields.optional('Services', shortList(readService))
   host['WoLMACs'] = fields.optional('WoLMACs', shortList(readShortText))
   host['sshHostKeys'] = fields.optional('sshHostKeys', shortList(readShortText))

@@ -1,6 +1,6 @@
 /** `/machine/map`: what a client asks and reports. (control.md §5.1) */
 
-import { listOf, readInt, readObject, textAs } from '../base/go-json.ts'
+import { listOf, readInt, readInt32, readObject, textAs } from '../base/go-json.ts'
 import { formatAddressPort, isLinkLocal, parseAddressPort } from '../base/ip.ts'
 import { isZeroKey, readDiscoKey, readNodeKey } from '../base/keys.ts'
 import type { DiscoKey, NodeKey } from '../base/keys.ts'
@@ -19,7 +19,7 @@ export interface MapRequest {
   readonly omitPeers: boolean
   readonly readOnly: boolean
   readonly hostinfo?: Hostinfo
-  /** Candidate UDP addresses in order of preference, without link-local ones and repetitions. Absent: not said. */
+  /** Candidate UDP addresses in order of preference, without those of one link only and repetitions. Absent: not said. */
   readonly endpoints?: readonly string[]
 }
 
@@ -34,7 +34,7 @@ export function readMapRequest(body: Uint8Array): MapRequest {
   const endpoints = fields.optional('Endpoints', listOf(readEndpoint))
   fields.optional('EndpointTypes', listOf(readInt))
   return {
-    version: fields.int('Version'),
+    version: fields.optional('Version', readInt32) ?? 0,
     nodeKey: nodeKey ?? ('nodekey:' as NodeKey),
     ...(discoKey === undefined || isZeroKey(discoKey) ? {} : { discoKey }),
     stream: fields.bool('Stream'),
@@ -49,7 +49,8 @@ function usable(endpoints: readonly (ReturnType<typeof parseAddressPort> | null)
   const texts = new Set<string>()
   for (const endpoint of endpoints) {
     if (!endpoint || texts.size >= ENDPOINTS_MAX) continue
-    if (isLinkLocal(endpoint.ip)) continue
+    // What names an interface means something on that machine only, and may be of any length.
+    if (isLinkLocal(endpoint.ip) || endpoint.ip.zone !== undefined) continue
     texts.add(formatAddressPort(endpoint))
   }
   return [...texts]

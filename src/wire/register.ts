@@ -1,7 +1,7 @@
 /** `/machine/register`: what a client asks (control.md §4.1) and what it is told (§4.2). */
 
 import type { Wall } from '../base/clock.ts'
-import { readObject, textAs } from '../base/go-json.ts'
+import { readInt32, readObject, textAs } from '../base/go-json.ts'
 import type { Fields } from '../base/go-json.ts'
 import { isZeroKey, readLockKey, readNodeKey } from '../base/keys.ts'
 import type { LockKey, NodeKey } from '../base/keys.ts'
@@ -40,7 +40,7 @@ export function readRegisterRequest(body: Uint8Array): RegisterRequest {
   const expiry = fields.time('Expiry')
   const hostinfo = fields.object('Hostinfo')
   return {
-    version: fields.int('Version'),
+    version: fields.optional('Version', readInt32) ?? 0,
     nodeKey: nodeKey ?? ('nodekey:' as NodeKey),
     ...(oldNodeKey === undefined ? {} : { oldNodeKey }),
     ...(lockKey === undefined || isZeroKey(lockKey) ? {} : { lockKey }),
