@@ -22,7 +22,12 @@ const quick = [...all('src/**/*.test.ts'), ...all('test/{conformance,sim,fuzz}/*
 )
 const system = [...all('{src,test}/**/*.{pg,system}.test.ts'), ...all('test/{kills,e2e}/**/*.test.ts')]
 
-export const LAYERS: Suite = { name: 'layers', files: ['test/layers.test.ts'], shared: true, seconds: 30 }
+export const LAYERS: Suite = {
+  name: 'layers and documents',
+  files: ['test/docs.test.ts', 'test/layers.test.ts'],
+  shared: true,
+  seconds: 30,
+}
 export const UNIT: Suite = { name: 'unit, golden, simulation', files: quick, shared: true, seconds: 300 }
 export const SYSTEM: Suite = {
   name: 'real processes, sockets and databases',

@@ -44,4 +44,10 @@ async function run(args: readonly string[]): Promise<number> {
   return (await load())(rest)
 }
 
+// Whoever reads our output may stop reading: `sett admin nodes list | head`. That is no failure of ours.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit(0)
+  })
 process.exitCode = await run(process.argv.slice(2))

@@ -63,7 +63,11 @@ export class StoreLedger implements Ledger {
       const { batch, result } = build(this.model, now)
       if (batch === undefined) return result
       const seen = this.model.state(tailnet).seq
-      const committed = await this.#store.commit({ tailnet, ...batch }, now)
+      const committed = await this.#store.commit({ tailnet, ...batch }, now).catch((error: unknown) => {
+        // It may have happened all the same; the feed knows.
+        this.#catchUp(tailnet).catch(() => undefined)
+        throw error
+      })
       if (committed.kind === 'done') {
         await this.#receive(committed.entry)
         return result

@@ -33,7 +33,6 @@ const IMPLIED_SERVICE = 'peerapi-dns-proxy'
 const SELF_CAPABILITIES = {
   'https://tailscale.com/cap/file-sharing': [],
   'https://tailscale.com/cap/ssh': [],
-  'default-auto-update': [false],
 } as const
 
 /** What a node's place in the map is made of. */
@@ -134,6 +133,7 @@ export function selfJson(tailnet: Tailnet, shown: Shown, user: User | undefined,
     MachineAuthorized: node.authorized,
     CapMap: {
       ...SELF_CAPABILITIES,
+      'default-auto-update': [tailnet.settings.devicesAutoUpdatesOn],
       ...(admin ? { 'https://tailscale.com/cap/is-admin': [] } : {}),
       'tailnet.maxKeyDuration': [tailnet.settings.devicesKeyDurationDays * 86_400],
       'tailnet-display-name': [tailnet.name],
