@@ -173,6 +173,8 @@ export class Answer implements ControlReply {
 export interface WorldOptions {
   readonly store?: Store
   readonly ephemeralMs?: number
+  /** Name of this server in presence records. */
+  readonly server?: string
 }
 
 export class World implements Clocks {
@@ -207,7 +209,7 @@ export class World implements Clocks {
       url: 'http://sett.example:8080',
       tailnetDomain: 'sett.internal',
       derpMap: DERP_MAP,
-      server: 'one',
+      server: this.#options.server ?? 'one',
       ephemeralMs: this.#options.ephemeralMs ?? 1_800_000,
       wake: () => (this.#woken = true),
       admissionChanged: () => undefined,
@@ -331,6 +333,11 @@ export class World implements Clocks {
     await this.settle()
   }
 
+  /** Hands a machine over to this server, as a load balancer does: its next request comes here. */
+  take(machine: Machine): void {
+    machine.world = this
+  }
+
   machine(hostname = 'laptop', from = '192.0.2.7'): Machine {
     return new Machine(this, hostname, from)
   }
@@ -348,7 +355,7 @@ export class World implements Clocks {
 }
 
 export class Machine {
-  readonly world: World
+  world: World
   readonly machineKey: MachineKey = machineKeyOf(dice(32))
   nodeKey: NodeKey = nodeKeyOf(dice(32))
   oldNodeKey: NodeKey = nodeKeyOf(new Uint8Array(32))
