@@ -22,6 +22,7 @@ import { clientInfoFrame, DerpClient, openTls } from '../../../test/support/derp
 import { makeSelfSigned, pinOf } from './certificate.ts'
 import { startRelay } from './start.ts'
 import type { Relay, RelayOptions } from './start.ts'
+import { startStun } from './stun.ts'
 
 const TLS = makeSelfSigned(['relay.test', '127.0.0.1'], new Date())
 const GREETING_BYTES = '010000002844455250f09f9491'
@@ -418,6 +419,16 @@ suite('relay over sockets', () => {
       },
       { listen: { host: '', port: 0 }, stun: [0, 0] },
     ))
+
+  for (const host of ['', '0.0.0.0', '127.0.0.1'])
+    test(`STUN: a port that another program has is refused, asked for at ${host || 'all addresses'}`, async () => {
+      const taken = await startStun('127.0.0.1', [0])
+      const [port] = taken.ports as [number]
+      const wide = host === '127.0.0.1' ? undefined : await startStun(host, [0])
+      for (const used of [port, ...(wide?.ports ?? [])])
+        await assert.rejects(startStun(host, [0, used]), { code: 'EADDRINUSE' })
+      await Promise.all([taken.close(), wide?.close()])
+    })
 
   const [elsewhere] = Object.values(networkInterfaces())
     .flatMap((list) => list ?? [])

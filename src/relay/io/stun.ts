@@ -4,6 +4,9 @@
  * An answer must leave from the address that was asked, or a NAT drops it. Node can't choose the source of a
  * datagram, so on a wildcard address every address of this machine gets a socket of its own, beside one for
  * the addresses that come later.
+ *
+ * Such sockets of one port stand beside each other with SO_REUSEADDR only, which would as well let two programs
+ * share the port, and one of them get nothing. So whether a port is free is tried without it first.
  */
 
 import { createSocket } from 'node:dgram'
@@ -35,7 +38,7 @@ export interface StunServer {
  *
  * @param host an address, or '' for all of both families
  * @param ports UDP ports; 0 takes a free one
- * @throws the system's error when a port can't be had in any family
+ * @throws the system's error when a port can't be had in any family, or is taken in one
  */
 export async function startStun(host: string, ports: readonly number[]): Promise<StunServer> {
   const counters: StunCounters = { success: 0, not_stun: 0, write_error: 0, read_error: 0, ipv4: 0, ipv6: 0 }
@@ -58,11 +61,13 @@ async function listenAll(host: string, port: number, counters: StunCounters, soc
   let some = false
   for (const address of families) {
     try {
-      const socket = await listen(address, bound, counters)
+      if (wildcard) bound = await freePort(address, bound)
+      const socket = await listen(address, bound, counters, wildcard)
       sockets.push(socket)
       bound = socket.address().port
       some = true
     } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') throw error
       failure = error
     }
   }
@@ -71,7 +76,7 @@ async function listenAll(host: string, port: number, counters: StunCounters, soc
     for (const address of ownAddresses()) {
       if (host === '0.0.0.0' && isIPv6(address)) continue
       // An address that can't be had (just removed, say) is still answered by the wildcard socket.
-      const socket = await listen(address, bound, counters).catch(() => undefined)
+      const socket = await listen(address, bound, counters, true).catch(() => undefined)
       if (socket !== undefined) sockets.push(socket)
     }
   return bound
@@ -84,10 +89,24 @@ function ownAddresses(): string[] {
     .map((one) => one.address)
 }
 
-async function listen(address: string, port: number, counters: StunCounters): Promise<Socket> {
-  const v6 = isIPv6(address)
-  const socket = createSocket({ type: v6 ? 'udp6' : 'udp4', ipv6Only: v6, reuseAddr: true })
+/** The port, or a free one for 0, once it is certain that nobody else has it. */
+async function freePort(address: string, port: number): Promise<number> {
+  const socket = await bind(address, port, false)
+  const free = socket.address().port
+  await closeAll([socket])
+  return free
+}
+
+async function listen(address: string, port: number, counters: StunCounters, shared: boolean): Promise<Socket> {
+  const socket = await bind(address, port, shared)
   socket.on('message', (message, from) => answer(socket, message, from, counters))
+  socket.on('error', () => counters.read_error++)
+  return socket
+}
+
+async function bind(address: string, port: number, shared: boolean): Promise<Socket> {
+  const v6 = isIPv6(address)
+  const socket = createSocket({ type: v6 ? 'udp6' : 'udp4', ipv6Only: v6, reuseAddr: shared })
   socket.bind({ address, port, exclusive: true })
   try {
     await once(socket, 'listening')
@@ -95,7 +114,6 @@ async function listen(address: string, port: number, counters: StunCounters): Pr
     socket.close()
     throw error
   }
-  socket.on('error', () => counters.read_error++)
   return socket
 }
 
