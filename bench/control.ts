@@ -35,7 +35,11 @@ for (const nodes of sizes) {
   const server = await MeasuredServer.start()
   try {
     const plan = { nodes, joinsPerSecond, repeats: 10, changesPerSecond: 20, changeSeconds: 15 }
-    all.push(await measure(server, plan, (line) => console.error(`${nodes} nodes: ${line}`)))
+    all.push(
+      await measure(server, plan, (line) =>
+        console.error(`${nodes} nodes: ${line}; server's peak so far ${(server.peakBytes() / 1e6).toFixed(0)} MB`),
+      ),
+    )
   } finally {
     await server.close()
   }

@@ -18,6 +18,8 @@ const THOROUGH = {
     // A match of this length is good enough.
     [constants.ZSTD_c_targetLength]: 16,
   },
+  // What it is written into, and keeps alive; the usual 16 kB would weigh far more than the message.
+  chunkSize: 2 * SHORT,
 }
 
 export function compress(text: string): Uint8Array {
