@@ -27,7 +27,13 @@ const { values: flags } = parseArgs({
   },
 })
 const BENCH_RUNS = 3
-const FULL_SIZE = { SETT_SIM_RUNS: '500', SETT_FUZZ_SECONDS: '1200', SETT_KILLS: '100', SETT_STORE_KILLS: '100' }
+const FULL_SIZE = {
+  SETT_SIM_RUNS: '500',
+  SETT_FUZZ_SECONDS: '1200',
+  SETT_KILLS: '100',
+  SETT_STORE_KILLS: '100',
+  SETT_PROXY_HOLD_MS: '90000',
+}
 /** Official clients, newest first; `npm test` has the first one only. */
 const CLIENTS = ['v1.102', 'v1.90', 'v1.80']
 
@@ -128,7 +134,7 @@ const suites: [Suite, string, NodeJS.ProcessEnv][] = [
   ...CLIENTS.map((client): [Suite, string, NodeJS.ProcessEnv] => [
     INTEROP,
     `${INTEROP.name}, ${client}`,
-    { SETT_CLIENT: client },
+    { ...FULL_SIZE, SETT_CLIENT: client },
   ]),
 ]
 for (const [suite, name, more] of suites) {

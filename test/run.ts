@@ -7,7 +7,7 @@
  */
 
 import { spawn, spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { argumentsOf, INTEROP, LABORATORY, LAYERS, ROOT, SYSTEM, UNIT } from './suites.ts'
 import type { Suite } from './suites.ts'
@@ -100,8 +100,13 @@ function installPackages(): void {
   }
   console.log(`installing ${missing.join(' ')}`)
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  // Debian starts what it installs; these are for tests, and port 80 is not ours.
+  const policy = '/usr/sbin/policy-rc.d'
+  const ours = !existsSync(policy)
+  if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
   spawnSync('apt-get', ['update', '-qq'], { stdio: 'inherit', env })
   spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], { stdio: 'inherit', env })
+  if (ours) rmSync(policy, { force: true })
 }
 
 const asked = process.argv.slice(2)

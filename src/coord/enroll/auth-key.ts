@@ -5,7 +5,7 @@ import type { Secret } from '../../base/secret.ts'
 import { isSecretOf, keyState, parseKeyText } from '../model/credentials.ts'
 import type { Sha256 } from '../model/credentials.ts'
 import type { Model, TailnetState } from '../model/model.ts'
-import type { Key, Node } from '../model/records.ts'
+import type { Key } from '../model/records.ts'
 
 export type KeyFound =
   | { readonly kind: 'found'; readonly tailnet: TailnetState; readonly key: Key }
@@ -26,8 +26,11 @@ export function findKey(model: Model, text: Secret, sha256: Sha256): KeyFound {
   return { kind: 'found', ...found }
 }
 
-/** Why this key may not be used now; `undefined` if it may. A one-off key stays good for the node that it let in. */
-export function whyUnusable(tailnet: TailnetState, key: Key, now: Wall, known: Node | undefined): string | undefined {
+/**
+ * Why this key may not be used now; `undefined` if it may. A spent one-off key lets nobody in, the node that it let
+ * in before included: as long as that node's own key is good it needs none, and afterwards it must be let in anew.
+ */
+export function whyUnusable(tailnet: TailnetState, key: Key, now: Wall): string | undefined {
   switch (keyState(tailnet, key, now)) {
     case 'valid':
       return undefined
@@ -38,6 +41,6 @@ export function whyUnusable(tailnet: TailnetState, key: Key, now: Wall, known: N
     case 'owner-gone':
       return `whoever made auth key ${key.id} may not add nodes any more`
     default:
-      return key.usedBy === known?.id ? undefined : `auth key ${key.id} was for one use and has been used`
+      return `auth key ${key.id} was for one use and has been used`
   }
 }

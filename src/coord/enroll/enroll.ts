@@ -149,7 +149,7 @@ export class Enroll {
         authorized: key.preauthorized || !tailnet.settings.devicesApprovalOn,
         authKey: key,
       }
-      const unusable = whyUnusable(state, key, now, knownAs(terms, registration, model))
+      const unusable = whyUnusable(state, key, now)
       if (unusable !== undefined) return `invalid key: ${unusable}`
       const excess = (request.hostinfo.RequestTags ?? []).filter((tag) => !key.tags.includes(tag))
       return excess.length > 0 ? notPermitted(excess) : terms

@@ -13,8 +13,13 @@ import { later, NEVER } from '../../base/clock.ts'
 import type { Mono } from '../../base/clock.ts'
 import type { TailnetNum } from '../model/records.ts'
 
-/** At most one message per stream in this time while changes keep coming. */
+/** While changes keep coming, one message per stream in this time. */
 const INTERVAL_MS = 250
+/**
+ * So many messages go out before that counts: a machine that joins is news three times within a second (it is there,
+ * its addresses, its relay), and whoever learns the last late loses a handshake, which is retried after 5 s only.
+ */
+const BURST = 3
 /** Clients give a stream up after 120 s of silence. (control.md §5.3) */
 const KEEPALIVE_MS = 50_000
 const KEEPALIVE_SPREAD_MS = 8_000
@@ -84,7 +89,8 @@ export class MapStream {
   }
   /** The first map has been sent; before that, changes need no notice. */
   begun = false
-  lastSent: Mono
+  /** Every message of changes moves this on by the interval; it may run ahead of the clock by the burst. */
+  paidUntil: Mono
   keepaliveAt: Mono = NEVER
   /** After so long a silence it gets a keepalive; drawn once, so that those told together do not stay together. */
   readonly keepaliveMs: number
@@ -94,7 +100,7 @@ export class MapStream {
     this.node = node
     this.sink = sink
     this.keepaliveMs = keepaliveMs
-    this.lastSent = later(now, -INTERVAL_MS)
+    this.paidUntil = now
   }
 }
 
@@ -212,12 +218,13 @@ export class Streams {
     this.#startWaiting(now)
     const round = new Map<string, Uint8Array>()
     for (const stream of this.#dirty) {
-      if (later(stream.lastSent, INTERVAL_MS) > now || stream.sink.queued > STREAM_QUEUE_MAX) continue
+      if (dueAt(stream) > now || stream.sink.queued > STREAM_QUEUE_MAX) continue
       this.#dirty.delete(stream)
       const message = this.#writer.delta(stream.tailnet, stream.node, stream.pending, stream.told, round)
       reset(stream.pending)
       if (message === undefined) continue
       this.counts.deltas++
+      stream.paidUntil = later(Math.max(stream.paidUntil, now) as Mono, INTERVAL_MS)
       this.#send(stream, message, now)
     }
     if (now >= this.#nextSweep) this.#sweep(now)
@@ -228,7 +235,7 @@ export class Streams {
     if (this.#waiting.size > 0 && this.#roomForFirst(now)) return now
     let next = this.#nextSweep
     for (const stream of this.#dirty) {
-      const due = later(stream.lastSent, INTERVAL_MS)
+      const due = dueAt(stream)
       // Those told together are due together, so that few are asked what they have queued.
       if (due >= next || stream.sink.queued > STREAM_QUEUE_MAX) continue
       if (due <= now) return now
@@ -277,7 +284,6 @@ export class Streams {
   #send(stream: MapStream, message: Uint8Array, now: Mono): void {
     stream.sink.write(message)
     this.counts.mapBytes += message.length
-    stream.lastSent = now
     stream.keepaliveAt = later(now, stream.keepaliveMs)
   }
 
@@ -290,6 +296,11 @@ export class Streams {
     }
     this.#nextSweep = this.#byTailnet.size === 0 ? NEVER : later(now, 1000)
   }
+}
+
+/** When the next message of changes may go out. */
+function dueAt(stream: MapStream): Mono {
+  return later(stream.paidUntil, -(BURST - 1) * INTERVAL_MS)
 }
 
 /** Adds one effect to what a stream must be told. False: it does not concern it. */

@@ -116,11 +116,25 @@ const rows: readonly Row[] = [
     want: { address: '2001:db8::7', secure: true },
   },
   {
-    name: 'Forwarded before the older header',
+    name: 'the header that nearly all proxies write before Forwarded, which they pass on as it came',
     trusted: proxy,
     peer: '127.0.0.1',
     headers: { forwarded: 'for=198.51.100.1', 'x-forwarded-for': '203.0.113.9' },
-    want: { address: '198.51.100.1' },
+    want: { address: '203.0.113.9' },
+  },
+  {
+    name: 'a client that claims TLS in Forwarded, behind a proxy that writes the others',
+    trusted: proxy,
+    peer: '127.0.0.1',
+    headers: { forwarded: 'for=1.1.1.1;proto=https', 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'http' },
+    want: { address: '203.0.113.9', secure: false },
+  },
+  {
+    name: 'a client that claims TLS in the other headers, behind a proxy that writes Forwarded',
+    trusted: proxy,
+    peer: '127.0.0.1',
+    headers: { forwarded: 'for=203.0.113.9;proto=http', 'x-forwarded-for': '1.1.1.1', 'x-forwarded-proto': 'https' },
+    want: { secure: false },
   },
   {
     name: 'Forwarded with a hidden client',

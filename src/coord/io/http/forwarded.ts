@@ -44,10 +44,18 @@ export class TrustedProxies {
   client(peer: string | undefined, headers: Headers): Client {
     const socket = plainAddress(peer ?? '') ?? 'unknown'
     if (!this.trusts(socket)) return { address: socket, secure: false }
-    const hops = forwardedHops(headers)
+    const [older, standard] = [olderHops(headers), standardHops(headers)]
+    const client = this.#follow(socket, older.length > 0 ? older : standard)
+    // A proxy writes one kind and may pass the other on as a client sent it; so both must say that it was TLS.
+    const secure = client.secure && (standard.length === 0 || this.#follow(socket, standard).secure)
+    return { ...client, secure }
+  }
+
+  /** From the socket leftwards, as far as trusted proxies reach. */
+  #follow(socket: string, hops: readonly Hop[]): Client {
     let address = socket
     let secure = false
-    for (const hop of hops.reverse()) {
+    for (const hop of hops.toReversed()) {
       secure = hop.proto === 'https'
       const named = hop.address === undefined ? undefined : plainAddress(hop.address)
       if (named === undefined) return { address: 'unknown', secure }
@@ -63,21 +71,22 @@ interface Hop {
   readonly proto: string | undefined
 }
 
-/** What the proxies wrote, leftmost first. `Forwarded` (RFC 7239) counts before the older headers. */
-function forwardedHops(headers: Headers): Hop[] {
-  const forwarded = listOf(headers['forwarded'])
-  if (forwarded.length > 0) {
-    return forwarded.map((element) => {
-      const pairs = new Map<string, string>()
-      for (const pair of element.split(';')) {
-        const equals = pair.indexOf('=')
-        if (equals < 0) continue
-        const value = pair.slice(equals + 1).trim()
-        pairs.set(pair.slice(0, equals).trim().toLowerCase(), value.replace(/^"(.*)"$/, '$1'))
-      }
-      return { address: pairs.get('for'), proto: pairs.get('proto')?.toLowerCase() }
-    })
-  }
+/** What proxies wrote into `Forwarded` (RFC 7239), leftmost first. */
+function standardHops(headers: Headers): Hop[] {
+  return listOf(headers['forwarded']).map((element) => {
+    const pairs = new Map<string, string>()
+    for (const pair of element.split(';')) {
+      const equals = pair.indexOf('=')
+      if (equals < 0) continue
+      const value = pair.slice(equals + 1).trim()
+      pairs.set(pair.slice(0, equals).trim().toLowerCase(), value.replace(/^"(.*)"$/, '$1'))
+    }
+    return { address: pairs.get('for'), proto: pairs.get('proto')?.toLowerCase() }
+  })
+}
+
+/** What proxies wrote into the headers that nearly all of them use, leftmost first. They count before `Forwarded`. */
+function olderHops(headers: Headers): Hop[] {
   const addresses = listOf(headers['x-forwarded-for'])
   const protos = listOf(headers['x-forwarded-proto']).map((p) => p.toLowerCase())
   const real = listOf(headers['x-real-ip']).at(-1)
