@@ -104,7 +104,8 @@ function readObject(clear: Bytes): Map<string, unknown> | undefined {
 
 function integer(value: unknown): number | undefined {
   if (value === undefined || value === null) return 0
-  return typeof value === 'number' && Number.isInteger(value) ? value : undefined
+  // Adding zero makes 0 of -0.
+  return Number.isSafeInteger(value) ? (value as number) + 0 : undefined
 }
 
 function boolean(value: unknown): boolean | undefined {

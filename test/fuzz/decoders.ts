@@ -1,0 +1,9 @@
+/** Every decoder of bytes and texts from outside: the table that fuzzing goes through. */
+
+import type { Decoder } from './decoder.ts'
+import { FRAMES } from './frames.ts'
+import { MESSAGES } from './messages.ts'
+import { STREAMS } from './streams.ts'
+import { TEXTS } from './texts.ts'
+
+export const DECODERS: readonly Decoder[] = [...TEXTS, ...FRAMES, ...STREAMS, ...MESSAGES]
