@@ -21,6 +21,8 @@ export interface NodeOptions {
   readonly hostname?: string
   readonly endpoints?: readonly string[]
   readonly routes?: readonly string[]
+  /** What it says of its host beside its name. */
+  readonly hostinfo?: object
 }
 
 export class Node {
@@ -143,12 +145,13 @@ export class Node {
   }
 
   #hostinfo(): object {
-    const { routes } = this.#options
+    const { routes, hostinfo } = this.#options
     return {
       OS: 'linux',
       Hostname: this.hostname,
       IPNVersion: '1.102.5',
       ...(routes === undefined ? {} : { RoutableIPs: routes }),
+      ...hostinfo,
     }
   }
 

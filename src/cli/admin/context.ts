@@ -3,7 +3,7 @@
 import { Refused } from '../../sdk/client.ts'
 import type { Client } from '../../sdk/client.ts'
 import type { Device, User } from '../../wire/api/objects.ts'
-import { printJson } from './print.ts'
+import { plain, printJson } from './print.ts'
 import type { Output } from './print.ts'
 
 export interface Context {
@@ -23,10 +23,10 @@ export function show<T>({ json, out }: Context, value: T, people: (value: T) => 
   else people(value)
 }
 
-/** Says in a few words what was done; programs get the object as it now is, or an empty one. */
+/** Says on one line what was done; programs get the object as it now is, or an empty one. */
 export function confirm({ json, out }: Context, words: string, value: unknown = {}): void {
   if (json) printJson(out, value)
-  else out.write(`${words}\n`)
+  else out.write(`${plain(words)}\n`)
 }
 
 /** A device by nodeId, legacy id, address, full name or short name. */

@@ -50,7 +50,7 @@ export function createKey(at: At, wanted: CreateKey, minted: MintedKey): Plan<An
 
 export function createToken(at: At, wanted: CreateToken, minted: MintedKey): Plan<Answer<KeyObject>> {
   const unknown = wanted.scopes.filter((scope) => !isScope(scope))
-  if (unknown.length > 0) return settle(refuse(400, `No such scope: ${unknown.join(' ')}`))
+  if (unknown.length > 0) return settle(refuse(400, `No such scope: ${unknown.map(shownScope).join(' ')}`))
   const { caller } = at
   if (caller.kind === 'token' && !covers(caller.scopes, wanted.scopes))
     return settle(refuse(403, 'A token may not be given scopes that its maker does not have'))
@@ -66,6 +66,11 @@ export function createToken(at: At, wanted: CreateToken, minted: MintedKey): Pla
     tags: [],
     scopes: [...wanted.scopes],
   })
+}
+
+/** What is no scope's form stays out of the message: it might be a token, pasted by mistake. */
+function shownScope(text: string): string {
+  return /^[a-z_]+(:[a-z_]+)*$/.test(text) ? text : '(not shown)'
 }
 
 function common(at: At, minted: MintedKey, wanted: Pick<CreateKey, 'description' | 'expirySeconds'>) {
