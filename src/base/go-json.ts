@@ -205,6 +205,24 @@ export function listOf<T>(read: JsonReader<T>): JsonReader<T[]> {
   }
 }
 
+/** A text of so many UTF-16 units at most. */
+export function textUpTo(max: number): JsonReader<string> {
+  return (value, path) => {
+    const text = readText(value, path)
+    if (text.length > max) throw malformed(path, `longer than ${max}`)
+    return text
+  }
+}
+
+/** An array of so many elements at most: a longer one is refused before anything is made of it. */
+export function listUpTo<T>(max: number, read: JsonReader<T>): JsonReader<T[]> {
+  const all = listOf(read)
+  return (value, path) => {
+    if (Array.isArray(value) && value.length > max) throw malformed(path, `longer than ${max}`)
+    return all(value, path)
+  }
+}
+
 /** An object whose names are data; `read` gets `null` members as they are. */
 export function mapOf<T>(read: JsonReader<T>): JsonReader<Map<string, T>> {
   return (value, path) => {

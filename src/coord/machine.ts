@@ -69,16 +69,15 @@ export class Machine {
   }
 
   readonly handle: ControlHandler = (request, reply) => {
-    const path = request.path
-    const work =
-      path === '/machine/register'
-        ? this.#register(request, reply)
-        : path === '/machine/map'
-          ? this.#map(request, reply)
-          : path.startsWith('/machine/ping-response/')
-            ? this.#pong(request, reply)
-            : this.#other(request, reply)
-    void Promise.resolve(work).catch((error: unknown) => this.#refuse(request, reply, error))
+    this.#answer(request, reply).catch((error: unknown) => this.#refuse(request, reply, error))
+  }
+
+  async #answer(request: ControlRequest, reply: ControlReply): Promise<void> {
+    const { path } = request
+    if (path === '/machine/register') return await this.#register(request, reply)
+    if (path === '/machine/map') return await this.#map(request, reply)
+    if (path.startsWith('/machine/ping-response/')) return this.#pong(request, reply)
+    return this.#other(request, reply)
   }
 
   /** A login has been decided, or is gone: whoever waits for it asks again. */

@@ -6,7 +6,7 @@
  */
 
 import { MeshError } from '../base/errors.ts'
-import { listOf, readBool, readFields, readInt32, readNumber, readText, textAs } from '../base/go-json.ts'
+import { listUpTo, readBool, readFields, readInt32, readNumber, textAs, textUpTo } from '../base/go-json.ts'
 import type { Fields, JsonReader } from '../base/go-json.ts'
 import { formatPrefix, parsePrefix } from '../base/ip.ts'
 
@@ -114,26 +114,10 @@ const NET_FLAGS = [
   'PCP',
 ] as const
 
-function tooLong(path: string, max: number): MeshError {
-  return new MeshError('json/malformed', `Cannot read ${path}: longer than ${max}`)
-}
-
-function textUpTo(max: number): JsonReader<string> {
-  return (value, path) => {
-    const text = readText(value, path)
-    if (text.length > max) throw tooLong(path, max)
-    return text
-  }
-}
-
 const readShortText = textUpTo(TEXT_MAX)
 
-function shortList<T>(read: JsonReader<T>, max = LIST_MAX): JsonReader<T[]> {
-  const all = listOf(read)
-  return (value, path) => {
-    if (Array.isArray(value) && value.length > max) throw tooLong(path, max)
-    return all(value, path)
-  }
+function shortList<T>(read: JsonReader<T>): JsonReader<T[]> {
+  return listUpTo(LIST_MAX, read)
 }
 
 const readPrefix = textAs((text) => {
@@ -173,8 +157,9 @@ const readLocation: JsonReader<Location> = (value, path) => {
 const readNetInfo: JsonReader<NetInfo> = (value, path) => {
   const fields = readFields(value, path)
   const latency: Record<string, number> = {}
+  let known = 0
   for (const [region, seconds] of fields.members('DERPLatency', readNumber))
-    if (/^\d{1,10}-v[46]$/.test(region)) latency[region] = seconds
+    if (/^\d{1,10}-v[46]$/.test(region) && ++known <= LIST_MAX) latency[region] = seconds
   const info: Record<string, unknown> = {}
   for (const flag of NET_FLAGS) info[flag] = fields.optional(flag, readBool)
   info['PreferredDERP'] = fields.optional('PreferredDERP', readUint16)
@@ -198,7 +183,7 @@ export function readHostinfo(fields: Fields): Hostinfo {
   for (const name of TEXTS) host[name] = fields.optional(name, readShortText)
   for (const name of FLAGS) host[name] = fields.optional(name, readBool)
   host['RoutableIPs'] = fields.optional('RoutableIPs', shortList(readPrefix))
-  host['RequestTags'] = fields.optional('RequestTags', shortList(textUpTo(TAG_MAX), TAGS_MAX))
+  host['RequestTags'] = fields.optional('RequestTags', listUpTo(TAGS_MAX, textUpTo(TAG_MAX)))
   host['Services'] = fields.optional('Services', shortList(readService))
   host['WoLMACs'] = fields.optional('WoLMACs', shortList(readShortText))
   host['sshHostKeys'] = fields.optional('sshHostKeys', shortList(readShortText))

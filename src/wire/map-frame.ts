@@ -8,7 +8,6 @@
  * Compressing is the shell's matter, and so is the limit on what comes out of it.
  */
 
-import { concat } from '../base/bytes.ts'
 import type { Bytes } from '../base/bytes.ts'
 
 const HEADER = 4
@@ -27,10 +26,14 @@ export function encodeMapFrame(pages: readonly Bytes[]): Bytes[] {
   return [mapFrameHeader(length), ...pages]
 }
 
+/** A frame that comes in pieces gets this much at first, and grows with what really arrives. */
+const FIRST_PART_BYTES = 4096
+
 /** Takes a map stream as it comes, in pieces of any length, and gives what is in its frames. Holds one frame at most. */
 export class MapFrameReader {
   readonly #limit: number
-  #parts: Bytes[] = []
+  /** The header or the frame under way, as far as it is here. */
+  #part: Uint8Array<ArrayBuffer> = new Uint8Array(HEADER)
   #held = 0
   /** What the frame under way has in it; `undefined` while its header is not whole. */
   #length: number | undefined
@@ -56,27 +59,39 @@ export class MapFrameReader {
     const frames: Bytes[] = []
     let at = 0
     while (at < chunk.length && !this.#broken) {
-      const wanted = (this.#length ?? HEADER) - this.#held
-      const part = chunk.subarray(at, at + wanted)
-      at += part.length
-      // What waits for more is copied, so that a small piece does not keep a large chunk alive.
-      this.#parts.push(part.length < wanted ? part.slice() : part)
-      this.#held += part.length
-      if (part.length === wanted) this.#complete(frames)
+      const whole = this.#length ?? HEADER
+      const piece = chunk.subarray(at, at + whole - this.#held)
+      at += piece.length
+      // A frame that came in one piece is given as it lies.
+      if (piece.length === whole) this.#complete(piece, frames)
+      else if (this.#hold(piece, whole)) this.#complete(this.#part.subarray(0, whole), frames)
     }
     return frames
   }
 
-  #complete(frames: Bytes[]): void {
-    const whole = this.#parts.length === 1 ? (this.#parts[0] as Bytes) : concat(this.#parts)
-    this.#parts = []
+  /** Keeps a piece; true when that makes it whole. Copied, so that a small piece does not keep a large chunk alive. */
+  #hold(piece: Bytes, whole: number): boolean {
+    const held = this.#held + piece.length
+    if (held > this.#part.length) {
+      const larger = new Uint8Array(Math.min(whole, Math.max(held, 2 * this.#part.length, FIRST_PART_BYTES)))
+      larger.set(this.#part.subarray(0, this.#held))
+      this.#part = larger
+    }
+    this.#part.set(piece, this.#held)
+    this.#held = held
+    return held === whole
+  }
+
+  #complete(bytes: Bytes, frames: Bytes[]): void {
     this.#held = 0
     if (this.#length !== undefined) {
       this.#length = undefined
-      frames.push(whole)
+      // It may be what has been collected: the next frame gets memory of its own.
+      this.#part = new Uint8Array(HEADER)
+      frames.push(bytes)
       return
     }
-    const length = new DataView(whole.buffer, whole.byteOffset).getUint32(0, true)
+    const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true)
     this.#broken = length === 0 || length > this.#limit
     this.#length = this.#broken ? undefined : length
   }

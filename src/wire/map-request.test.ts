@@ -39,6 +39,12 @@ const endpoints: readonly { readonly name: string; readonly sent: unknown; reado
 for (const { name, sent, want } of endpoints)
   test(`endpoints: ${name}`, () => assert.deepEqual(read({ Endpoints: sent }).endpoints, want))
 
+test('latencies to more regions than there are are left out', () => {
+  const all = Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`${i}-v4`, 1]))
+  const { hostinfo } = read({ Hostinfo: { NetInfo: { DERPLatency: all } } })
+  assert.equal(Object.keys(hostinfo?.NetInfo?.DERPLatency ?? {}).length, 1024)
+})
+
 test('what the host says is kept without what says nothing', () => {
   const { hostinfo } = read({
     Hostinfo: {
@@ -60,6 +66,7 @@ test('what the host says is kept without what says nothing', () => {
 const refused: readonly { readonly name: string; readonly body: unknown; readonly says: RegExp }[] = [
   { name: 'an endpoint without a port', body: { Endpoints: ['192.0.2.1'] }, says: /Endpoints\[0\]/ },
   { name: 'an endpoint of a name', body: { Endpoints: ['host:1'] }, says: /Endpoints\[0\]/ },
+  { name: 'more endpoints than anybody has', body: { Endpoints: Array(1025).fill('') }, says: /Endpoints: longer/ },
   { name: 'a route that is no prefix', body: { Hostinfo: { RoutableIPs: ['10.0.0.0'] } }, says: /RoutableIPs\[0\]/ },
   { name: 'a service on no port', body: { Hostinfo: { Services: [{ Port: 65_536 }] } }, says: /Port/ },
   { name: 'a host name longer than any', body: { Hostinfo: { Hostname: 'a'.repeat(1025) } }, says: /Hostname/ },

@@ -1,6 +1,6 @@
 /** `/machine/map`: what a client asks and reports. (control.md §5.1) */
 
-import { listOf, readInt, readInt32, readObject, textAs } from '../base/go-json.ts'
+import { listUpTo, readInt, readInt32, readObject, textAs } from '../base/go-json.ts'
 import { formatAddressPort, isLinkLocal, parseAddressPort } from '../base/ip.ts'
 import { isZeroKey, readDiscoKey, readNodeKey } from '../base/keys.ts'
 import type { DiscoKey, NodeKey } from '../base/keys.ts'
@@ -8,8 +8,9 @@ import { readHostinfo } from './hostinfo.ts'
 import type { Hostinfo } from './hostinfo.ts'
 import { REQUEST_MAX } from './register.ts'
 
-/** More candidate addresses than this no client has use for. */
+/** More candidate addresses than this no client has use for, and far more than any has. */
 const ENDPOINTS_MAX = 64
+const ENDPOINTS_READ_MAX = 1024
 
 export interface MapRequest {
   readonly version: number
@@ -31,8 +32,8 @@ export function readMapRequest(body: Uint8Array): MapRequest {
   const nodeKey = fields.optional('NodeKey', textAs(readNodeKey, 'a node key'))
   const discoKey = fields.optional('DiscoKey', textAs(readDiscoKey, 'a disco key'))
   const hostinfo = fields.object('Hostinfo')
-  const endpoints = fields.optional('Endpoints', listOf(readEndpoint))
-  fields.optional('EndpointTypes', listOf(readInt))
+  const endpoints = fields.optional('Endpoints', listUpTo(ENDPOINTS_READ_MAX, readEndpoint))
+  fields.optional('EndpointTypes', listUpTo(ENDPOINTS_READ_MAX, readInt))
   return {
     version: fields.optional('Version', readInt32) ?? 0,
     nodeKey: nodeKey ?? ('nodekey:' as NodeKey),

@@ -15,6 +15,8 @@ export interface Decoder {
   readonly name: string
   /** Decodes inputs for so many milliseconds, or until one shows a fault. */
   readonly run: (seed: number, ms: number) => Promise<Findings>
+  /** Lets go of what running has opened. */
+  readonly close?: () => Promise<void>
 }
 
 export interface Findings {

@@ -12,8 +12,9 @@ const TOTAL_MS = Number(process.env['SETT_FUZZ_SECONDS'] ?? 12) * 1000
 const SEED = Number(process.env['SETT_FUZZ_SEED'] ?? Date.now()) | 0
 const SHARE_MS = TOTAL_MS / (DECODERS.length + fuzzers.length)
 
-for (const { name, run } of DECODERS)
+for (const { name, run, close } of DECODERS)
   test(`fuzzing: ${name}`, async (t) => {
+    if (close !== undefined) t.after(close)
     const { inputs, fault } = await run(SEED, SHARE_MS)
     t.diagnostic(`seed ${SEED}, ${inputs} inputs`)
     if (fault !== undefined) throw new Error(`SETT_FUZZ_SEED=${SEED}: ${fault.message}`, { cause: fault.cause })

@@ -5,6 +5,7 @@
  */
 
 import * as z from 'zod'
+import { utf8 } from '../../base/bytes.ts'
 
 /** RFC 3339 in UTC. A text only: readers check times that they use. */
 export const Time = z.string().meta({ format: 'date-time', description: 'RFC 3339, UTC' })
@@ -61,6 +62,8 @@ export const LoginName = z
   .min(1)
   .max(254)
   .regex(/^(?!\d+$)[^\s\p{C}:/]+$/u, 'want a login name: not digits alone, no spaces, no ":" and no "/"')
+  // Users are looked up by it, and what is looked up by has a length in bytes.
+  .refine((text) => utf8(text).length <= 254, 'want a login name of at most 254 bytes')
 /** A user as people name one. */
 export const UserName = z.string().min(1).max(254).meta({ description: 'Login name, or user id' })
 

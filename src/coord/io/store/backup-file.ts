@@ -47,6 +47,8 @@ const FORMAT = 1
 /** No line of ours is longer: a batch holds less than this. */
 const MAX_LINE = 256 * 1024 * 1024
 const CHUNK = 64 * 1024
+/** The end of the year 9999: later times have no text. */
+const LAST_TIME = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 
 /**
  * Writes a backup. It appears under its name only when it is whole and on the disk; readable by its owner only.
@@ -171,7 +173,7 @@ function readHead(file: string, fields: { readonly [name: string]: unknown }): W
       'store/schema',
       `Cannot read the backup ${file}: a newer Sett made it (format ${format}; this one knows up to ${FORMAT})`,
     )
-  if (!isCount(at)) throw damaged(file, 'its head has no time')
+  if (!isCount(at) || at > LAST_TIME) throw damaged(file, 'its head has no time')
   return at as Wall
 }
 
