@@ -38,7 +38,8 @@ export async function readInput(
   if (shape.body === undefined) return done({ params, query: query?.data ?? {}, body: undefined })
 
   const bytes = await readBody(request)
-  if (bytes === undefined) return refuse(413, `The request is larger than ${MAX_BODY} bytes`)
+  if (bytes === 'cut-off') return refuse(400, 'Cannot read the request: it ended before its body did')
+  if (bytes === 'too-long') return refuse(413, `The request is larger than ${MAX_BODY} bytes`)
   const json = parseJson(bytes)
   if (json === undefined) return refuse(400, 'Cannot read the request: its body is not JSON')
   const body = shape.body.safeParse(json.value)
@@ -56,15 +57,19 @@ function queryOf(url: URL): Record<string, string | string[]> {
   return Object.fromEntries(query)
 }
 
-/** The whole body; `undefined` as soon as it is known to be too long. */
-async function readBody(request: Request): Promise<Uint8Array | undefined> {
-  if (Number(request.headers.get('content-length') ?? 0) > MAX_BODY) return undefined
+/** The whole body; `too-long` as soon as that is known, `cut-off` when the caller goes before it has sent all. */
+async function readBody(request: Request): Promise<Uint8Array | 'too-long' | 'cut-off'> {
+  if (Number(request.headers.get('content-length') ?? 0) > MAX_BODY) return 'too-long'
   const parts: Uint8Array[] = []
   let length = 0
-  for await (const part of request.body ?? []) {
-    length += part.length
-    if (length > MAX_BODY) return undefined
-    parts.push(part)
+  try {
+    for await (const part of request.body ?? []) {
+      length += part.length
+      if (length > MAX_BODY) return 'too-long'
+      parts.push(part)
+    }
+  } catch {
+    return 'cut-off'
   }
   return concat(parts)
 }

@@ -158,6 +158,17 @@ suite('the REST API as a transport', () => {
     assert.ok(sent < 2 * MAX_BODY)
   })
 
+  test('a body whose sender goes is a refusal, and no error of the server', async () => {
+    const cut = new ReadableStream({
+      start: (sink) => sink.enqueue(new Uint8Array([0x7b])),
+      pull: (sink) => sink.error(new Error('aborted')),
+    })
+    const init = { method: 'POST', body: cut, duplex: 'half' } as RequestInit
+    const request = new Request('http://sett.test/api/v2/tailnet/-/keys', init)
+    assert.equal((await world.rest.fetch(request, { kind: 'server' })).status, 400)
+    assert.deepEqual(world.errors, [])
+  })
+
   test('bytes that are no UTF-8 are no request', async () => {
     const request = new Request('http://sett.test/api/v2/tailnet/-/keys', {
       method: 'POST',
