@@ -13,8 +13,16 @@ import { later, NEVER } from '../../base/clock.ts'
 import type { Mono } from '../../base/clock.ts'
 import type { TailnetNum } from '../model/records.ts'
 
-/** While changes keep coming, one message per stream in this time. */
-const INTERVAL_MS = 250
+/**
+ * While changes keep coming, one message per stream in this time. Everybody is to know within 300 ms of a change,
+ * which leaves a third of that for the commit, for hundreds of messages to seal and write, and for the way.
+ */
+const INTERVAL_MS = 200
+/**
+ * Messages are due at multiples of this. Streams that began at different times are thus told together, and what
+ * they are told is made once.
+ */
+const BEAT_MS = 50
 /**
  * So many messages go out before that counts: a machine that joins is news three times within a second (it is there,
  * its addresses, its relay), and whoever learns the last late loses a handshake, which is retried after 5 s only.
@@ -300,7 +308,8 @@ export class Streams {
 
 /** When the next message of changes may go out. */
 function dueAt(stream: MapStream): Mono {
-  return later(stream.paidUntil, -(BURST - 1) * INTERVAL_MS)
+  const due = later(stream.paidUntil, -(BURST - 1) * INTERVAL_MS)
+  return later(due, -(due % BEAT_MS))
 }
 
 /** Adds one effect to what a stream must be told. False: it does not concern it. */
