@@ -20,6 +20,8 @@ export interface CoordOptions {
   readonly format?: 'json' | 'text'
   /** Further flags of `sett coord`. */
   readonly args?: readonly string[]
+  /** Where its data is, when not in a folder of its own that goes with it. */
+  readonly data?: string
   readonly command?: string
   readonly env?: Readonly<Record<string, string | undefined>>
 }
@@ -63,7 +65,7 @@ export class Coord {
   private constructor(options: CoordOptions) {
     this.#options = options
     this.folder = mkdtempSync(join(tmpdir(), 'sett-e2e-'))
-    this.data = join(this.folder, 'data')
+    this.data = options.data ?? join(this.folder, 'data')
   }
 
   static async start(options: CoordOptions = {}): Promise<Coord> {
