@@ -437,7 +437,7 @@ test('changes for a client that is slow coalesce into one message, and cost nobo
   assert.deepEqual(a.peers().get(b.node.id)?.Endpoints, ['198.51.100.40:1'])
 })
 
-test('a quiet tailnet sends three messages at once, a busy one each stream one in 250 ms', async () => {
+test('a quiet tailnet sends three messages at once, a busy one each stream one in 200 ms', async () => {
   const world = await World.start()
   const a = await world.joined('a')
   const b = await world.joined('b')
