@@ -57,6 +57,7 @@ test('a refusal has the status and the server’s words; what is no server is sa
     { status: 502, text: '<html>', code: 'api/refused', message: /status 502/ },
     { status: 400, text: '[]', code: 'api/refused', message: /status 400/ },
     { status: 200, text: '<html>', code: 'api/unreachable', message: /no Sett server/ },
+    { status: 200, text: '{"id":7}', code: 'api/unreachable', message: /its answer\.addresses/ },
   ]
   for (const { status, text, code, message } of rows) {
     const { fetch } = answering(status, text)

@@ -79,9 +79,19 @@ async function send(options: ClientOptions, id: RouteId, given: Readonly<Record<
   }
   const reply = answer.text === '' ? undefined : parse(answer.text)
   if (answer.status >= 400) throw new Refused(answer.status, problemOf(reply, answer.status))
-  if (shape.reply !== undefined && reply === undefined)
+  if (shape.reply === undefined) return undefined
+  if (reply === undefined)
     throw new MeshError('api/unreachable', `What answers at ${base} is no Sett server: it sent no JSON`)
-  return shape.reply === undefined ? undefined : reply
+  const fits = shape.reply.safeParse(reply)
+  if (!fits.success) {
+    const { path = [], message } = fits.error.issues[0] ?? { message: 'not as wanted' }
+    throw new MeshError(
+      'api/unreachable',
+      `What answers at ${base} is no Sett server that this program understands: ${['its answer', ...path].join('.')}: ${message}`,
+    )
+  }
+  // As it came: members that only a newer server knows are passed on.
+  return reply
 }
 
 function pathOf(shape: RouteShape, given: Readonly<Record<string, unknown>>): string {

@@ -4,7 +4,8 @@ import type { Decoder } from './decoder.ts'
 import { FRAMES } from './frames.ts'
 import { MACHINES } from './machines.ts'
 import { MESSAGES } from './messages.ts'
+import { SOCKETS } from './sockets.ts'
 import { STREAMS } from './streams.ts'
 import { TEXTS } from './texts.ts'
 
-export const DECODERS: readonly Decoder[] = [...TEXTS, ...FRAMES, ...STREAMS, ...MESSAGES, ...MACHINES]
+export const DECODERS: readonly Decoder[] = [...TEXTS, ...FRAMES, ...STREAMS, ...MESSAGES, ...MACHINES, ...SOCKETS]

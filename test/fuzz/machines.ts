@@ -8,17 +8,19 @@ import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import * as fc from 'fast-check'
 import { concat, utf8 } from '../../src/base/bytes.ts'
-import { parseTime } from '../../src/base/clock.ts'
+import { formatTime, parseTime } from '../../src/base/clock.ts'
 import { isValidHostname } from '../../src/base/dns-name.ts'
 import { parseAddressPort, parsePrefix } from '../../src/base/ip.ts'
 import { readDiscoKey, readNodeKey } from '../../src/base/keys.ts'
 import type { NodeKey } from '../../src/base/keys.ts'
-import { formatTime } from '../../src/base/clock.ts'
 import { readBackup } from '../../src/coord/io/store/backup-file.ts'
 import { sealBox } from '../../src/crypto/box.ts'
+import { block, GREETING, POST, raw, request, WHOLE } from '../../src/wire/h2/by-hand.ts'
+import { FRAME } from '../../src/wire/h2/codes.ts'
 import { encodeClientInfo } from '../../src/wire/derp/info.ts'
 import { encodeClientMessage } from '../../src/wire/derp/messages.ts'
 import type { RouteShape } from '../../src/wire/api/route.ts'
@@ -30,6 +32,7 @@ import { World } from '../support/world.ts'
 import type { MapNode } from '../support/world.ts'
 import { slowDecoder } from './decoder.ts'
 import type { Decoder } from './decoder.ts'
+import { BODIES_LEFT, Inside } from './inside.ts'
 import { jsonLike } from './json.ts'
 import { BODIES, checkHostinfo, MAPS, REGISTERS } from './messages.ts'
 import { bytesLike, textsLike } from './shapes.ts'
@@ -265,4 +268,37 @@ const backup: Decoder = {
   },
 }
 
-export const MACHINES: readonly Decoder[] = [core, api, hub, backup]
+const frames = [
+  GREETING,
+  request(1),
+  request(3, [['content-length', '5']]),
+  raw(FRAME.DATA, 1, 1, utf8('{}')),
+  raw(FRAME.HEADERS, WHOLE | 1, 5, block([...POST.slice(0, 2), [':path', '/machine/map?x'], [':authority', 'a']])),
+  raw(FRAME.PING, 0, 0, new Uint8Array(8)),
+]
+const inside = slowDecoder({
+  name: 'what comes inside a control connection',
+  inputs: fc.tuple(
+    fc.boolean(),
+    bytesLike([concat(frames), concat(frames.slice(0, 2)), ...frames]),
+    fc.array(fc.nat(), { maxLength: 4 }),
+  ),
+  async read([greeted, bytes, cuts]) {
+    const said = new Inside(({ body, path }, reply) => {
+      assert.ok(body.length <= bytes.length && path.length <= bytes.length)
+      reply.answer(200, 'fine')
+    })
+    const records = said.seal(concat([greeted ? GREETING : new Uint8Array(0), bytes]))
+    const places = [...cuts.map((cut) => cut % (records.length + 1)).sort((x, y) => x - y), records.length]
+    let from = 0
+    for (const to of places) said.carry(records.slice(from, (from = to)))
+    await setImmediate()
+    said.connection.destroy()
+    assert.ok(said.closed === 1 && said.connection.openStreams >= 0)
+    assert.deepEqual(said.faults, [])
+    assert.equal(said.bodies.left, BODIES_LEFT, 'what was collected for bodies is given back')
+    assert.ok(said.sent <= 4096 + 64 * bytes.length, 'answers are of the size of what is asked')
+  },
+})
+
+export const MACHINES: readonly Decoder[] = [core, api, hub, inside, backup]

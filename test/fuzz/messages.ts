@@ -208,7 +208,17 @@ export const MESSAGES: readonly Decoder[] = [
         fetch: async () => ({ status, text: async () => text }),
       })
       const call = client[id] as (given: unknown) => Promise<unknown>
-      await call({ tailnet: '-', deviceId: 'n1', userId: '1', keyId: 'k', key: 'custom:a', code: 'c', body: {} })
+      const { reply }: RouteShape = routes[id]
+      const got = await call({
+        tailnet: '-',
+        deviceId: 'n1',
+        userId: '1',
+        keyId: 'k',
+        key: 'custom:a',
+        code: 'c',
+        body: {},
+      })
+      assert.ok(reply === undefined ? got === undefined : reply.safeParse(got).success)
     },
     throws: ['api/refused', 'api/unreachable'],
   }),

@@ -6,6 +6,7 @@
  */
 
 import { concat, EMPTY, utf8 } from '../../../base/bytes.ts'
+import { Gathered } from '../../../base/gather.ts'
 import type { MachineKey } from '../../../base/keys.ts'
 import type { Mono } from '../../../base/clock.ts'
 import type { NoiseSession } from '../../../crypto/noise.ts'
@@ -65,8 +66,7 @@ export interface Peer {
 
 interface Incoming {
   readonly request: RequestEvent
-  readonly parts: Uint8Array[]
-  length: number
+  readonly body: Gathered
   readonly since: Mono
 }
 
@@ -162,7 +162,7 @@ export class ControlConnection implements ReplyCarrier {
   }
 
   #begin(request: RequestEvent, now: Mono): void {
-    const incoming: Incoming = { request, parts: [], length: 0, since: now }
+    const incoming: Incoming = { request, body: new Gathered(), since: now }
     const declared = request.headers.find(([name]) => name === 'content-length')?.[1]
     if (Number(declared ?? 0) > MAX_BODY) this.#tooLarge(request.stream)
     else if (request.endStream) this.#dispatch(incoming)
@@ -173,7 +173,8 @@ export class ControlConnection implements ReplyCarrier {
     const incoming = this.#incoming.get(id)
     if (incoming === undefined) return
     const { bodies } = this.#services
-    if (incoming.length + bytes.length > MAX_BODY) {
+    const { body } = incoming
+    if (body.length + bytes.length > MAX_BODY) {
       this.#drop(id)
       this.#tooLarge(id)
       return
@@ -190,8 +191,8 @@ export class ControlConnection implements ReplyCarrier {
     }
     if (bytes.length > 0) {
       bodies.left -= bytes.length
-      incoming.length += bytes.length
-      incoming.parts.push(bytes)
+      // A view of it would keep the record that it came in, and there may be many records with little in them.
+      body.add(bytes)
       this.#h2.consumed(id, bytes.length)
     }
     if (!end) return
@@ -208,14 +209,13 @@ export class ControlConnection implements ReplyCarrier {
     const incoming = this.#incoming.get(id)
     if (incoming === undefined) return
     this.#incoming.delete(id)
-    this.#services.bodies.left += incoming.length
+    this.#services.bodies.left += incoming.body.length
   }
 
   #dispatch(incoming: Incoming): void {
     const { stream, method, path: target } = incoming.request
     const question = target.indexOf('?')
     const path = question < 0 ? target : target.slice(0, question)
-    const { parts } = incoming
     const reply = new Reply(this, stream)
     this.#replies.set(stream, reply)
     try {
@@ -227,7 +227,7 @@ export class ControlConnection implements ReplyCarrier {
           method,
           path,
           query: question < 0 ? '' : target.slice(question + 1),
-          body: parts.length === 1 ? (parts[0] as Uint8Array) : parts.length === 0 ? EMPTY : concat(parts),
+          body: incoming.body.bytes(),
         },
         reply,
       )
