@@ -1,7 +1,7 @@
 /**
  * `npm test`: everything that proves the program, fast things first; and its parts by name.
  *
- *   node test/run.ts [check | unit | system | interop]...
+ *   node test/run.ts [check | unit | fuzz | system | interop]...
  *
  * Ends with one line that counts: `N passed, N failed, N skipped`. Whatever is skipped says why in its own line.
  */
@@ -9,7 +9,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { argumentsOf, INTEROP, LABORATORY, LAYERS, ROOT, SYSTEM, UNIT } from './suites.ts'
+import { argumentsOf, FUZZ, INTEROP, LABORATORY, LAYERS, ROOT, SYSTEM, UNIT } from './suites.ts'
 import type { Suite } from './suites.ts'
 
 const BIN = join(ROOT, 'node_modules/.bin')
@@ -80,6 +80,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
     await tests(LAYERS)
   },
   unit: () => tests(UNIT),
+  fuzz: () => tests(FUZZ),
   system: () => tests(SYSTEM),
   async interop() {
     await tests(LABORATORY)

@@ -17,9 +17,7 @@ const all = (pattern: string): string[] => globSync(pattern, { cwd: ROOT }).sort
 /** Tests that need a database server, processes or privileges of their own run apart from the quick ones. */
 const isSystem = (file: string): boolean => /\.(pg|system)\.test\.ts$/.test(file)
 
-const quick = [...all('src/**/*.test.ts'), ...all('test/{conformance,sim,fuzz}/**/*.test.ts')].filter(
-  (f) => !isSystem(f),
-)
+const quick = [...all('src/**/*.test.ts'), ...all('test/{conformance,sim}/**/*.test.ts')].filter((f) => !isSystem(f))
 const system = [...all('{src,test}/**/*.{pg,system}.test.ts'), ...all('test/{kills,e2e}/**/*.test.ts')]
 
 export const LAYERS: Suite = {
@@ -29,6 +27,8 @@ export const LAYERS: Suite = {
   seconds: 30,
 }
 export const UNIT: Suite = { name: 'unit, golden, simulation', files: quick, shared: true, seconds: 300 }
+/** In a process of its own: it measures memory. Takes `SETT_FUZZ_SECONDS`, a dozen if nobody says. */
+export const FUZZ: Suite = { name: 'fuzzing', files: all('test/fuzz/**/*.test.ts'), shared: true, seconds: 300 }
 export const SYSTEM: Suite = {
   name: 'real processes, sockets and databases',
   files: [...new Set(system)],
