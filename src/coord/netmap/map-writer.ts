@@ -5,11 +5,11 @@
  * A message is a length and a zstd payload. Text that several streams need in one round is compressed once.
  */
 
-import type { BitSet } from '../../base/bit-set.ts'
 import { concat } from '../../base/bytes.ts'
 import { formatTime } from '../../base/clock.ts'
 import type { Wall } from '../../base/clock.ts'
 import type { DerpMap } from '../../wire/derp-map.ts'
+import type { Pending, Round, Told } from '../model/following.ts'
 import { mapTime, profileJson, profileOf, selfJson } from './node-json.ts'
 import { isOnline } from './node-json.ts'
 import type { Reach } from './reach.ts'
@@ -20,31 +20,6 @@ import type { Page } from './pages.ts'
 
 /** Small official clients refuse messages above 4 MiB, compressed or not (NUMBERS: what clients accept). */
 const MESSAGE_TEXT_MAX = 3 << 20
-
-/** What one stream has been told so far; the writer keeps it up to date. */
-export interface Told {
-  /** Slots of the peers that the client knows. */
-  readonly peers: BitSet
-  readonly profiles: Set<number>
-}
-
-/** What has changed for one stream since its last message. */
-export interface Pending {
-  /** Its own node. */
-  self: boolean
-  /** Whom it may see must be asked anew. */
-  view: boolean
-  /** DNS and names of the tailnet. */
-  tailnet: boolean
-  /** Peers by id, and in what they changed. */
-  readonly peers: Map<number, number>
-  /** Peers that are gone from the tailnet and that the client knew. */
-  readonly gone: Set<number>
-  readonly profiles: Set<number>
-}
-
-/** Frames made in one round of sending, by what they say. */
-export type Round = Map<string, Uint8Array>
 
 export interface MapWriterOptions {
   readonly derpMap: DerpMap

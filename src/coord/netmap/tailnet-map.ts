@@ -7,6 +7,7 @@
 
 import { DAY_MS } from '../../base/clock.ts'
 import type { Wall } from '../../base/clock.ts'
+import type { Effect } from '../model/following.ts'
 import { isExpired } from '../model/model.ts'
 import type { Changed, TailnetState } from '../model/model.ts'
 import type { Node, Presence, Tailnet } from '../model/records.ts'
@@ -22,20 +23,6 @@ export const DERP = 4
 export const DISCO = 8
 export const ONLINE = 16
 export const EXPIRY = 32
-
-/** What a change of the model means for the maps of this tailnet. */
-export type Effect =
-  /** A node looks different to its peers, in the ways the mask says. */
-  | { readonly kind: 'peer'; readonly node: number; readonly mask: number }
-  /** A node is gone; `slot` may be given to another from now on. */
-  | { readonly kind: 'gone'; readonly node: number; readonly slot: number; readonly was: Node }
-  /** A node looks different to itself. */
-  | { readonly kind: 'self'; readonly node: number }
-  /** Whom a node may see must be asked anew. */
-  | { readonly kind: 'view'; readonly node: number }
-  | { readonly kind: 'profile'; readonly user: number }
-  /** Something that is in everybody's map changed. */
-  | { readonly kind: 'tailnet' }
 
 /** One node's place in the map. Its text is made when it is first needed. */
 export class Entry implements Shown {

@@ -11,6 +11,7 @@ import { BitSet } from '../../base/bit-set.ts'
 import type { Dice } from '../../base/bytes.ts'
 import { later, NEVER } from '../../base/clock.ts'
 import type { Mono } from '../../base/clock.ts'
+import type { Effect, Pending, Round, Told } from '../model/following.ts'
 import type { TailnetNum } from '../model/records.ts'
 
 /**
@@ -46,41 +47,12 @@ export interface Sink {
   readonly queued: number
 }
 
-/** What a stream has been told, and what has changed since. Owned by the writer in all but its lifetime. */
-export interface Told {
-  readonly peers: BitSet
-  readonly profiles: Set<number>
-}
-export interface Pending {
-  self: boolean
-  view: boolean
-  tailnet: boolean
-  readonly peers: Map<number, number>
-  readonly gone: Set<number>
-  readonly profiles: Set<number>
-}
-
 /** Makes the messages. `round` is one map for all streams of one round of sending, for sharing. */
 export interface Writer {
   first(tailnet: TailnetNum, node: number, told: Told): Uint8Array[]
-  delta(
-    tailnet: TailnetNum,
-    node: number,
-    pending: Pending,
-    told: Told,
-    round: Map<string, Uint8Array>,
-  ): Uint8Array | undefined
+  delta(tailnet: TailnetNum, node: number, pending: Pending, told: Told, round: Round): Uint8Array | undefined
   readonly keepalive: Uint8Array
 }
-
-/** What changed, as the streams of a tailnet take note of it; the shape of netmap's effects. */
-export type Effect =
-  | { readonly kind: 'peer'; readonly node: number; readonly mask: number }
-  | { readonly kind: 'gone'; readonly node: number; readonly slot: number }
-  | { readonly kind: 'self'; readonly node: number }
-  | { readonly kind: 'view'; readonly node: number }
-  | { readonly kind: 'profile'; readonly user: number }
-  | { readonly kind: 'tailnet' }
 
 export class MapStream {
   readonly tailnet: TailnetNum
@@ -224,7 +196,7 @@ export class Streams {
   /** Sends what is due now. */
   flush(now: Mono): void {
     this.#startWaiting(now)
-    const round = new Map<string, Uint8Array>()
+    const round: Round = new Map()
     for (const stream of this.#dirty) {
       if (dueAt(stream) > now || stream.sink.queued > STREAM_QUEUE_MAX) continue
       this.#dirty.delete(stream)

@@ -1,0 +1,46 @@
+/**
+ * What passes between the network map and the streams: what a change means, what a stream has been told, and what
+ * it must still be told. Two stages speak of it and neither knows the other.
+ */
+
+import type { BitSet } from '../../base/bit-set.ts'
+import type { Node } from './records.ts'
+
+/** What a change of the model means for the maps of its tailnet. */
+export type Effect =
+  /** A node looks different to its peers, in the ways the mask says. */
+  | { readonly kind: 'peer'; readonly node: number; readonly mask: number }
+  /** A node is gone; `slot` may be given to another from now on. */
+  | { readonly kind: 'gone'; readonly node: number; readonly slot: number; readonly was: Node }
+  /** A node looks different to itself. */
+  | { readonly kind: 'self'; readonly node: number }
+  /** Whom a node may see must be asked anew. */
+  | { readonly kind: 'view'; readonly node: number }
+  | { readonly kind: 'profile'; readonly user: number }
+  /** Something that is in everybody's map changed. */
+  | { readonly kind: 'tailnet' }
+
+/** What one stream has been told so far; whoever writes its messages keeps it up to date. */
+export interface Told {
+  /** Slots of the peers that the client knows. */
+  readonly peers: BitSet
+  readonly profiles: Set<number>
+}
+
+/** What has changed for one stream since its last message. */
+export interface Pending {
+  /** Its own node. */
+  self: boolean
+  /** Whom it may see must be asked anew. */
+  view: boolean
+  /** DNS and names of the tailnet. */
+  tailnet: boolean
+  /** Peers by id, and in what they changed. */
+  readonly peers: Map<number, number>
+  /** Peers that are gone from the tailnet and that the client knew. */
+  readonly gone: Set<number>
+  readonly profiles: Set<number>
+}
+
+/** Messages made in one round of sending, by what they say, so that streams share them. */
+export type Round = Map<string, Uint8Array>
