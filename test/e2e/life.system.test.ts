@@ -230,6 +230,7 @@ describe('the admin socket', () => {
     chownSync(data, NOBODY, NOBODY)
     const listen = ['--listen', '127.0.0.1:0', '--relay-listen', '127.0.0.1:0', '--stun-listen', 'off']
     const server = new Program(SETT, ['coord', '--data', data, ...listen], { uid: NOBODY, gid: NOBODY, cwd: '/' })
+    t.after(() => server.end('SIGKILL'))
     await server.says(/tailscale up/)
     const socket = join(data, 'admin.sock')
     chmodSync(data, 0o755)

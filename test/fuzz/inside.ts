@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import type { Mono } from '../../src/base/clock.ts'
 import type { ControlHandler } from '../../src/coord/control.ts'
+import { Bodies } from '../../src/coord/io/control/bodies.ts'
 import { ControlConnection } from '../../src/coord/io/control/connection.ts'
 import type { Pipe, PipeEvents } from '../../src/coord/io/control/pipe.ts'
 import { Turn } from '../../src/coord/io/control/turn.ts'
@@ -36,7 +37,7 @@ const serverKey = generateKey(p.random)
 
 export class Inside {
   readonly connection: ControlConnection
-  readonly bodies = { left: BODIES_LEFT }
+  readonly bodies = new Bodies(BODIES_LEFT)
   /** What the server logged as its own trouble. */
   readonly faults: unknown[] = []
   closed = 0

@@ -8,6 +8,7 @@ import type { ControlHandler } from '../../src/coord/control.ts'
 import type { TlsFiles } from '../../src/coord/io/config/options.ts'
 import { mono, wall } from '../../src/coord/io/clocks.ts'
 import { keyBody } from '../../src/coord/io/control/server-key.ts'
+import { Bodies } from '../../src/coord/io/control/bodies.ts'
 import { Turn } from '../../src/coord/io/control/turn.ts'
 import { Upgrades } from '../../src/coord/io/control/upgrade.ts'
 import { TrustedProxies } from '../../src/coord/io/http/forwarded.ts'
@@ -26,7 +27,7 @@ export interface TestListener {
   /** What was logged: event names and fields. */
   readonly logged: (readonly [string, object | undefined])[]
   /** Bytes of bodies that may still be collected. */
-  readonly bodies: { left: number }
+  readonly bodies: Bodies
   close(): Promise<void>
 }
 
@@ -53,7 +54,7 @@ export async function listenForControl(options: TestListenerOptions = {}): Promi
   const logged: (readonly [string, object | undefined])[] = []
   const note = (event: string, fields?: object) => void logged.push([event, fields])
   const log: Log = { trace: note, debug: note, info: note, warn: note, error: note }
-  const bodies = { left: 64 * 1024 * 1024 }
+  const bodies = new Bodies(64 * 1024 * 1024)
   const upgrades = new Upgrades({
     primitives: nodePrimitives,
     key,

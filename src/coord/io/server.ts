@@ -21,6 +21,7 @@ import { mono, wall } from './clocks.ts'
 import { compress } from './compress.ts'
 import { deriveUrl } from './config/config.ts'
 import type { Config } from './config/options.ts'
+import { Bodies } from './control/bodies.ts'
 import { keyBody } from './control/server-key.ts'
 import { Turn } from './control/turn.ts'
 import { Upgrades } from './control/upgrade.ts'
@@ -115,7 +116,7 @@ async function assemble(
     primitives: nodePrimitives,
     key: noiseKey,
     proxies,
-    services: { handler: () => early.handle, turn: new Turn(), log, bodies: { left: BODIES }, mono, counted: sent },
+    services: { handler: () => early.handle, turn: new Turn(), log, bodies: new Bodies(BODIES), mono, counted: sent },
   })
   onFailure(() => upgrades.close())
   exposeListener(metrics, upgrades)

@@ -13,6 +13,7 @@ import type { H2ClientEvent } from '../../../wire/h2/index.ts'
 import { RecordReader, sealRecords } from '../../../wire/noise-frame.ts'
 import type { ControlHandler, ControlReply, ControlRequest } from '../../control.ts'
 import type { Log } from '../log.ts'
+import { Bodies } from './bodies.ts'
 import { ControlConnection, MAX_BODY } from './connection.ts'
 import type { Pipe, PipeEvents } from './pipe.ts'
 import { Turn } from './turn.ts'
@@ -58,7 +59,7 @@ const quiet: Log = { trace() {}, debug() {}, info() {}, warn() {}, error() {} }
 class World {
   readonly pipe = new TestPipe()
   readonly client = new H2Client()
-  readonly bodies = { left: 10 * MAX_BODY }
+  readonly bodies: Bodies
   readonly requests: (readonly [ControlRequest, ControlReply])[] = []
   readonly events: H2ClientEvent[] = []
   readonly connection: ControlConnection
@@ -69,7 +70,8 @@ class World {
   readonly #records: RecordReader
   #read = 0
 
-  constructor(turn = new Turn()) {
+  constructor(turn = new Turn(), bodies = new Bodies(10 * MAX_BODY)) {
+    this.bodies = bodies
     const [p, server] = [nodePrimitives, generateKey(nodePrimitives.random)]
     const begun = initiate(p, generateKey(p.random), machineKeyFor(p, server), 120)
     const accepted = begun && acceptInitiation(p, server, 120, begun.message)
@@ -255,8 +257,7 @@ describe('requests', () => {
   })
 
   test('bodies that the budget does not cover are refused, and the budget comes back', async () => {
-    const world = new World()
-    world.bodies.left = 10
+    const world = new World(new Turn(), new Bodies(10))
     const id = world.ask('/x', new Uint8Array(11))
     await turn()
     world.read()
@@ -269,6 +270,24 @@ describe('requests', () => {
     assert.equal(world.bodies.left, 4)
     world.pipe.destroy()
     assert.equal(world.bodies.left, 10)
+  })
+
+  test('a body that does not end gives way to the others, and its sender may try again', async () => {
+    const bodies = new Bodies(1000)
+    const [slow, quick] = [new World(new Turn(), bodies), new World(new Turn(), bodies)]
+    const half = slow.client.request({ method: 'POST', path: '/slow', authority: 'unused' })
+    assert.ok(half !== undefined)
+    slow.client.write(half, new Uint8Array(1000))
+    slow.send()
+    assert.equal(bodies.left, 0)
+    quick.ask('/quick', new Uint8Array(10))
+    assert.equal(quick.requests[0]?.[0].body.length, 10)
+    await turn()
+    slow.read()
+    assert.match(slow.answers()[half] ?? '', /^503/)
+    slow.ask('/again', new Uint8Array(1000))
+    assert.equal(slow.requests[0]?.[0].path, '/again')
+    assert.equal(bodies.left, 1000)
   })
 
   test('path and query are apart, and the body is there whatever the method', () => {

@@ -17,6 +17,7 @@ import { PLAIN } from '../../control.ts'
 import type { ControlHandler } from '../../control.ts'
 import type { Log } from '../log.ts'
 import type { Pipe } from './pipe.ts'
+import type { Bodies, Held } from './bodies.ts'
 import { Reply } from './reply.ts'
 import type { ReplyCarrier } from './reply.ts'
 import type { Turn } from './turn.ts'
@@ -42,16 +43,12 @@ const STALL_MS = 150_000
 
 const PING = utf8('alive?  ')
 
-/** Bytes of bodies being collected, over all connections. */
-export interface BodyBudget {
-  left: number
-}
-
 export interface Services {
   handler(): ControlHandler
   readonly turn: Turn
   readonly log: Log
-  readonly bodies: BodyBudget
+  /** Over all connections. */
+  readonly bodies: Bodies
   mono(): Mono
   /** Bytes that left inside Noise. */
   counted(bytes: number): void
@@ -64,7 +61,7 @@ export interface Peer {
   readonly session: NoiseSession
 }
 
-interface Incoming {
+interface Incoming extends Held {
   readonly request: RequestEvent
   readonly body: Gathered
   readonly since: Mono
@@ -162,7 +159,8 @@ export class ControlConnection implements ReplyCarrier {
   }
 
   #begin(request: RequestEvent, now: Mono): void {
-    const incoming: Incoming = { request, body: new Gathered(), since: now }
+    const giveUp = () => this.#tooMuch(request.stream)
+    const incoming: Incoming = { request, body: new Gathered(), since: now, giveUp }
     const declared = request.headers.find(([name]) => name === 'content-length')?.[1]
     if (Number(declared ?? 0) > MAX_BODY) this.#tooLarge(request.stream)
     else if (request.endStream) this.#dispatch(incoming)
@@ -179,18 +177,11 @@ export class ControlConnection implements ReplyCarrier {
       this.#tooLarge(id)
       return
     }
-    if (bodies.left < bytes.length) {
-      this.#drop(id)
-      this.respond(
-        id,
-        503,
-        [...PLAIN, ['retry-after', '5']],
-        Buffer.from('too much is being sent at once; try again\n'),
-      )
+    if (!bodies.take(incoming, bytes.length)) {
+      this.#tooMuch(id)
       return
     }
     if (bytes.length > 0) {
-      bodies.left -= bytes.length
       // A view of it would keep the record that it came in, and there may be many records with little in them.
       body.add(bytes)
       this.#h2.consumed(id, bytes.length)
@@ -198,6 +189,11 @@ export class ControlConnection implements ReplyCarrier {
     if (!end) return
     this.#drop(id)
     this.#dispatch(incoming)
+  }
+
+  #tooMuch(id: number): void {
+    this.#drop(id)
+    this.respond(id, 503, [...PLAIN, ['retry-after', '5']], Buffer.from('too much is being sent at once; try again\n'))
   }
 
   #tooLarge(id: number): void {
@@ -209,7 +205,7 @@ export class ControlConnection implements ReplyCarrier {
     const incoming = this.#incoming.get(id)
     if (incoming === undefined) return
     this.#incoming.delete(id)
-    this.#services.bodies.left += incoming.body.length
+    this.#services.bodies.release(incoming)
   }
 
   #dispatch(incoming: Incoming): void {
