@@ -31,6 +31,12 @@ const accepted = [
   { name: 'an integer', json: '{"A":-7}', get: (f: Fields) => f.int('A'), want: -7 },
   { name: 'the largest integer', json: '{"A":9007199254740991}', get: (f: Fields) => f.int('A'), want: 2 ** 53 - 1 },
   { name: 'minus zero', json: '{"A":-0}', get: (f: Fields) => Object.is(f.int('A'), 0), want: true },
+  {
+    name: 'minus zero, which may have a fraction',
+    json: '{"A":-0.0}',
+    get: (f: Fields) => Object.is(f.number('A'), 0),
+    want: true,
+  },
   { name: 'an absent integer', json: '{}', get: (f: Fields) => f.int('A'), want: 0 },
   { name: 'a fraction', json: '{"A":0.25}', get: (f: Fields) => f.number('A'), want: 0.25 },
   { name: 'true', json: '{"A":true}', get: (f: Fields) => f.bool('A'), want: true },

@@ -160,7 +160,7 @@ export const readInt32: JsonReader<number> = (value, path) => {
 
 export const readNumber: JsonReader<number> = (value, path) => {
   if (typeof value !== 'number' || !Number.isFinite(value)) throw malformed(path, 'want a number')
-  return value
+  return value + 0
 }
 
 export const readBool: JsonReader<boolean> = (value, path) => {

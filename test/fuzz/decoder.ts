@@ -8,6 +8,7 @@
 import { AssertionError } from 'node:assert'
 import { getHeapStatistics } from 'node:v8'
 import * as fc from 'fast-check'
+import { textOf } from '../../src/base/bytes.ts'
 import { MeshError } from '../../src/base/errors.ts'
 import type { ErrorCode } from '../../src/base/errors.ts'
 
@@ -75,7 +76,18 @@ function within(seed: number, ms: number) {
 function findings<Input>(details: fc.RunDetails<[Input]>): Findings {
   const inputs = details.numRuns
   if (!details.failed) return { inputs }
-  return { inputs, fault: new Error(fc.defaultReportMessage(details), { cause: details.errorInstance }) }
+  const { errorInstance, counterexample } = details
+  const shown = counterexample?.map(show).join(', ')
+  return { inputs, fault: new Error(`input ${inputs} shows a fault; smallest one: ${shown}`, { cause: errorInstance }) }
+}
+
+/** An input as it can be pasted into a test: text where it is text, else hex. */
+function show(input: unknown): string {
+  return JSON.stringify(input, (_, value: unknown) => {
+    if (!(value instanceof Uint8Array)) return value
+    const text = textOf(value)
+    return text === undefined ? `hex ${value.toHex()}` : text
+  })
 }
 
 function attempt<Input>(rules: Rules<Input>, input: Input): void {
