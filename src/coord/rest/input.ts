@@ -4,7 +4,8 @@
  */
 
 import * as z from 'zod'
-import { concat, textOf } from '../../base/bytes.ts'
+import { textOf } from '../../base/bytes.ts'
+import { Gathered } from '../../base/gather.ts'
 import type { RouteShape } from '../../wire/api/route.ts'
 import { routes } from '../../wire/api/routes.ts'
 import type { RouteId } from '../../wire/api/routes.ts'
@@ -60,18 +61,16 @@ function queryOf(url: URL): Record<string, string | string[]> {
 /** The whole body; `too-long` as soon as that is known, `cut-off` when the caller goes before it has sent all. */
 async function readBody(request: Request): Promise<Uint8Array | 'too-long' | 'cut-off'> {
   if (Number(request.headers.get('content-length') ?? 0) > MAX_BODY) return 'too-long'
-  const parts: Uint8Array[] = []
-  let length = 0
+  const body = new Gathered()
   try {
     for await (const part of request.body ?? []) {
-      length += part.length
-      if (length > MAX_BODY) return 'too-long'
-      parts.push(part)
+      if (body.length + part.length > MAX_BODY) return 'too-long'
+      body.add(part)
     }
   } catch {
     return 'cut-off'
   }
-  return concat(parts)
+  return body.bytes()
 }
 
 /** An empty body says nothing, which is what an empty object says. */
