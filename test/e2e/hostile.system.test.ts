@@ -97,7 +97,8 @@ function pour(client: ControlClient, bytes: Uint8Array): void {
 
 const gone = async (socket: Socket): Promise<void> => {
   socket.on('error', () => undefined).resume()
-  if (!socket.closed) await once(socket, 'close')
+  // Not `once` of node:events, which takes a reset for a failure.
+  if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve))
 }
 
 interface SlowOnes {
