@@ -388,6 +388,21 @@ describe('the control protocol', () => {
         client.close()
       }))
 
+  test('a ping of one tailnet is not answered from the other', () =>
+    unchanged(async () => {
+      const asked = coord.admin<{ outcome: string }>('POST', `/sett/device/${idOfNode(alpha.laptop)}/ping`, {})
+      const request = () => alpha.laptop.messages.find((message) => message.PingRequest !== undefined)?.PingRequest
+      await alpha.laptop.until(() => request() !== undefined, 'a ping')
+      const { pathname } = new URL(request()?.URL ?? '')
+      for (const path of [pathname, pathname.slice(0, -1)]) {
+        const { status, text } = await beta.laptop.client.request('POST', path, {})
+        assert.deepEqual([status, text], [404, ''])
+      }
+      assert.equal((await alpha.laptop.client.request('POST', pathname)).status, 204)
+      assert.equal((await asked).outcome, 'answered')
+      assert.ok(!beta.laptop.messages.some((message) => message.PingRequest !== undefined))
+    }))
+
   test('the code of a login that was another machine’s is a new login to whoever brings it', () =>
     unchanged(async () => {
       const body = registerBody({ nodeKey: publicNodeKey(drawKey()), followup: `${coord.url}/login/${code}` })
