@@ -98,3 +98,23 @@ test('an idle server has nothing to do but keepalives', () => {
   assert.ok(wakes <= 125, `${wakes} wakes in two minutes`)
   assert.equal(pipe.sizes.filter((size) => size === 8).length, 2)
 })
+
+test('under steady change a stream is told every 200 ms, and those that began at different times are told together', () => {
+  const streams = new Streams(writer, dice)
+  const pipes = Array.from({ length: 10 }, () => new Pipe())
+  let rounds = 0
+  for (let now = 1000 as Mono; now < 6000; now = later(now, 1)) {
+    const next = pipes[(now - 1000) / 17]
+    if (next !== undefined) streams.open(1, (now - 1000) / 17, next, now)
+    streams.note(1, [{ kind: 'peer', node: 99, mask: 2 }])
+    const before = streams.counts.deltas
+    streams.flush(now)
+    if (now >= 5000 && streams.counts.deltas > before) rounds++
+  }
+  for (const pipe of pipes) {
+    const told = pipe.sizes.filter((size) => size === 20).length
+    // Three at once, and then five a second.
+    assert.ok(told >= 25 && told <= 29, `told ${told} times in five seconds`)
+  }
+  assert.ok(rounds <= 20, `${rounds} rounds of sending in one second`)
+})
