@@ -56,7 +56,8 @@ function importsOf(file: string): { from: string; dynamic: boolean }[] {
   const found: { from: string; dynamic: boolean }[] = []
   for (const m of text.matchAll(/^(?:import|export)\s(?:[^'"`;]*?\sfrom\s)?['"]([^'"]+)['"]/gm))
     found.push({ from: m[1] as string, dynamic: false })
-  for (const m of text.matchAll(/\bimport\(\s*['"]([^'"]+)['"]\s*\)/g)) found.push({ from: m[1] as string, dynamic: true })
+  for (const m of text.matchAll(/\bimport\(\s*['"]([^'"]+)['"]\s*\)/g))
+    found.push({ from: m[1] as string, dynamic: true })
   return found
 }
 
@@ -67,7 +68,9 @@ test('folders lean only on what the picture shows', () => {
     const allowed = new Set([layer, ...(LEANS_ON[layer] as readonly string[])])
     for (const { from, dynamic } of importsOf(file)) {
       if (!from.startsWith('.')) continue
-      const target = relative(SRC, normalize(join(SRC, dirname(file), from))).split(sep).join('/')
+      const target = relative(SRC, normalize(join(SRC, dirname(file), from)))
+        .split(sep)
+        .join('/')
       // The command line starts a program by its main.ts, and only so.
       if (dynamic && layer === 'cli' && /^[a-z]+\/main\.ts$/.test(target)) continue
       if (!allowed.has(layerOf(target))) strays.push(`src/${file} leans on src/${target}`)
@@ -78,13 +81,16 @@ test('folders lean only on what the picture shows', () => {
 
 test('Node’s own modules are imported at the edges only', () => {
   const strays = files.filter(
-    (file) => !EDGE.test(file) && importsOf(file).some(({ from }) => from.startsWith('node:') || from === 'koffi' || from === 'ws'),
+    (file) =>
+      !EDGE.test(file) &&
+      importsOf(file).some(({ from }) => from.startsWith('node:') || from === 'koffi' || from === 'ws'),
   )
   assert.deepEqual(strays, [])
 })
 
 test('pure folders ask nobody for the time or for dice, and set no timers', () => {
-  const asked = /\b(Date\.now|performance\.now|Math\.random|setTimeout|setInterval|setImmediate|queueMicrotask|new Date\(\))\b/
+  const asked =
+    /\b(Date\.now|performance\.now|Math\.random|setTimeout|setInterval|setImmediate|queueMicrotask|new Date\(\))\b/
   const strays = files.filter((file) => {
     if (EDGE.test(file)) return false
     const code = readFileSync(join(SRC, file), 'utf8').replace(/\/\*[^]*?\*\/|\/\/.*/g, '')

@@ -64,7 +64,7 @@ describe('without the Node it needs, a command says what that is', () => {
       'a newer one',
       'test "$1" = --version && echo v28.0.0 || echo "started $*"',
       0,
-      /^started \S+\/dist\/(cli|node)\/main\.js --version\n$/,
+      /^started (?:--\S+ )*\S+\/dist\/(cli|node)\/main\.js --version\n$/,
     ],
     ['one whose version is nonsense', 'echo hello', 1, /needs Node 26 or newer, and found only hello/],
     ['none', undefined, 1, /found no 'node' in PATH/],

@@ -54,7 +54,7 @@ test('24. keepalives are at most 60 s apart and alike, and no other frame has th
   const seen: { at: number; frame: string }[] = []
   let read = a.stream.frames.length
   let last = world.mono()
-  for (let t = 0; t < 600; t++) {
+  for (let t = 0; t < 300; t++) {
     await world.pass(1000)
     for (; read < a.stream.frames.length; read++) {
       assert.ok(world.mono() - last <= 60_000, `${world.mono() - last} ms of silence`)
@@ -63,7 +63,7 @@ test('24. keepalives are at most 60 s apart and alike, and no other frame has th
         seen.push({ at: last, frame: Buffer.from(a.stream.frames[read] as Uint8Array).toString('hex') })
     }
   }
-  assert.ok(seen.length >= 9, `${seen.length} keepalives in ten minutes`)
+  assert.ok(seen.length >= 4, `${seen.length} keepalives in five minutes`)
   assert.equal(new Set(seen.map((k) => k.frame)).size, 1)
   assert.equal(textsOf(a.stream).filter((t) => t === '{"KeepAlive":true}').length, seen.length)
   // Many different small messages: none may be as long as the keepalive.
