@@ -21,6 +21,14 @@ test('a new folder is for its owner alone, and so are the keys in it', () => {
   assert.deepEqual(readdirSync(folder.path), ['noise.key'], 'no draft is left')
 })
 
+test('a folder that cannot be is refused, and at once', { skip: process.platform !== 'linux' && 'needs /proc' }, () => {
+  assert.throws(() => openFolder('/proc/sett/data'), invalid(/Cannot use the data folder \/proc\/sett\/data: ENOENT/))
+  const file = join(top, 'file')
+  writeFileSync(file, '')
+  assert.throws(() => openFolder(file), invalid(/it is a file/))
+  assert.throws(() => openFolder(join(file, 'below')), invalid(/ENOTDIR/))
+})
+
 test('a folder that others may look into is said to be so', () => {
   const path = join(top, 'open')
   mkdirSync(path)

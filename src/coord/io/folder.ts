@@ -8,6 +8,7 @@
 import { randomBytes } from 'node:crypto'
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   statSync,
   mkdirSync,
@@ -39,12 +40,25 @@ export interface DataFolder {
 export function openFolder(data: string): DataFolder {
   const path = resolve(data)
   try {
-    const made = mkdirSync(path, { recursive: true, mode: 0o700 })
-    const { mode } = statSync(path)
-    return { path, fresh: made !== undefined, open: (mode & 0o077) !== 0 }
+    const fresh = makeFolders(path)
+    const found = statSync(path)
+    if (!found.isDirectory()) throw new Error('it is a file')
+    return { path, fresh, open: (found.mode & 0o077) !== 0 }
   } catch (cause) {
     throw new MeshError('config/invalid', `Cannot use the data folder ${path}: ${(cause as Error).message}`, { cause })
   }
+}
+
+/**
+ * Makes a folder and those above it that are missing, one by one: Node's own recursive call never comes back from a
+ * file system that refuses a new folder with ENOENT, as /proc does. True: it was not there before.
+ */
+function makeFolders(path: string): boolean {
+  if (existsSync(path)) return false
+  const above = dirname(path)
+  if (above !== path) makeFolders(above)
+  mkdirSync(path, { mode: 0o700 })
+  return true
 }
 
 /**
