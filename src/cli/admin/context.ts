@@ -29,14 +29,15 @@ export function confirm({ json, out }: Context, words: string, value: unknown = 
   else out.write(`${plain(words)}\n`)
 }
 
-/** A device by nodeId, legacy id, address, full name or short name. */
+/** A device by nodeId, full or short name, address, or legacy id; a name of digits counts before an id that is like it. */
 export async function findDevice({ client, tailnet }: Context, text: string): Promise<Device> {
   const { devices } = await client.listDevices({ tailnet, fields: 'all' })
   const named = text.toLowerCase().replace(/\.$/, '')
   const found =
-    devices.find((device) => device.nodeId === text || device.id === text) ??
+    devices.find((device) => device.nodeId === text) ??
     devices.find((device) => device.name === named || device.name.split('.', 1)[0] === named) ??
-    devices.find((device) => device.addresses.includes(text))
+    devices.find((device) => device.addresses.includes(text)) ??
+    devices.find((device) => device.id === text)
   if (found === undefined)
     throw new Refused(404, { message: `No node "${text}": \`sett admin nodes list\` shows them` })
   return found
