@@ -200,6 +200,7 @@ describe('the control listener', async () => {
     ['POST', '/nothing', 404],
     ['GET', '/derp', 404],
     ['GET', '/robots.txt', 200],
+    ['GET', '/admin', 200],
     ['GET', '/healthz', 200],
     ['GET', '/metrics', 200],
     ['GET', '/generate_204', 204],

@@ -85,6 +85,8 @@ export function createRoutes(site: Site): RequestListener {
         const { type, text } = await site.metrics()
         return respond(res, 200, type, text, NO_STORE)
       }
+      case '/admin':
+        return respond(res, 200, TEXT, NO_CONSOLE)
       case '/robots.txt':
         return respond(res, 200, TEXT, 'User-agent: *\nDisallow: /\n')
       case '/bootstrap-dns':
@@ -120,9 +122,17 @@ const KNOWN: ReadonlySet<string> = new Set([
   '/generate_204',
   '/healthz',
   '/metrics',
+  '/admin',
   '/robots.txt',
   '/bootstrap-dns',
 ])
+
+/** Clients that wait for approval send their users to this page. */
+const NO_CONSOLE = `This server has no web console. An administrator approves a device on the server:
+
+  sett admin nodes list
+  sett admin nodes approve NAME
+`
 
 /**
  * Does this come from this machine itself, and not through a proxy on it? A proxy that says nothing cannot be told
