@@ -11,6 +11,7 @@ import { SERVER } from './model/records.ts'
 import type { Key, Tailnet } from './model/records.ts'
 import { newTailnet, tailnetWrites } from './rest/changes/tailnets.ts'
 import { newUser, userWrites } from './rest/changes/users.ts'
+import { ownerIn } from './rest/find.ts'
 
 /** The first tailnet, until somebody names their own. */
 const FIRST_TAILNET = 'home'
@@ -46,7 +47,7 @@ export async function firstTailnet(ledger: Ledger, dice: Dice, domain: string): 
 export async function welcomeKey(ledger: Ledger, tailnet: Tailnet, dice: Dice, sha256: Sha256): Promise<Secret> {
   const minted = mintKey(dice, sha256, 'auth')
   await ledger.transact(tailnet.num, (model, now) => {
-    const owner = [...model.state(tailnet.num).usersById.values()].find((user) => user.role === 'owner')
+    const owner = ownerIn(model.state(tailnet.num))
     if (owner === undefined)
       throw new MeshError('internal', `Cannot make an auth key: tailnet ${tailnet.name} has no owner`)
     const key: Key = {

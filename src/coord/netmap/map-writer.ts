@@ -9,9 +9,9 @@ import { concat } from '../../base/bytes.ts'
 import { formatTime } from '../../base/clock.ts'
 import type { Wall } from '../../base/clock.ts'
 import type { DerpMap } from '../../wire/derp-map.ts'
+import { encodeMapFrame } from '../../wire/map-frame.ts'
 import type { Pending, Round, Told } from '../model/following.ts'
-import { mapTime, profileJson, profileOf, selfJson } from './node-json.ts'
-import { isOnline } from './node-json.ts'
+import { isOnline, mapTime, profileJson, profileOf, selfJson } from './node-json.ts'
 import type { Reach } from './reach.ts'
 import { sees } from './reach.ts'
 import { DERP, DISCO, ENDPOINTS, EXPIRY, FULL, ONLINE } from './tailnet-map.ts'
@@ -214,9 +214,7 @@ export class MapWriter {
 }
 
 function framed(parts: readonly Uint8Array[]): Uint8Array {
-  const message = concat([new Uint8Array(4), ...parts])
-  new DataView(message.buffer).setUint32(0, message.length - 4, true)
-  return message
+  return concat(encodeMapFrame(parts))
 }
 
 function patchJson(entry: Entry, mask: number): string {

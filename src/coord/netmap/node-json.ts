@@ -10,6 +10,7 @@ import { isExpired } from '../model/model.ts'
 import { fqdn } from '../model/naming.ts'
 import type { Node, Presence, Tailnet, User } from '../model/records.ts'
 import type { Hostinfo } from '../../wire/hostinfo.ts'
+import { isExitRoute } from './routes.ts'
 
 /** The profile under which tagged nodes appear. */
 export const TAGGED_DEVICES = { ID: 2147455555, LoginName: 'tagged-devices', DisplayName: 'Tagged Devices' } as const
@@ -85,7 +86,7 @@ export function sameShownHostinfo(a: Node, b: Node): boolean {
 function common(tailnet: Tailnet, shown: Shown): Record<string, unknown> {
   const { node } = shown
   const addresses = [`${node.ipv4}/32`, `${node.ipv6}/128`]
-  const primary = shown.routes.filter((p) => p !== '0.0.0.0/0' && p !== '::/0')
+  const primary = shown.routes.filter((prefix) => !isExitRoute(prefix))
   return {
     ID: node.id,
     StableID: node.stableId,
