@@ -3,15 +3,28 @@
  * that come later. (control.md §6.1, Names)
  */
 
-import { sanitizeHostname } from '../../base/dns-name.ts'
+import { isValidLabel, sanitizeHostname } from '../../base/dns-name.ts'
 import type { TailnetState } from './model.ts'
 import type { Node, Tailnet, Write } from './records.ts'
 
 const LABEL_MAX = 63
 
-/** The label a host name asks for; `node` when nothing of it is usable. */
+/** The label a host name asks for; `node` when nothing of it is usable, `node-12345` for a mere number. */
 export function labelFor(hostname: string): string {
-  return sanitizeHostname(hostname) || 'node'
+  const label = sanitizeHostname(hostname) || 'node'
+  return isNumber(label) ? `node-${label}`.slice(0, LABEL_MAX) : label
+}
+
+/** Why nobody may call a node so in a tailnet of this domain; `undefined`: they may, if no other node has the name. */
+export function nameFault(label: string, domain: string): string | undefined {
+  if (!isValidLabel(label)) return `want letters, digits and inner hyphens, at most 63, alone or before .${domain}`
+  if (isNumber(label)) return `want at least one letter: "${label}" could be a node's number as well`
+  return undefined
+}
+
+/** The API finds nodes by name and by number, so that no name may look like a number. */
+function isNumber(label: string): boolean {
+  return /^\d+$/.test(label)
 }
 
 /** The first of `label`, `label-1`, `label-2`, … that no other node has. */

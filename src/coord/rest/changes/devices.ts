@@ -1,10 +1,10 @@
 /** Changes that an administrator makes to a device, each a transaction built from the tailnet as it is. (api-v2.md §4.1) */
 
-import { isValidLabel, trimDnsSuffix } from '../../../base/dns-name.ts'
+import { trimDnsSuffix } from '../../../base/dns-name.ts'
 import { DAY_MS, later } from '../../../base/clock.ts'
 import { ipv6For, isAssignable, isFree } from '../../model/addressing.ts'
 import type { Plan } from '../../model/ledger.ts'
-import { freeName, labelFor } from '../../model/naming.ts'
+import { freeName, labelFor, nameFault } from '../../model/naming.ts'
 import { deleteNode, updateNode } from '../../model/node-changes.ts'
 import type { Node } from '../../model/records.ts'
 import { commit, DONE, refuse, settle } from '../answer.ts'
@@ -45,13 +45,8 @@ export function renameDevice(at: At, node: Node, wanted: string): Change {
     return update(at, node, { ...node, name, named: false })
   }
   const name = trimDnsSuffix(wanted.toLowerCase(), at.record.domain)
-  if (!isValidLabel(name))
-    return settle(
-      refuse(
-        400,
-        `Cannot rename the device: want letters, digits and inner hyphens, at most 63, alone or before .${at.record.domain}`,
-      ),
-    )
+  const fault = nameFault(name, at.record.domain)
+  if (fault !== undefined) return settle(refuse(400, `Cannot rename the device: ${fault}`))
   const owner = at.tailnet.get('name', name)?.node
   if (owner !== undefined && owner !== node.id)
     return settle(refuse(409, `Cannot rename the device: another one is called "${name}"`))
