@@ -4,7 +4,7 @@ import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { BitSet } from '../../base/bit-set.ts'
 import type { Wall } from '../../base/clock.ts'
 import { discoKeyOf, machineKeyOf, nodeKeyOf } from '../../base/keys.ts'
-import type { Pending } from '../model/following.ts'
+import type { Pending, Told } from '../model/following.ts'
 import { TailnetState } from '../model/model.ts'
 import { DEFAULT_SETTINGS } from '../model/records.ts'
 import type { Node, Tailnet } from '../model/records.ts'
@@ -98,7 +98,7 @@ test('a first map beyond the size limit goes on in further messages, which say t
   const seen = told()
   const messages = writer.first(map, 7, seen, NOW).map(parse)
   assert.ok(messages.length > 3)
-  assert.ok(messages.slice(1).every((message) => Object.keys(message).join() === 'PeersChanged'))
+  assert.ok(messages.slice(1).every((message) => Object.keys(message).join() === 'Domain,PeersChanged'))
   const ids = messages.flatMap((message) => message['Peers'] ?? message['PeersChanged'] ?? []).map((peer) => peer.ID)
   assert.deepEqual(
     ids,
@@ -122,6 +122,31 @@ test('streams that need the same text share one frame; a peer that is not known 
   const c = writer.delta(map, 4, pendingOf([[3, ENDPOINTS]]), fresh, NOW, round)
   assert.deepEqual(Object.keys(parse(c as Uint8Array)), ['PeersChanged'])
   assert.equal(writer.delta(map, 1, pendingOf([[99, FULL]]), one, NOW, round), undefined)
+})
+
+test('a user who is new to a client comes with what makes it build its map anew, others come without', () => {
+  const map = mapOf(3)
+  const writer = new MapWriter({ derpMap: { Regions: {} }, reach: everybody, compress })
+  const [one, two] = [told(), told()]
+  writer.first(map, 1, one, NOW)
+  writer.first(map, 2, two, NOW)
+  const round = new Map<string, Uint8Array>()
+  const says = (viewer: number, seen: Told, pending: Pending) =>
+    Object.keys(parse(writer.delta(map, viewer, pending, seen, NOW, round) as Uint8Array)).sort()
+  const join = (id: number, user: number) =>
+    map.apply({ tailnet: 1, kind: 'node', id: String(id), before: undefined, after: nodeOf(id, { user }) }, NOW, [])
+  join(4, 7)
+  assert.deepEqual(says(1, one, pendingOf([[4, FULL]])), ['Domain', 'PeersChanged', 'UserProfiles'])
+  says(2, two, pendingOf([[4, FULL]]))
+  assert.equal(round.size, 1, 'and both share the message')
+  join(5, 7)
+  assert.deepEqual(says(1, one, pendingOf([[5, FULL]])), ['PeersChanged'])
+  const renamed = pendingOf([], { profiles: new Set([7]) })
+  assert.deepEqual(says(1, one, renamed), ['Domain', 'UserProfiles'], 'a user who changed')
+  const text = zstdDecompressSync(
+    (writer.delta(map, 1, { ...renamed, tailnet: true }, one, NOW, round) as Uint8Array).subarray(4),
+  ).toString()
+  assert.equal(text.split('"Domain"').length, 2, 'once is enough')
 })
 
 test('who may not see a peer is not told of it, and is told that it is gone when that changes', () => {

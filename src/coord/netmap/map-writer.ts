@@ -35,7 +35,6 @@ export class MapWriter {
   readonly #compress: (text: string) => Uint8Array
   readonly #comma: Uint8Array
   readonly #end: Uint8Array
-  readonly #moreHead: Uint8Array
   readonly #textMax: number
   /** The keepalive: the same bytes every time, since clients learn them by heart. */
   readonly keepalive: Uint8Array
@@ -47,7 +46,6 @@ export class MapWriter {
     this.#textMax = options.messageTextMax ?? MESSAGE_TEXT_MAX
     this.#comma = options.compress(',')
     this.#end = options.compress(']}')
-    this.#moreHead = options.compress('{"PeersChanged":[')
     this.keepalive = framed([options.compress('{"KeepAlive":true}')])
   }
 
@@ -63,7 +61,7 @@ export class MapWriter {
     const fields = [
       `"Node":${selfJson(tailnet, viewer, map.state.usersById.get(viewer.node.user))}`,
       `"DERPMap":${this.#derpMap}`,
-      `"Domain":${JSON.stringify(tailnet.name)}`,
+      domainJson(map),
       '"CollectServices":false',
       `"DNSConfig":${this.#dns(map)}`,
       `"PacketFilters":${this.#filters(viewer)}`,
@@ -79,7 +77,7 @@ export class MapWriter {
       if (size + page.length > this.#textMax && !empty) {
         parts.push(this.#end)
         messages.push(this.#checked(parts))
-        parts = [this.#moreHead]
+        parts = [this.#compress(`{${domainJson(map)},"PeersChanged":[`)]
         size = 0
         empty = true
       }
@@ -129,7 +127,7 @@ export class MapWriter {
     const own: string[] = []
     if (pending.self || pending.tailnet)
       own.push(`"Node":${selfJson(map.tailnet, viewer, map.state.usersById.get(viewer.node.user))}`)
-    if (pending.tailnet) own.push(`"DNSConfig":${this.#dns(map)}`, `"Domain":${JSON.stringify(map.tailnet.name)}`)
+    if (pending.tailnet) own.push(`"DNSConfig":${this.#dns(map)}`, domainJson(map))
     if (pending.view || pending.self) own.push(`"PacketFilters":${this.#filters(viewer)}`)
     const shared = own.length === 0
     if (shared) {
@@ -146,7 +144,10 @@ export class MapWriter {
     }
     if (patched.length > 0)
       fields.push(`"PeersChangedPatch":[${patched.map(([e, mask]) => patchJson(e, mask)).join(',')}]`)
-    if (profiles.size > 0) fields.push(`"UserProfiles":[${this.#profiles(map, profiles)}]`)
+    if (profiles.size > 0) {
+      fields.push(`"UserProfiles":[${this.#profiles(map, profiles)}]`)
+      if (!pending.tailnet) fields.push(domainJson(map))
+    }
     const message = this.#message(`{${fields.join(',')}}`)
     if (shared) round.set(key, message)
     return message
@@ -215,6 +216,15 @@ export class MapWriter {
 
 function framed(parts: readonly Uint8Array[]): Uint8Array {
   return concat(encodeMapFrame(parts))
+}
+
+/**
+ * The tailnet's name, which also goes along with users that are new to a client. Clients from 1.102 on patch their
+ * map with the peers of a message and show users as of the last map that they built whole; any message that names
+ * the domain has them build it whole, as every message with users has older ones.
+ */
+function domainJson(map: TailnetMap): string {
+  return `"Domain":${JSON.stringify(map.tailnet.name)}`
 }
 
 function patchJson(entry: Entry, mask: number): string {

@@ -139,3 +139,27 @@ test('a key that has run out is told of once', () => {
   map.expire(sooner, effects)
   assert.equal(effects.length, 2)
 })
+
+test('a change of a router has its routes asked for once, and a standby takes over what it gives up', () => {
+  let asked = 0
+  const router = (id: number, approved: readonly string[]): Node => ({
+    ...nodeOf(id),
+    hostinfo: { RoutableIPs: ['10.0.0.0/8', '0.0.0.0/0'] },
+    get approvedRoutes() {
+      asked++
+      return approved
+    },
+  })
+  const both = ['10.0.0.0/8', '0.0.0.0/0']
+  const [first, standby] = [router(1, both), router(2, both)]
+  const map = mapAfter([
+    [1, first],
+    [2, standby],
+  ])
+  const routes = () => [1, 2].map((id) => map.entries.get(id)?.routes.join())
+  assert.deepEqual(routes(), ['0.0.0.0/0,10.0.0.0/8', '0.0.0.0/0'])
+  asked = 0
+  map.apply({ tailnet: 1, kind: 'node', id: '1', before: first, after: router(1, ['0.0.0.0/0']) }, NOW, [])
+  assert.equal(asked, 1)
+  assert.deepEqual(routes(), ['0.0.0.0/0', '0.0.0.0/0,10.0.0.0/8'])
+})

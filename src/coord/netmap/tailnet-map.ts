@@ -31,6 +31,8 @@ export class Entry implements Shown {
   readonly slot: number
   node: Node
   presence: Presence | undefined
+  /** Prefixes that it may route, and those of them that peers are told are its own. */
+  enabled: readonly string[] = []
   routes: readonly string[] = []
   #text: string | undefined
 
@@ -199,8 +201,8 @@ export class TailnetMap {
 
   /** Asks anew which prefixes a node routes, and tells of every node whose part changed. */
   #reroute(entry: Entry, effects: Effect[]): void {
-    const routes = entry.node.authorized ? enabledRoutes(entry.node) : []
-    this.#primariesMoved(entry.id, routes, effects)
+    entry.enabled = entry.node.authorized ? enabledRoutes(entry.node) : []
+    this.#primariesMoved(entry.id, entry.enabled, effects)
     this.#setRoutes(entry, effects)
   }
 
@@ -216,9 +218,7 @@ export class TailnetMap {
   }
 
   #setRoutes(entry: Entry, effects: Effect[]): void {
-    const routes = (entry.node.authorized ? enabledRoutes(entry.node) : []).filter(
-      (prefix) => isExitRoute(prefix) || this.#primaries.isPrimary(entry.id, prefix),
-    )
+    const routes = entry.enabled.filter((prefix) => isExitRoute(prefix) || this.#primaries.isPrimary(entry.id, prefix))
     if (sameTexts(routes, entry.routes)) return
     entry.routes = routes
     this.#touch(entry)
