@@ -191,7 +191,9 @@ describe('what is no upgrade', () => {
     ['bytes that mean nothing', new Uint8Array(2000).fill(0x80), 400],
     ['a TLS hello', new Uint8Array([22, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3, ...new Uint8Array(500)]), 400],
     ['an HTTP/2 preface', utf8('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), 400],
-    ['a head of 20 kB', utf8(`GET / HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(20_000)}\r\n\r\n`), 400],
+    ['a head of 20 kB', utf8(`GET / HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(20_000)}\r\n\r\n`), 431],
+    // More than the sockets' buffers hold, so that it is still on its way when the answer is.
+    ['a head of 8 MB', utf8(`GET / HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(8_000_000)}\r\n\r\n`), 431],
     ['two lengths', utf8('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx'), 400],
     [
       'length and chunks',

@@ -46,6 +46,10 @@ export const LIMITS: ServerOptions = {
   noDelay: true,
 }
 
+const TOO_LARGE = '431 Request Header Fields Too Large'
+/** Long enough for a client that is writing to come to reading. */
+const LINGER_MS = 1_000
+
 /** Connections at once; generous, since a whole site may sit behind one address. */
 export const CONNECTIONS: SlotRules = { perAddress: 20_000, total: 200_000 }
 
@@ -120,10 +124,23 @@ function createServer(options: ListenerOptions, pem: Pem | undefined, slots: Slo
   server.on('upgrade', (req, socket, head) => options.upgrade(req, socket, head))
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
-    else
-      socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () => socket.destroy())
+    else refuseRest(socket, error.code === 'HPE_HEADER_OVERFLOW' ? TOO_LARGE : '400 Bad Request')
   })
   return server
+}
+
+/**
+ * Answers what can't be read as HTTP, and closes. What the client is still sending is read and thrown away for a
+ * moment: a connection closed with bytes unread is reset, and the answer lost with it.
+ */
+function refuseRest(socket: Duplex, status: string): void {
+  // The parser would complain of every piece that follows.
+  socket.removeAllListeners('data')
+  socket.on('data', () => undefined)
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS)
+  socket.once('close', () => clearTimeout(timer))
+  socket.once('end', () => socket.destroy())
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
 }
 
 interface Pem {
