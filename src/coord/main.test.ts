@@ -74,7 +74,43 @@ describe('the command line', () => {
     ['an unknown option', ['--lisen', ':1'], 2, /unknown option '--lisen'/],
     ['an argument too many', ['now'], 2, /too many arguments|unknown command/],
     ['a wrong value', ['--log-level', 'loud'], 2, /--log-level "loud": .*want one of trace, debug/],
-    ['a file that is not there', ['--config', join(top, 'none')], 2, /Cannot read the configuration/],
+    [
+      'its defaults in --help',
+      ['--help'],
+      0,
+      /--relay-listen <.*\(default:\s+:8443\).*--log-level <.*\(default:\s+info\)/s,
+    ],
+    [
+      'a configuration that is not there',
+      ['--config', join(top, 'none')],
+      2,
+      /Cannot use --config ".*none": there is no such file; want a file of "option = value" lines, or leave --config away/,
+    ],
+    ['a configuration that is a folder', ['--config', top], 2, /Cannot use --config ".*": it is a folder; want /],
+    [
+      'a certificate that is not there',
+      ['--data', join(top, 'unmade'), '--tls', `${join(top, 'none')},${pem}`],
+      2,
+      /Cannot use --tls: the certificate ".*none": there is no such file; want CERT,KEY, two PEM files/,
+    ],
+    [
+      'a private key that is not there',
+      ['--data', join(top, 'unmade'), '--tls', `${pem},${join(top, 'none')}`],
+      2,
+      /Cannot use --tls: the private key ".*none": there is no such file/,
+    ],
+    [
+      'a database without a file',
+      ['--database', 'sqlite:'],
+      2,
+      /--database \(not shown\): the file is missing; want sqlite:/,
+    ],
+    [
+      'two options for one port',
+      ['--relay-listen', ':8080'],
+      2,
+      /--listen ":8080" \(its default\) together with --relay-listen ":8080": both ask for TCP port 8080/,
+    ],
     ['a wrong value in a file', ['--config', conf], 2, /Cannot use listen in .*conf "nowhere"/],
   ]
   for (const [name, args, code, says] of rows) {
@@ -86,12 +122,19 @@ describe('the command line', () => {
     })
   }
 
-  test('a wrong variable is named', async () => {
-    let said = ''
-    const output = { write: (text: string) => void (said += text) }
-    assert.equal(await main([], { out: output, err: output, env: { SETT_URL: 'sett.example' } }), 2)
-    assert.match(said, /SETT_URL "sett.example": this is no URL; want http/)
-  })
+  const variables: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = [
+    [{ SETT_URL: 'sett.example' }, /SETT_URL "sett.example": this is no URL; want http/],
+    [{ SETT_CONFIG: join(top, 'none') }, /Cannot use SETT_CONFIG ".*none": there is no such file/],
+    [{ SETT_TLS: `${pem},${join(top, 'none')}` }, /Cannot use SETT_TLS: the private key ".*none"/],
+  ]
+  for (const [env, says] of variables) {
+    test(`a wrong ${Object.keys(env).join()} is named`, async () => {
+      let said = ''
+      const output = { write: (text: string) => void (said += text) }
+      assert.equal(await main([], { out: output, err: output, env }), 2)
+      assert.match(said, says)
+    })
+  }
 
   const programs: readonly (readonly [string, readonly string[], number, RegExp])[] = [
     ['a certificate that is none', ['coord', '--data', join(top, 'c'), '--tls', `${pem},${pem}`], 2, /two PEM files/],
@@ -174,7 +217,7 @@ test('with no configuration but free ports it makes its folder, offers a key tha
 
   const full = new Run(['coord', 'restore', copy, '--data', first.data])
   assert.equal(await full.ended, 2)
-  assert.match(full.err, /the database holds data/)
+  assert.match(full.err, /the database holds data; .*replace all of it with --force/)
   const fresh = new Run(['coord', 'restore', copy, '--data', join(top, 'restored')])
   assert.equal(await fresh.ended, 0, fresh.err)
   assert.match(fresh.out, /Restored \d+ records of 1 tailnet from/)

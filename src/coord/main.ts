@@ -3,12 +3,12 @@
  * is loaded only when the command line is right.
  */
 
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { MeshError } from '../base/errors.ts'
-import { resolveConfig } from './io/config/config.ts'
-import type { Texts } from './io/config/config.ts'
-import { OPTION_NAMES, OPTIONS, variableOf } from './io/config/options.ts'
+import { resolveConfig, sayings } from './io/config/config.ts'
+import type { Sources, Texts } from './io/config/config.ts'
+import { checkTlsFiles, readConfigFile } from './io/config/files.ts'
+import { helpOf, OPTION_NAMES, OPTIONS, variableOf } from './io/config/options.ts'
 import type { Config } from './io/config/options.ts'
 import { thisHost } from './io/host.ts'
 import type { MountedRelay, RelayWish } from './io/relay-mount.ts'
@@ -25,18 +25,23 @@ export async function main(args: readonly string[], at: Surroundings = here()): 
   let code = 0
   const command = new Command('sett coord')
     .description('Run the coordination server. It needs no configuration: it makes its keys and database itself.')
-    .option('--config <FILE>', 'file with "option = value" lines; flags and SETT_… variables count before it')
+    .option(
+      '--config <FILE>',
+      'file with "option = value" lines; flags and SETT_… variables count before it (default: none)',
+    )
     .allowExcessArguments(false)
     .exitOverride()
     .configureOutput({ writeOut: (text) => at.out.write(text), writeErr: (text) => at.err.write(text) })
     .addHelpText('after', `\nEvery option is also a variable: --listen is ${variableOf('listen')}.`)
     .action(async () => {
-      const config = readConfig(command.opts(), at.env)
+      const sources = readSources(command.opts(), at.env)
+      const config = resolveConfig(sources, thisHost())
+      if (config.tls !== 'off') checkTlsFiles(sayings(sources)('tls')?.where ?? '--tls', config.tls)
       const { runServer } = await import('./io/run.ts')
       code = await runServer(config, mountRelay)
     })
   addBackup(command, at)
-  for (const name of OPTION_NAMES) command.option(`--${name} <${OPTIONS[name].arg}>`, OPTIONS[name].help)
+  for (const name of OPTION_NAMES) command.option(`--${name} <${OPTIONS[name].arg}>`, helpOf(name))
   try {
     await command.parseAsync(args, { from: 'user' })
   } catch (error) {
@@ -91,25 +96,21 @@ function here(): Surroundings {
   }
 }
 
-/** Commander gives camel case; we speak of options as they are written. */
-function readConfig(flags: Readonly<Record<string, string | undefined>>, env: Surroundings['env']): Config {
-  const texts: { -readonly [name in keyof Texts]: Texts[name] } = {}
-  for (const name of OPTION_NAMES) texts[name] = flags[name.replace(/-(.)/g, (_, c: string) => c.toUpperCase())]
-  const file = flags['config'] ?? (env['SETT_CONFIG'] || undefined)
-  return resolveConfig(
-    { flags: texts, env, ...(file === undefined ? {} : { file: { name: file, text: readFile(file) } }) },
-    thisHost(),
-  )
+type Flags = Readonly<Record<string, string | undefined>>
+
+function readConfig(flags: Flags, env: Surroundings['env']): Config {
+  return resolveConfig(readSources(flags, env), thisHost())
 }
 
-function readFile(name: string): string {
-  try {
-    return readFileSync(name, 'utf8')
-  } catch (cause) {
-    throw new MeshError('config/invalid', `Cannot read the configuration ${name}: ${(cause as Error).message}`, {
-      cause,
-    })
-  }
+/** Commander gives camel case; we speak of options as they are written. */
+function readSources(flags: Flags, env: Surroundings['env']): Sources {
+  const texts: { -readonly [name in keyof Texts]: Texts[name] } = {}
+  for (const name of OPTION_NAMES) texts[name] = flags[name.replace(/-(.)/g, (_, c: string) => c.toUpperCase())]
+  const named = flags['config']
+  const file = named ?? (env['SETT_CONFIG'] || undefined)
+  if (file === undefined) return { flags: texts, env }
+  const text = readConfigFile(named === undefined ? variableOf('config') : '--config', file)
+  return { flags: texts, env, file: { name: file, text } }
 }
 
 /**

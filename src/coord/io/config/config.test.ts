@@ -3,8 +3,8 @@ import { describe, test } from 'node:test'
 import { MeshError } from '../../../base/errors.ts'
 import { defaultData, deriveUrl, resolveConfig } from './config.ts'
 import type { Sources, Texts } from './config.ts'
-import { OPTION_NAMES, variableOf } from './options.ts'
-import type { Config, OptionName } from './options.ts'
+import { helpOf, OPTION_NAMES, OPTIONS, variableOf } from './options.ts'
+import type { Config, Option, OptionName } from './options.ts'
 
 const host = { root: false, home: '/home/anna' }
 
@@ -125,6 +125,8 @@ const refused: readonly (readonly [OptionName, string, RegExp])[] = [
   ['url', 'https://anna@sett.example', /no place/],
   ['data', '', /no path/],
   ['database', 'mysql://anna:hunter2@db/x', /engine is not known; want sqlite:FILE or postgres/],
+  ['database', 'sqlite:', /the file is missing; want sqlite:FILE or postgres/],
+  ['database', 'sqlite:// ', /the file is missing/],
   ['tls', 'cert.pem', /key file is missing/],
   ['tls', 'a,b,c', /more than two/],
   ['trusted-proxy', 'proxy.example', /"proxy.example" is no address/],
@@ -145,6 +147,53 @@ for (const [name, text, why] of refused) {
     assert.ok(complaint({ file: { name: 'my.conf', text: `${name} = ${text}` } }).includes(`${name} in my.conf`))
   })
 }
+
+test('two options that ask for the same port are refused, and both are named with where they were said', () => {
+  const rows: readonly (readonly [Partial<Sources>, RegExp])[] = [
+    [
+      { flags: { listen: ':8080', 'relay-listen': ':8080' } },
+      /^Cannot use --listen ":8080" together with --relay-listen ":8080": both ask for TCP port 8080; give one of them another port$/,
+    ],
+    [
+      { env: { SETT_RELAY_LISTEN: '127.0.0.1:8080' } },
+      /--listen ":8080" \(its default\) together with SETT_RELAY_LISTEN "127\.0\.0\.1:8080"/,
+    ],
+    [
+      { flags: { listen: '127.0.0.1:8443' }, file: { name: 'f', text: 'relay-listen = 0.0.0.0:8443' } },
+      /--listen "127\.0\.0\.1:8443" together with relay-listen in f "0\.0\.0\.0:8443"/,
+    ],
+    [{ flags: { listen: ':8443' } }, /--listen ":8443" together with --relay-listen ":8443" \(its default\)/],
+    [
+      { flags: { listen: '[::]:1,127.0.0.1:1' } },
+      /--listen "\[::\]:1,127\.0\.0\.1:1": it asks for TCP port 1 twice; want /,
+    ],
+    [
+      { flags: { 'stun-listen': ':3478,:3478' } },
+      /--stun-listen ":3478,:3478": it asks for UDP port 3478 twice; want /,
+    ],
+  ]
+  for (const [sources, says] of rows) assert.match(complaint(sources), says)
+})
+
+test('the same number is no clash where it is not the same port', () => {
+  const rows: readonly Texts[] = [
+    { listen: '127.0.0.1:8080', 'relay-listen': '127.0.0.2:8080' },
+    { listen: '0.0.0.0:8080', 'relay-listen': '[::1]:8080' },
+    { listen: '0.0.0.0:8080', 'relay-listen': 'sett.example:8080' },
+    { listen: ':3478', 'relay-listen': ':8443', 'stun-listen': ':3478,:8443' },
+    { listen: ':0,:0', 'relay-listen': ':0', 'stun-listen': ':0,:0' },
+  ]
+  for (const flags of rows) assert.doesNotThrow(() => resolve({ flags }), JSON.stringify(flags))
+})
+
+test('the help of every option says its default, and a text that is one is accepted', () => {
+  for (const name of OPTION_NAMES) {
+    const { fallback, absent, parse }: Option<unknown> = OPTIONS[name]
+    assert.equal([fallback, absent].filter((text) => text !== undefined).length, 1, name)
+    assert.ok(helpOf(name).endsWith(` (default: ${fallback ?? absent})`), helpOf(name))
+    if (fallback !== undefined) assert.deepEqual(parse(fallback), resolve({})[member[name]], name)
+  }
+})
 
 test('a password in a database URL is not repeated', () => {
   assert.doesNotMatch(complaint({ flags: { database: 'mysql://anna:hunter2@db/x' } }), /hunter2/)

@@ -9,7 +9,9 @@ import { join } from 'node:path'
 import { MeshError } from '../../../base/errors.ts'
 import { Secret } from '../../../base/secret.ts'
 import { OPTION_NAMES, OPTIONS, variableOf, Wrong } from './options.ts'
-import type { Config, Option, OptionName } from './options.ts'
+import type { Config, LogFormat, LogLevel, Option, OptionName } from './options.ts'
+import { findClash } from './ports.ts'
+import type { Clash } from './ports.ts'
 
 /** Texts by option. */
 export type Texts = { readonly [name in OptionName]?: string | undefined }
@@ -62,51 +64,84 @@ export function parseFile(name: string, text: string): Texts {
   return texts
 }
 
+/** What was said of an option, and where, as a complaint names it: `--listen`, `SETT_LISTEN`, `listen in FILE`. */
+export interface Said {
+  readonly where: string
+  readonly text: string
+}
+
+/**
+ * Finds what counts of all that was said.
+ *
+ * @throws MeshError `config/invalid` when the file cannot be read as one
+ */
+export function sayings(sources: Sources): (name: OptionName) => Said | undefined {
+  const file = sources.file === undefined ? {} : parseFile(sources.file.name, sources.file.text)
+  return (name) => {
+    const variable = variableOf(name)
+    const said: readonly (readonly [where: string, text: string | undefined])[] = [
+      [`--${name}`, sources.flags[name]],
+      // An empty variable is how shells and unit files say "not set".
+      [variable, sources.env[variable] || undefined],
+      [`${name} in ${sources.file?.name}`, file[name]],
+    ]
+    for (const [where, text] of said) if (text !== undefined) return { where, text }
+    return undefined
+  }
+}
+
 /**
  * The configuration that the sources say together.
  *
  * @throws MeshError `config/invalid`
  */
 export function resolveConfig(sources: Sources, host: Host): Config {
-  const file = sources.file === undefined ? {} : parseFile(sources.file.name, sources.file.text)
+  const said = sayings(sources)
 
-  function pick<T>(name: OptionName, option: Option<T>, otherwise: T): T {
-    const variable = variableOf(name)
-    const said: readonly (readonly [string | undefined, string])[] = [
-      [sources.flags[name], `--${name}`],
-      // An empty variable is how shells and unit files say "not set".
-      [sources.env[variable] === '' ? undefined : sources.env[variable], variable],
-      [file[name], `${name} in ${sources.file?.name}`],
-    ]
-    for (const [text, where] of said) {
-      if (text === undefined) continue
-      const value = option.parse(text)
-      if (!(value instanceof Wrong)) return value
-      const shown = option.secret === true ? '(not shown)' : JSON.stringify(text)
-      throw new MeshError('config/invalid', `Cannot use ${where} ${shown}: ${value.why}; want ${option.want}`)
-    }
-    return otherwise
+  function given<T>(name: OptionName, option: Option<T>): T | undefined {
+    const saying = said(name)
+    if (saying === undefined) return undefined
+    const value = option.parse(saying.text)
+    if (value instanceof Wrong)
+      throw new MeshError('config/invalid', `Cannot use ${shown(saying, option)}: ${value.why}; want ${option.want}`)
+    return value
+  }
+  function pick<T>(name: OptionName, option: Option<T> & { readonly fallback: string }): T {
+    return given(name, option) ?? (option.parse(option.fallback) as T)
   }
 
-  const data = pick('data', OPTIONS.data, defaultData(host, sources.env))
-  const listen = pick('listen', OPTIONS.listen, [{ host: '', port: 8080 }])
-  const tls = pick('tls', OPTIONS.tls, 'off')
-  return {
-    listen,
-    url: pick<string | undefined>('url', OPTIONS.url, undefined),
+  const data = given('data', OPTIONS.data) ?? defaultData(host, sources.env)
+  const config: Config = {
+    listen: pick('listen', OPTIONS.listen),
+    url: given<string>('url', OPTIONS.url),
     data,
-    database: pick('database', OPTIONS.database, new Secret(`sqlite:${join(data, 'sett.db')}`, 'database')),
-    tls,
-    trustedProxy: pick('trusted-proxy', OPTIONS['trusted-proxy'], []),
-    relayListen: pick('relay-listen', OPTIONS['relay-listen'], { host: '', port: 8443 }),
-    stunListen: pick('stun-listen', OPTIONS['stun-listen'], [
-      { host: '', port: 3478 },
-      { host: '', port: 3479 },
-    ]),
-    tailnetDomain: pick('tailnet-domain', OPTIONS['tailnet-domain'], 'sett.internal'),
-    logLevel: pick('log-level', OPTIONS['log-level'], 'info'),
-    logFormat: pick('log-format', OPTIONS['log-format'], 'text'),
+    database: given('database', OPTIONS.database) ?? new Secret(`sqlite:${join(data, 'sett.db')}`, 'database'),
+    tls: pick('tls', OPTIONS.tls),
+    trustedProxy: given('trusted-proxy', OPTIONS['trusted-proxy']) ?? [],
+    relayListen: pick('relay-listen', OPTIONS['relay-listen']),
+    stunListen: pick('stun-listen', OPTIONS['stun-listen']),
+    tailnetDomain: pick('tailnet-domain', OPTIONS['tailnet-domain']),
+    logLevel: pick<LogLevel>('log-level', OPTIONS['log-level']),
+    logFormat: pick<LogFormat>('log-format', OPTIONS['log-format']),
   }
+  const clash = findClash(config)
+  if (clash !== undefined) throw new MeshError('config/invalid', describeClash(clash, said))
+  return config
+}
+
+function shown({ where, text }: Said, option: Option<unknown>): string {
+  return `${where} ${option.secret === true ? '(not shown)' : JSON.stringify(text)}`
+}
+
+function describeClash({ options, port, protocol }: Clash, said: (name: OptionName) => Said | undefined): string {
+  const [one, other] = options.map((name) => {
+    const saying = said(name)
+    const { fallback } = OPTIONS[name]
+    return saying === undefined ? `--${name} "${fallback}" (its default)` : shown(saying, OPTIONS[name])
+  })
+  return one === other
+    ? `Cannot use ${one}: it asks for ${protocol} port ${port} twice; want ${OPTIONS[options[0]].want}`
+    : `Cannot use ${one} together with ${other}: both ask for ${protocol} port ${port}; give one of them another port`
 }
 
 /** The origin that clients use when none was configured: this machine's first address, and the port. */

@@ -70,6 +70,9 @@ export interface Option<T> {
   readonly help: string
   /** What is accepted, as a complaint ends: "want …". */
   readonly want: string
+  /** The text that counts when nobody says one; where there is none, `absent` says in words what happens. */
+  readonly fallback?: string
+  readonly absent?: string
   /** The value may hold a password: complaints must not repeat it. */
   readonly secret?: true
   readonly parse: (text: string) => T | Wrong
@@ -144,7 +147,8 @@ function parseProxy(text: string): string | Wrong {
 }
 
 function parseDatabase(text: string): Secret | Wrong {
-  if (/^sqlite:./.test(text)) return new Secret(text, 'database')
+  if (/^sqlite:(\/\/)?\s*$/.test(text)) return new Wrong('the file is missing')
+  if (text.startsWith('sqlite:')) return new Secret(text, 'database')
   if (!/^postgres(?:ql)?:\/\//.test(text)) return new Wrong('the engine is not known')
   return URL.canParse(text) ? new Secret(text, 'database') : new Wrong('this is no URL')
 }
@@ -165,24 +169,28 @@ export const OPTIONS = {
     arg: 'ADDRESS',
     help: 'where clients reach the control server (several: separated by commas)',
     want: 'HOST:PORT or :PORT for all interfaces, such as 0.0.0.0:8080 or [::1]:8080',
+    fallback: ':8080',
     parse: list(parseListen, 16),
   },
   url: {
     arg: 'URL',
     help: 'the address that clients use, if it is another one (behind a proxy, for instance)',
     want: 'http://HOST[:PORT] or https://HOST[:PORT]',
+    absent: "from --listen and this machine's first address",
     parse: parseUrl,
   },
   data: {
     arg: 'FOLDER',
     help: 'keys, database and admin socket',
     want: 'a folder; it is created if there is none',
+    absent: '/var/lib/sett for root, else sett in $XDG_DATA_HOME or ~/.local/share',
     parse: parsePath,
   },
   database: {
     arg: 'URL',
     help: 'where to keep everything else',
     want: 'sqlite:FILE or postgres://USER:PASSWORD@HOST/NAME',
+    absent: 'sqlite: and sett.db in the data folder',
     secret: true,
     parse: parseDatabase,
   },
@@ -190,42 +198,49 @@ export const OPTIONS = {
     arg: 'CERT,KEY',
     help: 'serve TLS with this certificate that clients trust, or "off"',
     want: '"off", or two PEM files: the certificate with its chain and the private key, separated by a comma',
+    fallback: 'off',
     parse: parseTls,
   },
   'trusted-proxy': {
     arg: 'CIDR',
     help: 'proxies whose forwarded addresses are believed (several: separated by commas)',
     want: 'addresses or prefixes such as 127.0.0.1 or 10.0.0.0/8, or "loopback"',
+    absent: 'none',
     parse: list(parseProxy, 64),
   },
   'relay-listen': {
     arg: 'ADDRESS',
     help: 'where clients reach the relay, always over TLS',
     want: 'HOST:PORT or :PORT for all interfaces, such as :8443',
+    fallback: ':8443',
     parse: parseListen,
   },
   'stun-listen': {
     arg: 'ADDRESSES',
     help: 'two UDP addresses for STUN, so that clients can tell what their NAT does; "off" for none',
     want: 'one or two of HOST:PORT, separated by a comma, such as :3478,:3479, or "off"',
+    fallback: ':3478,:3479',
     parse: (text: string) => (text.toLowerCase() === 'off' ? [] : list(parseListen, 2)(text)),
   },
   'tailnet-domain': {
     arg: 'DOMAIN',
     help: 'the DNS domain under which tailnets get theirs',
     want: 'a DNS name such as sett.internal',
+    fallback: 'sett.internal',
     parse: parseDomain,
   },
   'log-level': {
     arg: 'LEVEL',
     help: `how much to log: ${LOG_LEVELS.join(', ')}`,
     want: `one of ${LOG_LEVELS.join(', ')}`,
+    fallback: 'info',
     parse: oneOf(LOG_LEVELS),
   },
   'log-format': {
     arg: 'FORMAT',
     help: 'how to log: text for people, json for programs',
     want: `one of ${LOG_FORMATS.join(', ')}`,
+    fallback: 'text',
     parse: oneOf(LOG_FORMATS),
   },
 } as const satisfies { readonly [name in OptionName]: Option<unknown> }
@@ -235,4 +250,10 @@ export const OPTION_NAMES = Object.keys(OPTIONS) as readonly OptionName[]
 /** `listen` is `SETT_LISTEN` in the environment. */
 export function variableOf(name: OptionName | 'config'): string {
   return `SETT_${name.toUpperCase().replaceAll('-', '_')}`
+}
+
+/** What the help says of an option: its default as well. */
+export function helpOf(name: OptionName): string {
+  const { help, fallback, absent }: Option<unknown> = OPTIONS[name]
+  return `${help} (default: ${fallback ?? absent})`
 }

@@ -39,7 +39,7 @@ export function planRestore(before: Before, { file, force }: Load): Target {
   if (!before.empty && !force)
     throw new MeshError(
       'config/invalid',
-      `Cannot restore ${file}: the database holds data; restore into an empty one, or force it to replace everything`,
+      `Cannot restore ${file}: the database holds data; restore into an empty one, or replace all of it with --force`,
     )
   const left = new Map(before.counters)
   return {
