@@ -203,6 +203,22 @@ test('a client answers the server, and echoes what it is sent', { skip }, async 
   }
 })
 
+test('the name of a user whose first device joins', { skip }, async (t) => {
+  await world.server.admin('users', 'create', 'ben@example.com')
+  const shown = async (name: string): Promise<string | undefined> => {
+    const { Peer, User } = await watcher.status()
+    const peer = Object.values(Peer ?? {}).find((each) => each.DNSName.split('.')[0] === name)
+    return peer && User?.[peer.UserID]?.LoginName
+  }
+  const node = await clients.start('of-ben', { control: world.control })
+  await approve(node, 0, 'ben@example.com')
+  await watcher.sees('of-ben', 'of-ben', (peer) => peer !== undefined)
+  const began = performance.now()
+  await until('the watcher knows whose of-ben is', async () => (await shown('of-ben')) === 'ben@example.com', SEEN_MS)
+  t.diagnostic(`named ${Math.round(performance.now() - began)} ms after the device was seen`)
+  await node.running()
+})
+
 test('going away without a word', { skip }, async (t) => {
   const other = await world.clients('other')
   await other.join('vanish', { control: world.control, authKey: reusable })
