@@ -7,11 +7,11 @@ import type { Secret } from '../base/secret.ts'
 import { mintKey, randomStableId } from './model/credentials.ts'
 import type { Sha256 } from './model/credentials.ts'
 import type { Ledger } from './model/ledger.ts'
+import { ownerIn } from './model/owner.ts'
 import { SERVER } from './model/records.ts'
 import type { Key, Tailnet } from './model/records.ts'
 import { newTailnet, tailnetWrites } from './rest/changes/tailnets.ts'
 import { newUser, userWrites } from './rest/changes/users.ts'
-import { ownerIn } from './rest/find.ts'
 
 /** The first tailnet, until somebody names their own. */
 const FIRST_TAILNET = 'home'

@@ -18,6 +18,7 @@ import { isExpired } from '../model/model.ts'
 import type { Located, Model, TailnetState } from '../model/model.ts'
 import { freeName, labelFor } from '../model/naming.ts'
 import { createNode, deleteNode, updateNode } from '../model/node-changes.ts'
+import { ownerIn } from '../model/owner.ts'
 import { SERVER } from '../model/records.ts'
 import type { Batch, Check, Key, Node, PendingLogin, Tailnet, User, Write } from '../model/records.ts'
 import { findKey, whyUnusable } from './auth-key.ts'
@@ -138,7 +139,7 @@ export class Enroll {
       const tailnet = model.tailnet(state.num)
       const key = state.key(keyId)
       if (tailnet === undefined || key === undefined) return 'invalid key: there is no such auth key'
-      const user = state.usersById.get(key.user) ?? owner(state)
+      const user = state.usersById.get(key.user) ?? ownerIn(state)
       if (user === undefined) return `invalid key: the tailnet of auth key ${keyId} has no user to own the node`
       const terms: Terms = {
         state,
@@ -268,15 +269,6 @@ const CODE_ALPHABET = 'abcdefghjkmnpqrstuvwxyz123456789'
 /** 16 characters of 5 bits: 80 bits that nobody guesses in 15 minutes. */
 function newCode(dice: Dice): string {
   return [...dice(16)].map((byte) => CODE_ALPHABET[byte & 31]).join('')
-}
-
-function owner(state: TailnetState): User | undefined {
-  let first: User | undefined
-  for (const user of state.usersById.values()) {
-    if (user.role === 'owner') return user
-    if (first === undefined || user.id < first.id) first = user
-  }
-  return first
 }
 
 function notPermitted(tags: readonly string[]): string {

@@ -10,12 +10,6 @@ export function findUser(tailnet: TailnetState, text: string): User | undefined 
   return tailnet.usersByLogin.get(text) ?? (/^[1-9]\d*$/.test(text) ? tailnet.usersById.get(Number(text)) : undefined)
 }
 
-/** The one owner of a tailnet; `undefined` while it has no users. */
-export function ownerIn(tailnet: TailnetState): User | undefined {
-  for (const user of tailnet.usersById.values()) if (user.role === 'owner') return user
-  return undefined
-}
-
 /** Under which id the holder of a login name is kept. */
 export function loginHolder(loginName: string): string {
   return `login-name/${loginName.toLowerCase()}`

@@ -6,12 +6,12 @@ import { ipv6For, isAssignable, isFree } from '../../model/addressing.ts'
 import type { Plan } from '../../model/ledger.ts'
 import { freeName, labelFor, nameFault } from '../../model/naming.ts'
 import { deleteNode, updateNode } from '../../model/node-changes.ts'
+import { ownerIn } from '../../model/owner.ts'
 import type { Node } from '../../model/records.ts'
 import { commit, DONE, refuse, settle } from '../answer.ts'
 import type { Answer } from '../answer.ts'
 import { userIdOf } from '../caller.ts'
 import type { At } from '../call.ts'
-import { ownerIn } from '../find.ts'
 import { permittedTags } from './tags.ts'
 
 type Change = Plan<Answer<undefined>>
