@@ -3,6 +3,7 @@
  *
  *   request --> machine --> enroll | maps --> ledger --> store
  *   store --feed--> model --> netmap --effects--> streams --messages--> clients
+ *                         \-> journal
  *
  * It owns no socket, file or timer: the shell calls `handle` and `tick`, and is asked to call `tick` by `wake`.
  */
@@ -18,6 +19,8 @@ import type { ControlHandler } from './control.ts'
 import { Enroll } from './enroll/enroll.ts'
 import { firstTailnet, welcomeKey } from './first-start.ts'
 import { Housekeeping } from './housekeeping.ts'
+import { Journal } from './journal.ts'
+import type { Say } from './journal.ts'
 import { StoreLedger } from './ledger.ts'
 import { Machine } from './machine.ts'
 import { Maps } from './maps.ts'
@@ -50,6 +53,8 @@ export interface CoordOptions {
   readonly admissionChanged: () => void
   /** Something failed that nobody was waiting for. */
   readonly failed: (what: string, error: unknown) => void
+  /** Told what happens to machines, people and keys; absent: nobody keeps a log of it. */
+  readonly say?: Say
 }
 
 export class Coord {
@@ -63,10 +68,12 @@ export class Coord {
   readonly #machine: Machine
   readonly #housekeeping: Housekeeping
   readonly #store: StoreLedger
+  readonly #journal: Journal
 
-  private constructor(options: CoordOptions, ledger: StoreLedger, maps: Maps, pings: Pings) {
+  private constructor(options: CoordOptions, ledger: StoreLedger, maps: Maps, pings: Pings, journal: Journal) {
     this.#options = options
     this.#store = ledger
+    this.#journal = journal
     this.ledger = ledger
     this.maps = maps
     this.pings = pings
@@ -87,13 +94,18 @@ export class Coord {
 
   /** Reads everything the store holds, and is ready to serve. */
   static async open(options: CoordOptions): Promise<Coord> {
-    const { store, clocks, dice, wake } = options
+    const { store, clocks, dice, wake, say = () => undefined } = options
     let follow = (_changes: readonly Changed[]): void => undefined
     const ledger = new StoreLedger(store, clocks, (changes) => follow(changes))
     await ledger.open((error) => options.failed('following the store', error))
-    const maps = new Maps({ ...options, model: ledger.model, reach: everybody, keysExpired: options.admissionChanged })
+    const journal = new Journal(ledger.model, say, clocks.wall())
+    const keysExpired = (): void => {
+      options.admissionChanged()
+      journal.keysExpired(clocks.wall())
+    }
+    const maps = new Maps({ ...options, model: ledger.model, reach: everybody, keysExpired })
     const pings = new Pings({ dice, wake, mono: () => clocks.mono(), push: (t, n, fields) => maps.push(t, n, fields) })
-    const coord = new Coord(options, ledger, maps, pings)
+    const coord = new Coord(options, ledger, maps, pings, journal)
     follow = (changes) => coord.#changed(changes)
     maps.expectBack(clocks.mono())
     return coord
@@ -133,6 +145,7 @@ export class Coord {
     this.#machine.expire(this.ledger.now())
     this.pings.tick(now)
     this.maps.tick(now)
+    this.#journal.tick(this.ledger.now())
     this.#housekeeping.tick(now).catch((error: unknown) => this.#options.failed('housekeeping', error))
   }
 
@@ -153,6 +166,7 @@ export class Coord {
   }
 
   #changed(changes: readonly Changed[]): void {
+    this.#journal.changed(changes, this.ledger.now())
     this.maps.changed(changes)
     for (const change of changes) {
       if (change.kind === 'login' && change.after?.outcome !== undefined) this.#machine.decided(change.id)

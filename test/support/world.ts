@@ -12,6 +12,7 @@ import { discoKeyOf, lockKeyOf, machineKeyOf, nodeKeyOf } from '../../src/base/k
 import type { DiscoKey, LockKey, MachineKey, NodeKey } from '../../src/base/keys.ts'
 import { Coord } from '../../src/coord/coord.ts'
 import type { ControlReply } from '../../src/coord/control.ts'
+import type { Say } from '../../src/coord/journal.ts'
 import { firstTailnet } from '../../src/coord/first-start.ts'
 import { mintKey } from '../../src/coord/model/credentials.ts'
 import { updateNode } from '../../src/coord/model/node-changes.ts'
@@ -175,6 +176,7 @@ export interface WorldOptions {
   readonly ephemeralMs?: number
   /** Name of this server in presence records. */
   readonly server?: string
+  readonly say?: Say
 }
 
 export class World implements Clocks {
@@ -214,6 +216,7 @@ export class World implements Clocks {
       wake: () => (this.#woken = true),
       admissionChanged: () => undefined,
       failed: (what, error) => this.failures.push(what, error),
+      ...(this.#options.say === undefined ? {} : { say: this.#options.say }),
     })
     this.tailnet = await firstTailnet(this.coord.ledger, dice, 'sett.internal')
   }

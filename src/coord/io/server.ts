@@ -204,6 +204,7 @@ async function assemble(
     wake: ticker.wake,
     admissionChanged: () => relay.refreshAdmission(),
     failed: (what, err) => log.error('failed', { what, err }),
+    say: (event, fields) => log.info(event, fields),
   })
   exposeCore(metrics, coord)
   const restOptions: RestOptions = {
