@@ -17,6 +17,8 @@ export type Effect =
   /** Whom a node may see must be asked anew. */
   | { readonly kind: 'view'; readonly node: number }
   | { readonly kind: 'profile'; readonly user: number }
+  /** No node of this profile is left: clients forget it sooner or later, and must be told when one comes again. */
+  | { readonly kind: 'forgotten'; readonly profile: number }
   /** Something that is in everybody's map changed. */
   | { readonly kind: 'tailnet' }
 

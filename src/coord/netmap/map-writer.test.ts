@@ -9,6 +9,7 @@ import { TailnetState } from '../model/model.ts'
 import { DEFAULT_SETTINGS } from '../model/records.ts'
 import type { Node, Tailnet } from '../model/records.ts'
 import { MapWriter } from './map-writer.ts'
+import { profileOf } from './node-json.ts'
 import { everybody } from './reach.ts'
 import type { Reach } from './reach.ts'
 import { ENDPOINTS, FULL, TailnetMap } from './tailnet-map.ts'
@@ -147,6 +148,22 @@ test('a user who is new to a client comes with what makes it build its map anew,
     (writer.delta(map, 1, { ...renamed, tailnet: true }, one, NOW, round) as Uint8Array).subarray(4),
   ).toString()
   assert.equal(text.split('"Domain"').length, 2, 'once is enough')
+})
+
+test('a node that becomes somebody else’s is told whose', () => {
+  const map = mapOf(2)
+  const writer = new MapWriter({ derpMap: { Regions: {} }, reach: everybody, compress })
+  const seen = told()
+  writer.first(map, 1, seen, NOW)
+  const after = nodeOf(1, { tags: ['tag:ci'] })
+  map.apply({ tailnet: 1, kind: 'node', id: '1', before: nodeOf(1), after }, NOW, [])
+  const profiles = () =>
+    parse(writer.delta(map, 1, pendingOf([], { self: true }), seen, NOW, new Map()) as Uint8Array)['UserProfiles']
+  assert.deepEqual(
+    profiles()?.map(({ ID }) => ID),
+    [profileOf(after)],
+  )
+  assert.equal(profiles(), undefined, 'once')
 })
 
 test('who may not see a peer is not told of it, and is told that it is gone when that changes', () => {

@@ -119,14 +119,14 @@ export class MapWriter {
     }
     const profiles = new Set<number>()
     for (const user of pending.profiles) if (told.profiles.has(user)) profiles.add(user)
-    for (const { node } of changed)
+    const withSelf = pending.self || pending.tailnet
+    for (const { node } of withSelf ? [...changed, viewer] : changed)
       if (!told.profiles.has(profileOf(node))) {
         profiles.add(profileOf(node))
         told.profiles.add(profileOf(node))
       }
     const own: string[] = []
-    if (pending.self || pending.tailnet)
-      own.push(`"Node":${selfJson(map.tailnet, viewer, map.state.usersById.get(viewer.node.user))}`)
+    if (withSelf) own.push(`"Node":${selfJson(map.tailnet, viewer, map.state.usersById.get(viewer.node.user))}`)
     if (pending.tailnet) own.push(`"DNSConfig":${this.#dns(map)}`, domainJson(map))
     if (pending.view || pending.self) own.push(`"PacketFilters":${this.#filters(viewer)}`)
     const shared = own.length === 0

@@ -163,3 +163,23 @@ test('a change of a router has its routes asked for once, and a standby takes ov
   assert.equal(asked, 1)
   assert.deepEqual(routes(), ['0.0.0.0/0', '0.0.0.0/0,10.0.0.0/8'])
 })
+
+test('a profile is forgotten with its last node, by whatever way that goes', () => {
+  const of = (id: number, user: number, tags: readonly string[] = []): Node => ({ ...nodeOf(id), user, tags })
+  const [one, two, other] = [of(1, 7), of(2, 7), of(3, 8)]
+  const map = mapAfter([
+    [1, one],
+    [2, two],
+    [3, other],
+  ])
+  const forgotten = (before: Node, after: Node | undefined): number[] => {
+    const effects: Effect[] = []
+    map.apply({ tailnet: 1, kind: 'node', id: String(before.id), before, after }, NOW, effects)
+    return effects.flatMap((effect) => (effect.kind === 'forgotten' ? [effect.profile] : []))
+  }
+  assert.deepEqual(forgotten(one, undefined), [])
+  assert.deepEqual(forgotten(two, { ...two, name: 'renamed' }), [])
+  assert.deepEqual(forgotten({ ...two, name: 'renamed' }, undefined), [7])
+  assert.deepEqual(forgotten(other, of(3, 9)), [8])
+  assert.deepEqual(forgotten(of(3, 9), of(3, 9, ['tag:ci'])), [9])
+})

@@ -11,7 +11,7 @@ import type { Effect } from '../model/following.ts'
 import { isExpired } from '../model/model.ts'
 import type { Changed, TailnetState } from '../model/model.ts'
 import type { Node, Presence, Tailnet } from '../model/records.ts'
-import { isOnline, peerJson, sameShownHostinfo } from './node-json.ts'
+import { isOnline, peerJson, profileOf, sameShownHostinfo } from './node-json.ts'
 import type { Shown } from './node-json.ts'
 import { Pages } from './pages.ts'
 import { enabledRoutes, isExitRoute, Primaries } from './routes.ts'
@@ -57,6 +57,8 @@ export class TailnetMap {
   readonly entries = new Map<number, Entry>()
   readonly pages: Pages<Entry>
   readonly #primaries = new Primaries()
+  /** Nodes of each profile. */
+  readonly #nodesOf = new Map<number, number>()
   readonly #free: number[] = []
   #slots = 0
   /** Keys run out at these times. */
@@ -143,8 +145,21 @@ export class TailnetMap {
     const entry = new Entry(node, this.#free.pop() ?? this.#slots++)
     this.entries.set(node.id, entry)
     this.pages.insert(entry)
+    this.#countUp(node)
     this.#watchExpiry(node)
     return entry
+  }
+
+  #countUp(node: Node): void {
+    const profile = profileOf(node)
+    this.#nodesOf.set(profile, (this.#nodesOf.get(profile) ?? 0) + 1)
+  }
+
+  #countDown(node: Node, effects: Effect[]): void {
+    const profile = profileOf(node)
+    const left = (this.#nodesOf.get(profile) ?? 0) - 1
+    if (left > 0) this.#nodesOf.set(profile, left)
+    else if (this.#nodesOf.delete(profile)) effects.push({ kind: 'forgotten', profile })
   }
 
   #watchExpiry(node: Node): void {
@@ -175,6 +190,7 @@ export class TailnetMap {
       this.pages.remove(entry)
       this.#free.push(entry.slot)
       effects.push({ kind: 'gone', node: entry.id, slot: entry.slot, was: entry.node })
+      this.#countDown(entry.node, effects)
       return
     }
     const entry = this.entries.get(after.id)
@@ -185,6 +201,8 @@ export class TailnetMap {
     }
     const old = entry.node
     entry.node = after
+    this.#countUp(after)
+    this.#countDown(old, effects)
     // A patch cannot take "expired" back.
     const turned = isExpired(old, now) !== isExpired(after, now)
     const mask = turned ? FULL : differences(old, after)

@@ -118,3 +118,16 @@ test('under steady change a stream is told every 200 ms, and those that began at
   }
   assert.ok(rounds <= 20, `${rounds} rounds of sending in one second`)
 })
+
+test('a profile that nobody shows any more counts as never told, and that is no news by itself', () => {
+  const streams = new Streams(writer, dice)
+  const pipe = new Pipe()
+  const { stream } = streams.open(1, 1, pipe, 1000 as Mono)
+  streams.flush(1000 as Mono)
+  stream.told.profiles.add(7).add(8)
+  const sent = pipe.sizes.length
+  streams.note(1, [{ kind: 'forgotten', profile: 7 }])
+  streams.flush(5000 as Mono)
+  assert.deepEqual([...stream.told.profiles], [8])
+  assert.equal(pipe.sizes.length, sent)
+})

@@ -303,6 +303,9 @@ function noted(stream: MapStream, effect: Exclude<Effect, { kind: 'self' } | { k
       if (!told.profiles.has(effect.user)) return false
       pending.profiles.add(effect.user)
       return true
+    case 'forgotten':
+      told.profiles.delete(effect.profile)
+      return false
     default:
       pending.tailnet = true
       return true
