@@ -46,7 +46,12 @@ function checkUrl(text: string): string {
   if (url === undefined || !/^https?:$/.test(url.protocol))
     throw new MeshError('config/invalid', `--url: want something like https://sett.example.com`)
   if (url.protocol === 'http:' && !/^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname))
-    throw new MeshError('config/invalid', '--url: a token is sent only over https, or to this machine itself')
+    throw new MeshError(
+      'config/invalid',
+      `--url ${url.origin}: over plain HTTP the server answers its API on loopback only, and a token is sent nowhere else. ` +
+        `On the machine of the server, leave --url away (that uses its socket) or say http://127.0.0.1:${url.port || 80}; ` +
+        'from elsewhere, use https://, which takes a certificate (--tls) or a trusted proxy in front of the server',
+    )
   return text
 }
 

@@ -3,7 +3,7 @@
 import { Refused } from '../../sdk/client.ts'
 import type { Client } from '../../sdk/client.ts'
 import type { Device, User } from '../../wire/api/objects.ts'
-import { plain, printJson } from './print.ts'
+import { isNever, plain, printJson } from './print.ts'
 import type { Output } from './print.ts'
 
 export interface Context {
@@ -12,15 +12,27 @@ export interface Context {
   readonly tailnet: string
   readonly json: boolean
   readonly out: Output
+  /** For notes beside what a script reads from `out`. */
+  readonly err: Output
 }
 
 /** Makes the context once the command line is read. */
 export type Begin = () => Context
 
 /** Prints the API's value for programs, or lets `people` print it. */
-export function show<T>({ json, out }: Context, value: T, people: (value: T) => void): void {
+export async function show<T>(
+  { json, out }: Context,
+  value: T,
+  people: (value: T) => void | Promise<void>,
+): Promise<void> {
   if (json) printJson(out, value)
-  else people(value)
+  else await people(value)
+}
+
+/** Tells which times of the API are past, by the clock of the server that judges them. */
+export async function pastOnServer({ client }: Context): Promise<(time: string) => boolean> {
+  const { now } = await client.getStatus()
+  return (time) => !isNever(time) && Date.parse(time) <= Date.parse(now)
 }
 
 /** Says on one line what was done; programs get the object as it now is, or an empty one. */

@@ -1,89 +1,28 @@
 /** `sett admin` from end to end: command lines against the REST API behind a real Unix socket. */
 
 import assert from 'node:assert/strict'
-import { createServer } from 'node:http'
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
-import { RestWorld, SERVER_IDENTITY } from '../../../test/support/rest-world.ts'
-import type { Identity } from '../../coord/rest/rest.ts'
-import { runAdmin } from './main.ts'
-
-interface Ran {
-  readonly code: number
-  readonly out: string
-  readonly err: string
-}
-
-async function run(args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
-  let [out, err] = ['', '']
-  const code = await runAdmin(args, {
-    out: { write: (text) => void (out += text) },
-    err: { write: (text) => void (err += text) },
-    env,
-  })
-  return { code, out, err }
-}
+import { AdminWorld, run } from '../../../test/support/admin-world.ts'
+import type { RestWorld } from '../../../test/support/rest-world.ts'
 
 suite('sett admin', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'sett-admin-'))
-  const socket = join(dir, 'admin.sock')
-  const servers: Server[] = []
+  let at: AdminWorld
+  let [dir, socket, url] = ['', '', '']
   let world: RestWorld
-  let url = ''
-
-  async function serve(identity: Identity | undefined, at: string | number): Promise<Server> {
-    const server = createServer((req, res) => void carry(req, res, identity))
-    servers.push(server)
-    if (typeof at === 'string') server.listen(at)
-    else server.listen(at, '127.0.0.1')
-    await once(server, 'listening')
-    return server
-  }
-
-  async function carry(req: IncomingMessage, res: ServerResponse, identity: Identity | undefined): Promise<void> {
-    const parts: Buffer[] = []
-    for await (const part of req) parts.push(part as Buffer)
-    const { method = 'GET', headers } = req
-    const request = new Request(`http://sett${req.url}`, {
-      method,
-      headers: headers as Record<string, string>,
-      ...(method === 'GET' ? {} : { body: Buffer.concat(parts) }),
-    })
-    const response = await world.rest.fetch(request, identity)
-    res.writeHead(response.status, Object.fromEntries(response.headers))
-    res.end(await response.text())
-  }
-
   before(async () => {
-    world = await RestWorld.make()
-    await serve(SERVER_IDENTITY, socket)
-    url = `http://127.0.0.1:${((await serve(undefined, 0)).address() as AddressInfo).port}`
+    at = await AdminWorld.make()
+    ;({ dir, socket, url, world } = at)
   })
-  after(() => {
-    for (const server of servers) {
-      server.closeAllConnections()
-      server.close()
-    }
-    rmSync(dir, { recursive: true })
-  })
-
-  /** Runs a command over the socket and wants it to be done. */
-  async function admin(...args: string[]): Promise<string> {
-    const { code, out, err } = await run(['--socket', socket, ...args])
-    assert.deepEqual([code, err], [0, ''], args.join(' '))
-    return out
-  }
-  const adminJson = async (...args: string[]) => JSON.parse(await admin(...args, '--json'))
+  after(() => at.close())
+  const admin = (...args: string[]) => at.admin(...args)
+  const adminJson = (...args: string[]) => at.adminJson(...args)
 
   test('a key is printed alone on its line, or whole as JSON', async () => {
     assert.match(await admin('keys', 'create'), /^tskey-auth-k\w+CNTRL-\w+\n$/)
     const flags = ['--reusable', '--ephemeral', '--preauthorized', '--tags', 'tag:a,tag:b', '--expiry', '1h']
-    const key = await adminJson('keys', 'create', ...flags, '--description', 'for tests', '--user', 'member')
+    const key = await adminJson('keys', 'create', ...flags, '--description', 'for tests')
     assert.match(key.key, /^tskey-auth-/)
     assert.deepEqual(key.capabilities.devices.create, {
       reusable: true,
@@ -91,7 +30,7 @@ suite('sett admin', () => {
       preauthorized: true,
       tags: ['tag:a', 'tag:b'],
     })
-    assert.deepEqual([key.expirySeconds, key.description, key.creator], [3600, 'for tests', 'member'])
+    assert.deepEqual([key.expirySeconds, key.description, key.creator], [3600, 'for tests', ''])
   })
 
   test('keys are listed with their state, and revoked', async () => {
@@ -234,16 +173,100 @@ suite('sett admin', () => {
     assert.doesNotMatch(out, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/)
   })
 
+  test('a setting of the wrong kind is 2, with its name, the value and what is accepted', async () => {
+    const before = await adminJson('tailnets', 'settings')
+    const rows = [
+      { change: 'devicesApprovalOn=yes', says: 'Cannot set devicesApprovalOn to "yes": want true or false' },
+      { change: 'httpsEnabled=', says: 'Cannot set httpsEnabled to "": want true or false' },
+      ...['seven', '0', '181', '7.5', '', 'true'].map((text) => ({
+        change: `devicesKeyDurationDays=${text}`,
+        says: `Cannot set devicesKeyDurationDays to "${text}": want a whole number from 1 to 180`,
+      })),
+      {
+        change: 'usersRoleAllowedToJoinExternalTailnets=owner',
+        says: 'Cannot set usersRoleAllowedToJoinExternalTailnets to "owner": want none, admin or member',
+      },
+      {
+        change: `aclsExternalLink=${'x'.repeat(2049)}`,
+        says: `Cannot set aclsExternalLink to "${'x'.repeat(2049)}": want one line of text, at most 2048 characters`,
+      },
+    ]
+    for (const { change, says } of rows)
+      assert.deepEqual(
+        await at.ran('tailnets', 'settings', 'usersApprovalOn=true', change),
+        { code: 2, out: '', err: `sett admin: ${says}\n` },
+        change,
+      )
+    assert.deepEqual(await adminJson('tailnets', 'settings'), before, 'nothing of it was done')
+    const { code, err } = await at.ran('tailnets', 'settings', 'nosuch=1')
+    assert.deepEqual([code, /"nosuch=1": want NAME=VALUE, with a name among .*devicesApprovalOn/.test(err)], [2, true])
+  })
+
+  test('every setting takes what it is shown with, a text of digits as well', async () => {
+    const shown = await adminJson('tailnets', 'settings')
+    const same = Object.entries(shown).map(([name, value]) => `${name}=${String(value)}`)
+    assert.deepEqual(await adminJson('tailnets', 'settings', ...same), shown)
+    for (const aclsExternalLink of ['123', 'true', ''])
+      assert.equal(
+        (await adminJson('tailnets', 'settings', `aclsExternalLink=${aclsExternalLink}`)).aclsExternalLink,
+        aclsExternalLink,
+      )
+  })
+
+  test('a key for a user and tags says on standard error whose the devices will be', async () => {
+    const flags = ['keys', 'create', '--user', 'member', '--tags', 'tag:x,tag:y']
+    const { code, out, err } = await at.ran(...flags)
+    assert.equal(code, 0)
+    assert.match(out, /^tskey-auth-k\w+CNTRL-\w+\n$/)
+    assert.equal(err, 'Note: devices that join by this key belong to their tags (tag:x, tag:y), not to member.\n')
+    const json = await at.ran(...flags, '--json')
+    assert.equal(JSON.parse(json.out).creator, 'member')
+    assert.equal(json.err, err)
+  })
+
+  test('a list of routes with nothing in it is refused, with what is approved now', async () => {
+    const { laptop } = world.alpha
+    await admin('nodes', 'routes', laptop.stableId, '--approve', '192.0.2.0/24')
+    const before = (await adminJson('nodes', 'routes', laptop.stableId)).enabledRoutes
+    for (const [flag, hint] of [
+      ['--approve', /\. Want routes such as \S+; --remove \S*192\.0\.2\.0\/24 takes all away\n$/],
+      ['--remove', /\. Want routes such as 192\.168\.1\.0\/24\n$/],
+    ] as const) {
+      const { code, out, err } = await at.ran('nodes', 'routes', laptop.stableId, flag, '')
+      assert.deepEqual([code, out], [2, ''])
+      assert.ok(err.startsWith(`sett admin: ${flag} names no route, so nothing was changed; of laptop.alpha`), err)
+      assert.match(err, /approved are .*192\.0\.2\.0\/24/)
+      assert.match(err, hint)
+    }
+    assert.deepEqual((await adminJson('nodes', 'routes', laptop.stableId)).enabledRoutes, before)
+    const none = await at.ran('nodes', 'routes', (await adminJson('nodes', 'show', 'evil')).nodeId, '--approve', ' , ')
+    assert.match(none.err, /none is approved\. Want routes such as 192\.168\.1\.0\/24\n$/)
+  })
+
   test('a command line that is wrong is 2, with what is wanted', async () => {
     const rows = [
       { args: ['keys', 'create', '--expiry', '1y'], says: /30m, 12h or 90d/ },
+      {
+        args: ['keys', 'create', '--expiry', '91d'],
+        says: /--expiry <TIME>' argument '91d' is invalid\. Want at most 90d/,
+      },
+      { args: ['keys', 'create', '--expiry', '90d1s'], says: /Want at most 90d/ },
+      { args: ['tokens', 'create', '--expiry', '13w'], says: /'13w' is invalid\. Want at most 90d/ },
+      { args: ['keys', 'create', '--tags', 'web,tag:db'], says: /Every tag begins with "tag:"; want tag:web,tag:db/ },
+      { args: ['keys', 'create', '--tags', 'tag:1'], says: /"tag:1" is no tag: want "tag:", a letter/ },
+      { args: ['keys', 'create', '--tags', ''], says: /Want tags such as tag:a,tag:b\./ },
+      { args: ['nodes', 'tag', 'laptop', 'web'], says: /'web' is invalid for argument 'TAGS'\. .*want tag:web/ },
+      { args: ['nodes', 'tag', 'laptop', ''], says: /tag:a,tag:b, or none/ },
       { args: ['keys', 'create', '--nosuch'], says: /--nosuch/ },
       { args: ['users', 'role', 'member', 'king'], says: /king/ },
       { args: ['login', 'approve', 'AAAA1111'], says: /--user/ },
       { args: ['nodes', 'rename', 'laptop'], says: /NAME/ },
       { args: ['nodes', 'dance'], says: /dance/ },
       { args: ['--url', url, 'status'], says: /SETT_TOKEN/ },
-      { args: ['--url', 'http://192.0.2.1', '--token', 't', 'status'], says: /https/ },
+      {
+        args: ['--url', 'http://192.0.2.1:8080', '--token', 't', 'status'],
+        says: /--url http:\/\/192\.0\.2\.1:8080: .*on loopback only.*socket.*http:\/\/127\.0\.0\.1:8080;.*--tls.*trusted proxy/,
+      },
       { args: ['--url', 'nowhere', '--token', 't', 'status'], says: /https:\/\/sett\.example\.com/ },
       { args: ['--url', url, '--token', 'file:/nonexistent/token', 'status'], says: /nonexistent/ },
       { args: ['--socket', socket, '--url', url, 'status'], says: /not both/ },

@@ -45,7 +45,7 @@ export async function main(args: readonly string[], at: Surroundings = here()): 
 
   const begin: Begin = () => {
     const { tailnet, json, ...where } = admin.opts<Globals>()
-    return { client: connect(where, at.env), tailnet, json: json === true, out: at.out }
+    return { client: connect(where, at.env), tailnet, json: json === true, out: at.out, err: at.err }
   }
   addNodes(admin, begin)
   addUsers(admin, begin)

@@ -60,10 +60,15 @@ export function printLines(out: Output, lines: readonly (readonly [name: string,
   for (const [name, value] of lines) if (value !== '') out.write(`${`${name}:`.padEnd(width)} ${plain(value)}\n`)
 }
 
-/** A time of the API to the minute, in UTC; year 1 is how it says "never". */
+/** Year 1 is how the API says that a time never comes. */
+export function isNever(text: string): boolean {
+  return text.startsWith('0001-')
+}
+
+/** A time of the API to the minute, in UTC. */
 export function showTime(text: string | undefined): string {
   if (text === undefined || text === '') return ''
-  return text.startsWith('0001-') ? 'never' : `${text.slice(0, 10)} ${text.slice(11, 16)}`
+  return isNever(text) ? 'never' : `${text.slice(0, 10)} ${text.slice(11, 16)}`
 }
 
 export function yesNo(value: boolean): string {

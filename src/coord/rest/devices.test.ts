@@ -156,10 +156,20 @@ inWorld('tags that are none, or that the caller may not use, are refused in the 
     { by: tokens.owner, tags: ['tag:ok', 'nope', 'tag:1'], want: '[nope tag:1]' },
     { by: tokens.owner, tags: ['tag:', 'tag:a b'], want: '[tag: tag:a b]' },
     { by: tokens['it-admin'], tags: ['tag:a', 'tag:b'], want: '[tag:a tag:b]' },
+    { by: tokens['it-admin'], tags: ['web'], want: '[web]' },
+    {
+      by: tokens.owner,
+      tags: ['web', 'tag:ok', 'db'],
+      want: '[web db]',
+      hint: ': every tag begins with "tag:"; want tag:web tag:db',
+    },
   ]
-  for (const { by, tags, want } of rows) {
+  for (const { by, tags, want, hint = '' } of rows) {
     const told = await world.ask('POST', `${laptop()}/tags`, { token: by, body: { tags } })
-    assert.deepEqual([told.status, told.body.message], [400, `requested tags ${want} are invalid or not permitted`])
+    assert.deepEqual(
+      [told.status, told.body.message],
+      [400, `requested tags ${want} are invalid or not permitted${hint}`],
+    )
   }
   assert.ok(!('tags' in (await world.get(laptop()))))
 })

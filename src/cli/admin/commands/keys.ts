@@ -2,10 +2,10 @@
 
 import type { Command } from 'commander'
 import type { Key } from '../../../wire/api/objects.ts'
-import { confirm, show } from '../context.ts'
+import { confirm, pastOnServer, show } from '../context.ts'
 import type { Begin, Context } from '../context.ts'
-import { printTable, showTime } from '../print.ts'
-import { parseDuration, parseList } from '../words.ts'
+import { plain, printTable, showTime } from '../print.ts'
+import { parseLifetime, parseList, parseTags } from '../words.ts'
 
 interface KeyOptions {
   readonly reusable?: true
@@ -32,9 +32,9 @@ export function addKeys(admin: Command, begin: Begin): void {
     .option('--reusable', 'more than one device may join by it')
     .option('--ephemeral', 'its devices are deleted soon after they go offline')
     .option('--preauthorized', 'its devices need no approval')
-    .option('--tags <TAGS>', 'its devices get these tags: tag:a,tag:b', parseList)
-    .option('--expiry <TIME>', 'how long it is good for, such as 1h or 30d; 90d if not given', parseDuration)
-    .option('--user <NAME>', 'whose devices they are; the owner’s if not given')
+    .option('--tags <TAGS>', 'its devices get these tags, and belong to them: tag:a,tag:b', parseTags)
+    .option('--expiry <TIME>', 'how long it is good for, such as 1h or 30d; 90d if not given', parseLifetime)
+    .option('--user <NAME>', 'whose devices they are, without tags; the owner’s if not given')
     .option('--description <TEXT>', 'what it is for, at most 50 characters')
     .action(async (options: KeyOptions) => {
       const context = begin()
@@ -46,7 +46,13 @@ export function addKeys(admin: Command, begin: Begin): void {
           capabilities: { devices: { create: { reusable, ephemeral, preauthorized, tags } } },
         },
       })
-      printSecret(context, key)
+      await printSecret(context, key)
+      if (options.user !== undefined && tags.length > 0)
+        context.err.write(
+          plain(
+            `Note: devices that join by this key belong to their tags (${tags.join(', ')}), not to ${options.user}.`,
+          ) + '\n',
+        )
     })
   addListAndRevoke(keys, begin, 'auth')
 }
@@ -61,14 +67,14 @@ export function addTokens(admin: Command, begin: Begin): void {
       'what it may be used for, such as devices:core:read,users:read; all if not given',
       parseList,
     )
-    .option('--expiry <TIME>', 'how long it is good for, such as 1h or 30d; 90d if not given', parseDuration)
+    .option('--expiry <TIME>', 'how long it is good for, such as 1h or 30d; 90d if not given', parseLifetime)
     .option('--user <NAME>', 'whose it is: it may do what this user may; the tailnet’s own if not given')
     .option('--description <TEXT>', 'what it is for, at most 50 characters')
     .action(async (options: TokenOptions) => {
       const context = begin()
       const { scopes } = options
       const body = { ...common(options), ...(scopes === undefined ? {} : { scopes }) }
-      printSecret(context, await context.client.createToken({ tailnet: context.tailnet, body }))
+      await printSecret(context, await context.client.createToken({ tailnet: context.tailnet, body }))
     })
   addListAndRevoke(tokens, begin, 'api')
 }
@@ -82,8 +88,8 @@ function common({ expiry, user, description }: TokenOptions) {
 }
 
 /** Alone on its line, so that a script can take it as it is. */
-function printSecret(context: Context, key: Key): void {
-  show(context, key, ({ key: secret }) => context.out.write(`${secret}\n`))
+async function printSecret(context: Context, key: Key): Promise<void> {
+  await show(context, key, ({ key: secret }) => context.out.write(`${secret}\n`))
 }
 
 function addListAndRevoke(group: Command, begin: Begin, type: Key['keyType']): void {
@@ -95,24 +101,15 @@ function addListAndRevoke(group: Command, begin: Begin, type: Key['keyType']): v
       const context = begin()
       const { keys } = await context.client.listKeys({ tailnet: context.tailnet, all: 'true' })
       const reply = { keys: keys.filter((key) => key.keyType === type) }
-      show(context, reply, ({ keys }) =>
+      await show(context, reply, async ({ keys }) => {
+        const isPast = await pastOnServer(context)
         printTable(
           context.out,
-          [
-            'ID',
-            type === 'auth' ? 'KIND' : 'SCOPES',
-            'CREATOR',
-            'CREATED',
-            'LAST USED',
-            'EXPIRES',
-            'STATE',
-            'NODES',
-            'DESCRIPTION',
-          ],
-          keys.map(row),
+          HEADS[type],
+          keys.map((key) => row(key, isPast)),
           `No ${what}s.`,
-        ),
-      )
+        )
+      })
     })
   group
     .command('revoke <ID>')
@@ -124,7 +121,12 @@ function addListAndRevoke(group: Command, begin: Begin, type: Key['keyType']): v
     })
 }
 
-function row(key: Key): string[] {
+const HEADS = {
+  auth: ['ID', 'KIND', 'CREATOR', 'CREATED', 'LAST USED', 'EXPIRES', 'STATE', 'NODES', 'DESCRIPTION'],
+  api: ['ID', 'SCOPES', 'CREATOR', 'CREATED', 'LAST USED', 'EXPIRES', 'STATE', 'DESCRIPTION'],
+} as const
+
+function row(key: Key, isPast: (time: string) => boolean): string[] {
   return [
     key.id,
     key.keyType === 'auth' ? kindOf(key) : (key.scopes ?? []).join(' '),
@@ -132,8 +134,8 @@ function row(key: Key): string[] {
     showTime(key.created),
     showTime(key.lastUsed) || 'never',
     showTime(key.expires),
-    stateOf(key),
-    (key.devices ?? []).join(' '),
+    stateOf(key, isPast),
+    ...(key.keyType === 'auth' ? [(key.devices ?? []).join(' ')] : []),
     key.description,
   ]
 }
@@ -146,8 +148,10 @@ function kindOf(key: Key): string {
   return [...words, ...tags].join(' ')
 }
 
-function stateOf(key: Key): string {
+function stateOf(key: Key, isPast: (time: string) => boolean): string {
   if (key.revoked !== undefined) return 'revoked'
   if (key.used === true) return 'used'
-  return key.invalid === true ? 'invalid' : 'valid'
+  if (key.invalid !== true) return 'valid'
+  // Nothing else makes a key invalid; a deleted user's keys are revoked.
+  return isPast(key.expires) ? 'expired' : 'owner suspended'
 }

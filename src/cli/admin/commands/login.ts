@@ -13,7 +13,7 @@ export function addLogin(admin: Command, begin: Begin): void {
     .description('list the devices that wait')
     .action(async () => {
       const context = begin()
-      show(context, await context.client.listLogins(), ({ logins }) =>
+      await show(context, await context.client.listLogins(), ({ logins }) =>
         printTable(
           context.out,
           ['CODE', 'NODE', 'OS', 'FROM', 'KEY', 'ASKED', 'EXPIRES', 'TAGS'],

@@ -4,10 +4,10 @@ import { Option } from 'commander'
 import type { Command } from 'commander'
 import { MeshError } from '../../../base/errors.ts'
 import type { Device } from '../../../wire/api/objects.ts'
-import { confirm, findDevice, show } from '../context.ts'
+import { confirm, findDevice, pastOnServer, show } from '../context.ts'
 import type { Begin, Context } from '../context.ts'
 import { printLines, printTable, showTime, yesNo } from '../print.ts'
-import { parseList } from '../words.ts'
+import { parseList, parseTagsOrNone } from '../words.ts'
 
 /** Why a device was not reached, as the end of a sentence. */
 const UNREACHED = {
@@ -24,14 +24,15 @@ export function addNodes(admin: Command, begin: Begin): void {
     .action(async () => {
       const context = begin()
       const reply = await context.client.listDevices({ tailnet: context.tailnet, fields: 'all' })
-      show(context, reply, ({ devices }) =>
+      await show(context, reply, async ({ devices }) => {
+        const isPast = await pastOnServer(context)
         printTable(
           context.out,
           HEAD,
-          devices.map(row),
+          devices.map((device) => row(device, isPast)),
           'No devices yet: `sett admin keys create` makes a key to join with.',
-        ),
-      )
+        )
+      })
     })
 
   nodes
@@ -39,7 +40,10 @@ export function addNodes(admin: Command, begin: Begin): void {
     .description('show one device; NODE is its id, name or address')
     .action(async (name: string) => {
       const context = begin()
-      show(context, await findDevice(context, name), (device) => printLines(context.out, lines(device)))
+      await show(context, await findDevice(context, name), async (device) => {
+        const isPast = await pastOnServer(context)
+        printLines(context.out, lines(device, isPast))
+      })
     })
 
   nodes
@@ -65,12 +69,12 @@ export function addNodes(admin: Command, begin: Begin): void {
     })
 
   nodes
-    .command('tag <NODE> <TAGS>')
-    .description("replace a device's tags: tag:a,tag:b; none takes them all away")
-    .action(async (name: string, text: string) => {
+    .command('tag <NODE>')
+    .description("replace a device's tags")
+    .argument('<TAGS>', 'such as tag:a,tag:b; none takes them all away', parseTagsOrNone)
+    .action(async (name: string, tags: string[]) => {
       const context = begin()
       const { nodeId } = await findDevice(context, name)
-      const tags = text === 'none' ? [] : parseList(text)
       await context.client.setDeviceTags({ deviceId: nodeId, body: { tags } })
       await confirmDevice(
         context,
@@ -120,15 +124,17 @@ export function addNodes(admin: Command, begin: Begin): void {
     .option('--remove <CIDRS>', 'no longer let it route these', parseList)
     .action(async (name: string, options: { approve?: string[]; remove?: string[] }) => {
       const context = begin()
-      const { nodeId: deviceId } = await findDevice(context, name)
+      const { nodeId: deviceId, name: device } = await findDevice(context, name)
       let routes = await context.client.getDeviceRoutes({ deviceId })
       const { approve = [], remove = [] } = options
+      for (const given of ['approve', 'remove'] as const)
+        if (options[given]?.length === 0) throw namesNoRoute(given, device, routes.enabledRoutes)
       if (options.approve !== undefined || options.remove !== undefined) {
         const wanted = new Set([...routes.enabledRoutes, ...approve])
         for (const route of remove) wanted.delete(route)
         routes = await context.client.setDeviceRoutes({ deviceId, body: { routes: [...wanted] } })
       }
-      show(context, routes, ({ advertisedRoutes, enabledRoutes }) =>
+      await show(context, routes, ({ advertisedRoutes, enabledRoutes }) =>
         printTable(
           context.out,
           ['ROUTE', 'OFFERED', 'APPROVED'],
@@ -168,7 +174,7 @@ export function addNodes(admin: Command, begin: Begin): void {
     .action(async (address: string | undefined) => {
       const context = begin()
       const reply = await context.client.listAddresses({ tailnet: context.tailnet, ...(address ? { address } : {}) })
-      show(context, reply, ({ addresses }) =>
+      await show(context, reply, ({ addresses }) =>
         printTable(
           context.out,
           ['ADDRESS', 'NODE', 'ID', 'SINCE', 'UNTIL'],
@@ -187,6 +193,16 @@ export function addNodes(admin: Command, begin: Begin): void {
     })
 }
 
+/** An empty list might mean "none at all": whoever means that says which to take away. */
+function namesNoRoute(given: 'approve' | 'remove', device: string, approved: readonly string[]): MeshError {
+  const now = approved.length === 0 ? 'none is approved' : `approved are ${approved.join(', ')}`
+  const hint = given === 'approve' && approved.length > 0 ? `; --remove ${approved.join(',')} takes all away` : ''
+  return new MeshError(
+    'config/invalid',
+    `--${given} names no route, so nothing was changed; of ${device}, ${now}. Want routes such as 192.168.1.0/24${hint}`,
+  )
+}
+
 async function confirmDevice(context: Context, deviceId: string, words: (device: Device) => string): Promise<void> {
   const device = await context.client.getDevice({ deviceId, fields: 'all' })
   confirm(context, words(device), device)
@@ -194,8 +210,9 @@ async function confirmDevice(context: Context, deviceId: string, words: (device:
 
 const HEAD = ['ID', 'NAME', 'ADDRESS', 'USER', 'OS', 'SEEN', 'EXPIRES', 'NOTES']
 
-function row(device: Device): string[] {
+function row(device: Device, isPast: (time: string) => boolean): string[] {
   const notes = [
+    ...(isPast(device.expires) ? ['expired'] : []),
     ...(device.authorized ? [] : ['not approved']),
     ...(device.isEphemeral ? ['ephemeral'] : []),
     ...(pendingRoutes(device).length > 0 ? ['routes to approve'] : []),
@@ -221,7 +238,7 @@ function ownerOf(device: Device): string {
   return device.tags === undefined ? device.user : device.tags.join(' ')
 }
 
-function lines(device: Device): [string, string][] {
+function lines(device: Device, isPast: (time: string) => boolean): [string, string][] {
   const { distro } = device
   return [
     ['Name', device.name],
@@ -234,7 +251,7 @@ function lines(device: Device): [string, string][] {
     ['Client', device.clientVersion],
     ['Seen', device.connectedToControl ? 'online' : showTime(device.lastSeen)],
     ['Created', showTime(device.created)],
-    ['Key expires', showTime(device.expires)],
+    ['Key expires', showTime(device.expires) + (isPast(device.expires) ? ' (expired)' : '')],
     ['Approved', yesNo(device.authorized)],
     ['Ephemeral', yesNo(device.isEphemeral)],
     ['Routes offered', (device.advertisedRoutes ?? []).join(', ')],

@@ -1,13 +1,11 @@
 /** `sett admin tailnets` and `sett admin status`: the server as a whole. */
 
 import type { Command } from 'commander'
-import { MeshError } from '../../../base/errors.ts'
-import { TailnetSettings } from '../../../wire/api/objects.ts'
-import type { SettingsPatch } from '../../../wire/api/routes/settings.ts'
 import type { Tailnet } from '../../../wire/api/sett-objects.ts'
 import { confirm, show } from '../context.ts'
 import type { Begin } from '../context.ts'
 import { printLines, printTable, showTime } from '../print.ts'
+import { parseSettings } from '../settings.ts'
 
 export function addTailnets(admin: Command, begin: Begin): void {
   const tailnets = admin.command('tailnets').description('tailnets of the server: list, create, settings')
@@ -17,7 +15,7 @@ export function addTailnets(admin: Command, begin: Begin): void {
     .description('list the tailnets')
     .action(async () => {
       const context = begin()
-      show(context, await context.client.listTailnets(), ({ tailnets }) =>
+      await show(context, await context.client.listTailnets(), ({ tailnets }) =>
         printTable(context.out, HEAD, tailnets.map(row), 'No tailnets.'),
       )
     })
@@ -40,8 +38,8 @@ export function addTailnets(admin: Command, begin: Begin): void {
       const settings =
         changes.length === 0
           ? await client.getSettings({ tailnet })
-          : await client.patchSettings({ tailnet, body: patchOf(changes) })
-      show(context, settings, (settings) =>
+          : await client.patchSettings({ tailnet, body: parseSettings(changes) })
+      await show(context, settings, (settings) =>
         printLines(
           context.out,
           Object.entries(settings).map(([name, value]) => [name, String(value)]),
@@ -56,7 +54,7 @@ export function addStatus(admin: Command, begin: Begin): void {
     .description('show the server and its tailnets')
     .action(async () => {
       const context = begin()
-      show(context, await context.client.getStatus(), (status) => {
+      await show(context, await context.client.getStatus(), (status) => {
         printLines(context.out, [
           ['Server', status.url],
           ['Version', status.version],
@@ -73,21 +71,4 @@ const HEAD = ['ID', 'NAME', 'DOMAIN', 'DEVICES', 'ONLINE', 'USERS', 'CREATED']
 function row(tailnet: Tailnet): string[] {
   const { id, name, domain, deviceCount, onlineCount, userCount, created } = tailnet
   return [id, name, domain, String(deviceCount), String(onlineCount), String(userCount), showTime(created)]
-}
-
-/** `name=value` pairs, each value as JSON where it is any. */
-function patchOf(changes: readonly string[]): SettingsPatch {
-  const patch: Record<string, unknown> = {}
-  for (const change of changes) {
-    const equals = change.indexOf('=')
-    const name = change.slice(0, Math.max(equals, 0))
-    if (!Object.hasOwn(TailnetSettings.shape, name))
-      throw new MeshError(
-        'config/invalid',
-        `"${change}": want NAME=VALUE, with a name among ${Object.keys(TailnetSettings.shape).join(', ')}`,
-      )
-    const text = change.slice(equals + 1)
-    patch[name] = /^(true|false|\d+)$/.test(text) ? (JSON.parse(text) as boolean | number) : text
-  }
-  return patch
 }

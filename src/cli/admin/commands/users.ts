@@ -16,7 +16,7 @@ export function addUsers(admin: Command, begin: Begin): void {
     .description('list the users')
     .action(async () => {
       const context = begin()
-      show(context, await context.client.listUsers({ tailnet: context.tailnet }), ({ users }) =>
+      await show(context, await context.client.listUsers({ tailnet: context.tailnet }), ({ users }) =>
         printTable(
           context.out,
           ['ID', 'LOGIN', 'NAME', 'ROLE', 'STATUS', 'DEVICES', 'SEEN'],

@@ -11,6 +11,13 @@ import { mayUseAnyTag } from '../roles.ts'
 export function permittedTags(caller: Caller, tags: readonly string[]): string[] | Refusal {
   const usable = mayUseAnyTag(roleOf(caller))
   const wrong = tags.filter((tag) => !usable || !isTag(tag))
-  if (wrong.length > 0) return refuse(400, `requested tags [${wrong.join(' ')}] are invalid or not permitted`)
+  if (wrong.length > 0)
+    return refuse(400, `requested tags [${wrong.join(' ')}] are invalid or not permitted${usable ? hint(wrong) : ''}`)
   return [...new Set(tags)].sort()
+}
+
+/** The tags that are meant, where nothing but the beginning is missing. */
+function hint(wrong: readonly string[]): string {
+  const meant = wrong.map((text) => `tag:${text}`)
+  return meant.every(isTag) ? `: every tag begins with "tag:"; want ${meant.join(' ')}` : ''
 }
