@@ -1,0 +1,60 @@
+/** What `nodeAttrs` and the network options give a node: capabilities with their values. (policy.md §11, §13) */
+
+import type { NodeAttrs, Policy } from './policy.ts'
+import type { Selected, Selection } from './selection.ts'
+import type { PolicyNode } from './tailnet.ts'
+
+/** Name to values; `null`: the name says it all. */
+export type CapMap = ReadonlyMap<string, readonly unknown[] | null>
+
+const FUNNEL_PORTS = 'https://tailscale.com/cap/funnel-ports?ports=443,8443,10000'
+const NO_HTTPS = 'https://tailscale.com/cap/warn-funnel-no-https'
+
+export class NodeAttributes {
+  readonly #policy: Policy
+  readonly #entries: readonly { readonly entry: NodeAttrs; readonly targets: readonly Selected[] }[]
+
+  constructor(policy: Policy, selection: Selection) {
+    this.#policy = policy
+    this.#entries = policy.nodeAttrs.map((entry) => ({
+      entry,
+      targets: entry.targets.map((target) => selection.watch(target, 'destination')),
+    }))
+  }
+
+  /** What the policy adds to the node's own capabilities. */
+  of(node: PolicyNode, httpsEnabled: boolean): CapMap {
+    const caps = new Map<string, readonly unknown[] | null>()
+    for (const { attrs, app } of this.#applying(node)) {
+      for (const attr of attrs) {
+        caps.set(attr, null)
+        if (attr !== 'funnel') continue
+        caps.set(FUNNEL_PORTS, null)
+        if (!httpsEnabled) caps.set(NO_HTTPS, null)
+      }
+      for (const [name, values] of app) caps.set(name, [...(caps.get(name) ?? []), ...values])
+    }
+    if (this.#policy.randomizeClientPort) caps.set('randomize-client-port', null)
+    if (this.#policy.oneCGNATRoute !== '') caps.set(`one-cgnat?v=${this.#policy.oneCGNATRoute === 'mac-always'}`, null)
+    return caps
+  }
+
+  /** What peers are told of the node's attributes: an exit node that others may be pointed to. */
+  shown(node: PolicyNode): CapMap {
+    const suggested =
+      node.routes.some(({ bits }) => bits === 0) &&
+      this.#applying(node).some(({ attrs }) => attrs.includes('suggest-exit-node'))
+    return new Map(suggested ? [['suggest-exit-node', null]] : [])
+  }
+
+  /** The node has no IPv4 address for itself and others, though one stays reserved for it. */
+  withoutIPv4(node: PolicyNode): boolean {
+    return this.#policy.disableIPv4 || this.#applying(node).some(({ attrs }) => attrs.includes('disable-ipv4'))
+  }
+
+  #applying(node: PolicyNode): NodeAttrs[] {
+    return this.#entries
+      .filter(({ targets }) => targets.some(({ nodes }) => nodes.has(node.slot)))
+      .map(({ entry }) => entry)
+  }
+}

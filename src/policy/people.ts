@@ -1,0 +1,72 @@
+/** Which people a selector names: users, groups, roles, mail domains. (policy.md §3.3, §9) */
+
+import type { Autogroup, Policy, Selector } from './policy.ts'
+import type { PolicyUser } from './tailnet.ts'
+
+/** The logins and mail domains, in lower case, that a selector comes to. */
+export interface Named {
+  readonly logins: ReadonlySet<string>
+  readonly domains: ReadonlySet<string>
+}
+
+const NOBODY: Named = { logins: new Set(), domains: new Set() }
+
+export class People {
+  readonly #policy: Policy
+  /** Each group is read once. */
+  readonly #groups = new Map<string, Named>()
+
+  constructor(policy: Policy) {
+    this.#policy = policy
+  }
+
+  named(selector: Selector): Named {
+    switch (selector.kind) {
+      case 'user':
+        return { logins: new Set([selector.login.toLowerCase()]), domains: new Set() }
+      case 'domain':
+        return { logins: new Set(), domains: new Set([selector.domain.toLowerCase()]) }
+      case 'group':
+        return this.#group(selector.group)
+      default:
+        return NOBODY
+    }
+  }
+
+  /** Does the person belong to those whom the selector names, or whose role it is? */
+  includes(selector: Selector, user: PolicyUser): boolean {
+    if (selector.kind === 'any') return true
+    if (selector.kind === 'autogroup') return hasRole(selector.autogroup, user)
+    const { logins, domains } = this.named(selector)
+    const login = user.login.toLowerCase()
+    return logins.has(login) || domains.has(domainOf(login))
+  }
+
+  #group(name: string): Named {
+    let named = this.#groups.get(name)
+    if (named === undefined) {
+      const [logins, domains] = [new Set<string>(), new Set<string>()]
+      for (const member of this.#policy.groups.get(name)?.members ?? []) {
+        if (member.kind === 'user') logins.add(member.login.toLowerCase())
+        if (member.kind === 'domain') domains.add(member.domain.toLowerCase())
+      }
+      this.#groups.set(name, (named = { logins, domains }))
+    }
+    return named
+  }
+}
+
+export function domainOf(login: string): string {
+  return login.slice(login.lastIndexOf('@') + 1)
+}
+
+export function hasRole(autogroup: Autogroup, user: PolicyUser): boolean {
+  switch (autogroup) {
+    case 'member':
+      return true
+    case 'admin':
+      return user.role === 'admin' || user.role === 'owner'
+    default:
+      return user.role === autogroup
+  }
+}

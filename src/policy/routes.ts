@@ -1,0 +1,43 @@
+/** The subnets that a tailnet's routers carry, approved ones only, as the source side of rules writes them. */
+
+import { formatPrefix, prefix, prefixContains } from '../base/ip.ts'
+import type { Ip } from '../base/ip.ts'
+import type { PolicyNode } from './tailnet.ts'
+
+export class Routes {
+  /** How many nodes carry each subnet. */
+  readonly #carried = new Map<string, number>()
+  #subnets: readonly string[] | undefined
+  /** Grows with every change of `subnets`. */
+  stamp = 0
+
+  /** Each once, never exit routes, never put together. (policy.md §15.1) */
+  get subnets(): readonly string[] {
+    return (this.#subnets ??= [...this.#carried.keys()].sort())
+  }
+
+  /** Is the address in one of them? */
+  include(ip: Ip): boolean {
+    return this.subnets.some((text) => prefixContains(prefix(text), ip))
+  }
+
+  set(before: PolicyNode | undefined, after: PolicyNode | undefined): void {
+    if (before?.routes === after?.routes) return
+    for (const text of subnetsOf(before)) this.#count(text, -1)
+    for (const text of subnetsOf(after)) this.#count(text, 1)
+  }
+
+  #count(text: string, by: 1 | -1): void {
+    const count = (this.#carried.get(text) ?? 0) + by
+    if (count === 0) this.#carried.delete(text)
+    else this.#carried.set(text, count)
+    if (count === 0 || (count === 1 && by === 1)) {
+      this.#subnets = undefined
+      this.stamp++
+    }
+  }
+}
+
+function subnetsOf(node: PolicyNode | undefined): Set<string> {
+  return new Set((node?.routes ?? []).filter(({ bits }) => bits > 0).map(formatPrefix))
+}

@@ -1,0 +1,263 @@
+/**
+ * Which nodes every selector of a policy names, as bit sets that follow the tailnet: a node that changes flips its
+ * bits in the selectors that it enters or leaves, and costs nothing in the others. (policy.md §3)
+ *
+ * A selector of addresses means something else in `src` than in `dst`, so each is watched by side.
+ */
+
+import { CGNAT } from '../base/address-plan.ts'
+import { BitSet } from '../base/bit-set.ts'
+import { isSingleIp, prefixContains, prefixOf } from '../base/ip.ts'
+import type { Ip, Prefix } from '../base/ip.ts'
+import { AddressSet, INTERNET, rangeFrom } from './address-set.ts'
+import { IpSets } from './ipsets.ts'
+import { domainOf, People } from './people.ts'
+import type { Policy, Selector } from './policy.ts'
+import type { PolicyNode } from './tailnet.ts'
+
+export type Side = 'source' | 'destination'
+
+/** The nodes that one selector names, on one side of a rule. The sets change in place. */
+export class Selected {
+  readonly selector: Selector
+  readonly side: Side
+  /** For selectors of addresses: which. */
+  readonly addresses: AddressSet | undefined
+  /** By who they are, or because an own address is named. */
+  readonly nodes = new BitSet()
+  /** Those, and the routers behind which a named address is. */
+  readonly touched = new BitSet()
+  /** Grows with every change of the two. */
+  stamp = 0
+
+  constructor(selector: Selector, side: Side, addresses: AddressSet | undefined) {
+    this.selector = selector
+    this.side = side
+    this.addresses = addresses
+  }
+}
+
+export class Selection {
+  readonly people: People
+  readonly #ipsets: IpSets
+  readonly #nodes: (PolicyNode | undefined)[] = []
+  /** Whose address it is: by `addressKey`, the slot. */
+  readonly #addresses = new Map<string, number>()
+  /** Untagged nodes, by the number of their user. */
+  readonly #devices = new Map<number, BitSet>()
+  readonly #watched = new Map<string, Selected>()
+  // Where a node may belong, by what it is.
+  readonly #everywhere: Selected[] = []
+  readonly #byLogin = new Map<string, Selected[]>()
+  readonly #byDomain = new Map<string, Selected[]>()
+  readonly #byTag = new Map<string, Selected[]>()
+  /** Selectors of one address each, by its text of family and value. */
+  readonly #byAddress = new Map<string, Selected[]>()
+  readonly #singles: Selected[] = []
+  readonly #ranges: Selected[] = []
+
+  constructor(policy: Policy) {
+    this.people = new People(policy)
+    this.#ipsets = new IpSets(policy)
+  }
+
+  node(slot: number): PolicyNode | undefined {
+    return this.#nodes[slot]
+  }
+
+  /** Whose own address it is. */
+  at(ip: Ip): PolicyNode | undefined {
+    const slot = this.#addresses.get(addressKey(ip))
+    return slot === undefined ? undefined : this.#nodes[slot]
+  }
+
+  /** Those who are there. */
+  *all(): Generator<PolicyNode> {
+    for (const node of this.#nodes) if (node !== undefined) yield node
+  }
+
+  /** The untagged nodes of the user whose node this is; none for a tagged one. */
+  devicesOfOwner(node: PolicyNode): BitSet {
+    return (node.tags.length === 0 ? this.#devices.get(node.user.id) : undefined) ?? NO_NODES
+  }
+
+  /** The nodes that a selector names; the same object for selectors that mean the same. */
+  watch(selector: Selector, side: Side): Selected {
+    const key = `${side} ${meaning(selector)}`
+    let selected = this.#watched.get(key)
+    if (selected === undefined) {
+      selected = new Selected(selector, side, this.#addressesOf(selector))
+      this.#watched.set(key, selected)
+      this.#register(selected)
+      for (const node of this.all()) this.#put(selected, node.slot, this.#match(selected, node))
+    }
+    return selected
+  }
+
+  /** A node came, changed or (`undefined`) went. Returns the selectors that it entered, left or is routed by anew. */
+  set(slot: number, after: PolicyNode | undefined): Selected[] {
+    const before = this.#nodes[slot]
+    this.#nodes[slot] = after
+    this.#own(before, slot, false)
+    this.#own(after, slot, true)
+    if (before !== undefined)
+      for (const ip of [before.ipv4, before.ipv6])
+        if (this.#addresses.get(addressKey(ip)) === slot) this.#addresses.delete(addressKey(ip))
+    if (after !== undefined) for (const ip of [after.ipv4, after.ipv6]) this.#addresses.set(addressKey(ip), slot)
+    const concerned = new Set<Selected>()
+    for (const node of [before, after]) if (node !== undefined) this.#candidates(node, concerned)
+    const changed: Selected[] = []
+    for (const selected of concerned) {
+      const match = after === undefined ? NEITHER : this.#match(selected, after)
+      if (this.#put(selected, slot, match)) changed.push(selected)
+    }
+    return changed
+  }
+
+  #own(node: PolicyNode | undefined, slot: number, has: boolean): void {
+    if (node === undefined || node.tags.length > 0) return
+    let devices = this.#devices.get(node.user.id)
+    if (devices === undefined) this.#devices.set(node.user.id, (devices = new BitSet()))
+    if (has) devices.add(slot)
+    else devices.delete(slot)
+  }
+
+  #addressesOf(selector: Selector): AddressSet | undefined {
+    if (selector.kind === 'prefix') return AddressSet.of(selector.prefix)
+    if (selector.kind === 'ipset') return this.#ipsets.addresses(selector.ipset)
+    if (selector.kind === 'autogroup' && selector.autogroup === 'internet') return INTERNET
+    return undefined
+  }
+
+  #register(selected: Selected): void {
+    const { selector, addresses } = selected
+    if (selector.kind === 'prefix' && isSingleIp(selector.prefix)) {
+      listed(this.#byAddress, addressKey(selector.prefix.ip)).push(selected)
+      this.#singles.push(selected)
+    } else if (addresses !== undefined) this.#ranges.push(selected)
+    else if (selector.kind === 'tag') listed(this.#byTag, selector.tag).push(selected)
+    else if (selector.kind === 'any' || selector.kind === 'autogroup') this.#everywhere.push(selected)
+    const { logins, domains } = this.people.named(selector)
+    for (const login of logins) listed(this.#byLogin, login).push(selected)
+    for (const domain of domains) listed(this.#byDomain, domain).push(selected)
+  }
+
+  /** Every selector that may have to do with a node as it is. */
+  #candidates(node: PolicyNode, into: Set<Selected>): void {
+    const take = (list: readonly Selected[] | undefined): void => {
+      for (const selected of list ?? []) into.add(selected)
+    }
+    take(this.#everywhere)
+    take(this.#byAddress.get(addressKey(node.ipv4)))
+    take(this.#byAddress.get(addressKey(node.ipv6)))
+    take(this.#ranges)
+    if (node.routes.length > 0) take(this.#singles)
+    for (const tag of node.tags) take(this.#byTag.get(tag))
+    if (node.tags.length > 0) return
+    const login = node.user.login.toLowerCase()
+    take(this.#byLogin.get(login))
+    take(this.#byDomain.get(domainOf(login)))
+  }
+
+  #match({ selector, addresses, side }: Selected, node: PolicyNode): Match {
+    if (addresses !== undefined) return addressMatch(addresses, selector, side, node)
+    return this.#isMember(selector, node) ? BOTH : NEITHER
+  }
+
+  #isMember(selector: Selector, node: PolicyNode): boolean {
+    const tagged = node.tags.length > 0
+    if (selector.kind === 'any') return true
+    if (selector.kind === 'tag') return node.tags.includes(selector.tag)
+    if (selector.kind === 'autogroup') {
+      if (selector.autogroup === 'danger-all') return true
+      if (selector.autogroup === 'tagged') return tagged
+      if (selector.autogroup === 'self') return !tagged
+    }
+    return !tagged && this.people.includes(selector, node.user)
+  }
+
+  #put(selected: Selected, slot: number, { nodes, touched }: Match): boolean {
+    if (selected.nodes.has(slot) === nodes && selected.touched.has(slot) === touched) return false
+    if (nodes) selected.nodes.add(slot)
+    else selected.nodes.delete(slot)
+    if (touched) selected.touched.add(slot)
+    else selected.touched.delete(slot)
+    selected.stamp++
+    return true
+  }
+}
+
+interface Match {
+  readonly nodes: boolean
+  readonly touched: boolean
+}
+const NO_NODES = new BitSet()
+const NEITHER: Match = { nodes: false, touched: false }
+const BOTH: Match = { nodes: true, touched: true }
+
+/** policy.md §15.4 for destinations, §15.8 for sources. */
+function addressMatch(addresses: AddressSet, selector: Selector, side: Side, node: PolicyNode): Match {
+  const own = !isInternet(selector) && (addresses.contains(node.ipv4) || addresses.contains(node.ipv6))
+  return { nodes: own, touched: own || node.routes.some((route) => leadsTo(route, selector, addresses, side)) }
+}
+
+/** Does a node with this route stand for some of the addresses? */
+function leadsTo(route: Prefix, selector: Selector, addresses: AddressSet, side: Side): boolean {
+  if (route.bits > 0) return !isInternet(selector) && isUsefulRoute(route) && addresses.overlaps(rangeFrom(route))
+  // An exit node carries what is in the internet, and only towards it.
+  return side === 'destination' && isPublic(addresses, route.ip.family)
+}
+
+/** Does the node reach what is selected over a route that it carries, rather than by being it? */
+export function carries({ selector, addresses, side }: Selected, node: PolicyNode): boolean {
+  if (selector.kind === 'any') return node.routes.length > 0
+  return addresses !== undefined && node.routes.some((route) => leadsTo(route, selector, addresses, side))
+}
+
+export function isInternet(selector: Selector): boolean {
+  return selector.kind === 'autogroup' && selector.autogroup === 'internet'
+}
+
+function isPublic(addresses: AddressSet, family: 4 | 6): boolean {
+  return addresses.ranges().some((range) => range.family === family && INTERNET.overlaps(range))
+}
+
+/** Routes inside the range of the nodes' own addresses never become rules. (policy.md §15.8) */
+export function isUsefulRoute(route: Prefix): boolean {
+  return route.bits > 0 && !(route.ip.family === 4 && prefixContains(CGNAT, route.ip) && route.bits >= CGNAT.bits)
+}
+
+/** Equal for selectors that mean the same, however they are written. */
+function meaning(selector: Selector): string {
+  switch (selector.kind) {
+    case 'any':
+      return '*'
+    case 'user':
+      return `user ${selector.login.toLowerCase()}`
+    case 'domain':
+      return `domain ${selector.domain.toLowerCase()}`
+    case 'group':
+    case 'synced-group':
+      return selector.group
+    case 'tag':
+      return selector.tag
+    case 'autogroup':
+      return `autogroup:${selector.autogroup}`
+    case 'prefix':
+      return `${addressKey(prefixOf(selector.prefix.ip).ip)}/${selector.prefix.bits}`
+    case 'ipset':
+      return selector.ipset
+    default:
+      return selector.service
+  }
+}
+
+function addressKey(ip: Ip): string {
+  return `${ip.family} ${ip.value}`
+}
+
+function listed<V>(map: Map<string, V[]>, key: string): V[] {
+  let list = map.get(key)
+  if (list === undefined) map.set(key, (list = []))
+  return list
+}

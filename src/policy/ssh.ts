@@ -1,0 +1,143 @@
+/** The SSH policy of one node, as its SSH server reads it. (policy.md §7, §15.9; control.md §7.3) */
+
+import { BitSet } from '../base/bit-set.ts'
+import { formatIp } from '../base/ip.ts'
+import type { Access } from './access.ts'
+import { domainOf } from './people.ts'
+import type { SshRule, SshUser } from './policy.ts'
+import type { Selected, Selection } from './selection.ts'
+import type { Sources } from './sources.ts'
+import { addressesOf } from './sources.ts'
+import type { PolicyNode } from './tailnet.ts'
+
+export interface WireSshRule {
+  readonly principals: readonly { readonly nodeIP: string }[]
+  /** Asked for to local account; `=`: the same; `""`: refused. */
+  readonly sshUsers: Readonly<Record<string, string>>
+  readonly action: Readonly<Record<string, unknown>>
+  readonly acceptEnv?: readonly string[]
+}
+
+/** Clients put in who asks, for what; the server decides, and knows how long a check holds. */
+const DELEGATE = 'https://unused/machine/ssh/action/$SRC_NODE_ID/to/$DST_NODE_ID?local_user=$LOCAL_USER'
+const ACCEPT = {
+  accept: true,
+  allowAgentForwarding: true,
+  allowLocalPortForwarding: true,
+  allowRemotePortForwarding: true,
+}
+
+/** An SSH rule and the nodes on its two sides. */
+export interface CompiledSsh {
+  readonly rule: SshRule
+  readonly sources: Sources
+  readonly targets: readonly Selected[]
+}
+
+export class Ssh {
+  readonly rules: readonly CompiledSsh[]
+  readonly #selection: Selection
+
+  constructor(rules: readonly SshRule[], access: Access, selection: Selection) {
+    this.#selection = selection
+    const compiled = rules.map((rule) => ({
+      rule,
+      sources: access.sources(rule.sources, rule.postures),
+      targets: rule.destinations.map((target) => selection.watch(target, 'destination')),
+    }))
+    // A check is asked for before anything is let through unasked.
+    this.rules = [...compiled.filter(isCheck), ...compiled.filter((c) => !isCheck(c))]
+  }
+
+  of(node: PolicyNode): WireSshRule[] {
+    return this.rules.flatMap((compiled) => this.#rule(compiled, node))
+  }
+
+  /** The nodes that may log in to `node` by this rule. */
+  admitted({ sources, targets }: CompiledSsh, node: PolicyNode): BitSet {
+    const admitted = new BitSet()
+    for (const { selector, nodes } of targets) {
+      if (!nodes.has(node.slot)) continue
+      const own = selector.kind === 'user' || (selector.kind === 'autogroup' && selector.autogroup === 'self')
+      if (!own) admitted.addAll(sources.admitted)
+      else {
+        const devices = this.#selection.devicesOfOwner(node).clone()
+        devices.keepAll(sources.admitted)
+        admitted.addAll(devices)
+      }
+    }
+    return admitted
+  }
+
+  #rule(compiled: CompiledSsh, node: PolicyNode): WireSshRule[] {
+    const { rule } = compiled
+    const admitted = this.admitted(compiled, node)
+    const personal = rule.users.some(({ kind }) => kind === 'localpart')
+    if (!personal) return admitted.isEmpty ? [] : [this.#wire(compiled, this.#listed(compiled, admitted), rule.users)]
+    // Those who may log in elsewhere as themselves are told so for their own node too.
+    const from = new BitSet()
+    from.addAll(admitted)
+    if (compiled.sources.admitted.has(node.slot)) from.addAll(this.#selection.devicesOfOwner(node))
+    from.keepAll(compiled.sources.admitted)
+    return this.#perPerson(compiled, from)
+  }
+
+  /** For each person a rule of what everybody may, then the one of the account that is named as they are. */
+  #perPerson(compiled: CompiledSsh, from: BitSet): WireSshRule[] {
+    const { rule } = compiled
+    const others = rule.users.filter(({ kind }) => kind !== 'localpart')
+    const people = new Map<number, PolicyNode[]>()
+    for (const slot of from) {
+      const node = this.#selection.node(slot) as PolicyNode
+      const id = node.tags.length > 0 ? 0 : node.user.id
+      people.set(id, [...(people.get(id) ?? []), node])
+    }
+    const rules: WireSshRule[] = []
+    for (const [id, nodes] of [...people].sort(([a], [b]) => a - b)) {
+      rules.push(this.#wire(compiled, nodes, others))
+      const [first] = nodes
+      if (id === 0 || first === undefined) continue
+      const login = first.user.login.toLowerCase()
+      const mine = rule.users.some((user) => user.kind === 'localpart' && user.domain.toLowerCase() === domainOf(login))
+      const name = login.slice(0, login.lastIndexOf('@'))
+      if (mine) rules.push(this.#wire(compiled, nodes, [{ kind: 'account', name }], false))
+    }
+    return rules
+  }
+
+  #wire({ rule }: CompiledSsh, nodes: Iterable<PolicyNode>, users: readonly SshUser[], root = true): WireSshRule {
+    const principals: { nodeIP: string }[] = []
+    for (const node of nodes) for (const ip of addressesOf(node)) principals.push({ nodeIP: formatIp(ip) })
+    return {
+      principals,
+      sshUsers: accounts(users, root),
+      action: rule.action === 'accept' ? ACCEPT : { holdAndDelegate: DELEGATE },
+      ...(rule.acceptEnv.length === 0 ? {} : { acceptEnv: rule.acceptEnv }),
+    }
+  }
+
+  /** A node that several selectors or tags name is listed for each tag. (policy.md §3.3, `tagged`) */
+  *#listed({ sources }: CompiledSsh, admitted: BitSet): Generator<PolicyNode> {
+    for (const slot of admitted) {
+      const node = this.#selection.node(slot) as PolicyNode
+      const byTags = sources.selected.some(
+        ({ selector }) => selector.kind === 'autogroup' && selector.autogroup === 'tagged',
+      )
+      for (let i = 0; i < (byTags ? node.tags.length : 1); i++) yield node
+    }
+  }
+}
+
+function isCheck({ rule }: CompiledSsh): boolean {
+  return rule.action === 'check'
+}
+
+/** Root is refused unless it is named. */
+function accounts(users: readonly SshUser[], root: boolean): Record<string, string> {
+  const map = new Map<string, string>(root ? [['root', '']] : [])
+  for (const user of users) {
+    if (user.kind === 'nonroot') map.set('*', '=')
+    else if (user.kind === 'account') map.set(user.name, user.name)
+  }
+  return Object.fromEntries(map)
+}

@@ -1,0 +1,68 @@
+/**
+ * May this packet pass, and by which rules? The answer that the filter of the node gives at which it arrives, found
+ * in the same parts, for tests, explanations and differences. (policy.md §15; node.md §2.4)
+ */
+
+import type { Ip } from '../base/ip.ts'
+import type { Access, Part, Target } from './access.ts'
+import type { PolicyNode } from './tailnet.ts'
+
+/** Protocols that clients take for "no protocol given": ICMP, TCP, UDP, ICMPv6. */
+const DEFAULT_PROTOCOLS: ReadonlySet<number> = new Set([1, 6, 17, 58])
+/** Protocols that have ports. */
+const PORTED: ReadonlySet<number> = new Set([6, 17, 132])
+const ICMP: ReadonlySet<number> = new Set([1, 58])
+
+/** The first packet of a flow. */
+export interface Flow {
+  readonly from: Ip
+  readonly to: Ip
+  /** IP protocol number. */
+  readonly protocol: number
+  /** Of the destination; 0 for protocols without ports. */
+  readonly port: number
+}
+
+/** A part that lets the flow pass, and through which of its targets. */
+export interface Allowing {
+  readonly part: Part
+  readonly target: Target
+}
+
+/** Every part by which `at`, where the flow arrives, lets it in. None: it is dropped. */
+export function allowing(access: Access, at: PolicyNode, flow: Flow): Allowing[] {
+  const found: Allowing[] = []
+  for (const part of access.parts) {
+    if (!part.reach.nodes.has(at.slot) || !admits(access, part, at, flow.from)) continue
+    for (const target of part.targets)
+      if (part.reach.leads(target, at) && isFor(target, at, flow.to) && matchesTraffic(target, flow))
+        found.push({ part, target })
+  }
+  return found
+}
+
+/** Is the address one of the sources of the part, as the filter of `at` has them? */
+export function admits(access: Access, part: Part, at: PolicyNode, from: Ip): boolean {
+  if (!part.self) return part.sources.includes(from)
+  const own = access.ownerOf(from)
+  return own !== undefined && access.admitted(part, at).has(own.slot)
+}
+
+/** Is the address behind the target, at this node? */
+export function isFor({ selected: { selector, addresses } }: Target, at: PolicyNode, to: Ip): boolean {
+  if (selector.kind === 'any') return true
+  if (addresses !== undefined) return addresses.contains(to)
+  const own = to.family === 4 ? at.ipv4 : at.ipv6
+  return own.value === to.value
+}
+
+/** ICMP passes by any rule for TCP or UDP too; other protocols without ports need all of them. (node.md §2.4) */
+export function matchesTraffic({ destination }: Target, { protocol, port }: Flow): boolean {
+  return destination.traffic.some((traffic) => {
+    if (ICMP.has(protocol)) return traffic.ports.length > 0
+    const listed = traffic.protocol === undefined ? DEFAULT_PROTOCOLS.has(protocol) : traffic.protocol === protocol
+    if (!listed) return false
+    if (PORTED.has(protocol)) return traffic.ports.some(({ first, last }) => first <= port && port <= last)
+    return traffic.ports.some(({ first, last }) => first === 0 && last === 65535)
+  })
+}

@@ -1,0 +1,117 @@
+/**
+ * Who knows of whom: two nodes see each other when a rule leads from one to the other, whichever way; and which
+ * of a peer's routes a viewer is told of. (policy.md §15.7, §15.8)
+ */
+
+import { BitSet } from '../base/bit-set.ts'
+import { formatPrefix, prefixesOverlap } from '../base/ip.ts'
+import type { Prefix } from '../base/ip.ts'
+import type { Access, Part } from './access.ts'
+import { rangeFrom } from './address-set.ts'
+import { isInternet } from './selection.ts'
+import type { Selection } from './selection.ts'
+import type { PolicyNode } from './tailnet.ts'
+
+/** Is this node the one of all routers of a prefix that everybody uses? The server decides. */
+export type IsPrimary = (node: PolicyNode, route: Prefix) => boolean
+
+export class Visibility {
+  readonly #access: Access
+  readonly #selection: Selection
+
+  constructor(access: Access, selection: Selection) {
+    this.#access = access
+    this.#selection = selection
+  }
+
+  /** Everybody whom the node sees and who sees it. */
+  of(node: PolicyNode): BitSet {
+    const seen = new BitSet()
+    for (const part of this.#access.parts) {
+      const reached = part.reach.nodes
+      if (reached.has(node.slot)) seen.addAll(this.#access.touched(part, node))
+      if (!part.sources.touched.has(node.slot)) continue
+      if (!part.self) seen.addAll(reached)
+      else if (part.sources.admitted.has(node.slot)) {
+        const own = this.#selection.devicesOfOwner(node).clone()
+        own.keepAll(reached)
+        seen.addAll(own)
+      }
+    }
+    seen.delete(node.slot)
+    return seen
+  }
+
+  /** The same question of two nodes. */
+  connects(a: PolicyNode, b: PolicyNode): boolean {
+    return a.slot !== b.slot && (this.#leads(a, b) || this.#leads(b, a))
+  }
+
+  /** The routes of `peer` that `viewer` is told of: subnets, and exit routes where it may use them. */
+  routes(viewer: PolicyNode, peer: PolicyNode, isPrimary: IsPrimary): Prefix[] {
+    if (peer.routes.length === 0) return []
+    return peer.routes.filter((route) =>
+      route.bits === 0 ? this.#mayExit(viewer, peer) : this.#mayRoute(viewer, peer, route, isPrimary),
+    )
+  }
+
+  #leads(from: PolicyNode, to: PolicyNode): boolean {
+    return this.#access.parts.some(
+      (part) => part.reach.nodes.has(to.slot) && this.#access.touched(part, to).has(from.slot),
+    )
+  }
+
+  /** The parts by which `viewer` may send to what is behind `peer`. */
+  *#towards(viewer: PolicyNode, peer: PolicyNode): Generator<Part> {
+    for (const part of this.#access.parts)
+      if (!part.self && part.reach.nodes.has(peer.slot) && part.sources.admitted.has(viewer.slot)) yield part
+  }
+
+  #mayExit(viewer: PolicyNode, peer: PolicyNode): boolean {
+    for (const part of this.#towards(viewer, peer))
+      for (const target of part.targets)
+        if (isInternet(target.selected.selector) || target.selected.selector.kind === 'any')
+          if (part.reach.leads(target, peer)) return true
+    return false
+  }
+
+  #mayRoute(viewer: PolicyNode, peer: PolicyNode, route: Prefix, isPrimary: IsPrimary): boolean {
+    let chosen = false
+    for (const part of this.#towards(viewer, peer)) {
+      if (!leadsToRoute(part, route)) continue
+      if (!part.reach.isVia) return isPrimary(peer, route)
+      chosen ||= this.#firstOf(part, route) === peer
+    }
+    if (this.#sendsTo(viewer, route) || viewer.routes.some((own) => formatPrefix(own) === formatPrefix(route)))
+      return isPrimary(peer, route)
+    return chosen
+  }
+
+  /** What comes from the route may reach the viewer, which has to know the way back. */
+  #sendsTo(viewer: PolicyNode, route: Prefix): boolean {
+    return this.#access.parts.some(
+      (part) => !part.self && part.reach.nodes.has(viewer.slot) && part.sources.includesRoute(route),
+    )
+  }
+
+  /** Of the routers that a `via` rule names, the first that is there carries the route. */
+  #firstOf(part: Part, route: Prefix): PolicyNode | undefined {
+    const text = formatPrefix(route)
+    let first: PolicyNode | undefined
+    for (const slot of part.reach.nodes) {
+      const node = this.#selection.node(slot) as PolicyNode
+      if (!node.routes.some((own) => formatPrefix(own) === text)) continue
+      if (first === undefined || Number(node.online) > Number(first.online)) first = node
+      else if (node.online === first.online && node.id < first.id) first = node
+    }
+    return first
+  }
+}
+
+function leadsToRoute(part: Part, route: Prefix): boolean {
+  return part.targets.some(({ selected: { selector, addresses } }) => {
+    if (selector.kind === 'any') return true
+    if (selector.kind === 'prefix') return prefixesOverlap(selector.prefix, route)
+    return !isInternet(selector) && (addresses?.overlaps(rangeFrom(route)) ?? false)
+  })
+}
