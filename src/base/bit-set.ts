@@ -86,7 +86,7 @@ export class BitSet {
     return size
   }
 
-  /** The numbers, in rising order. */
+  /** The numbers, in rising order. What has been given may be deleted meanwhile. */
   *[Symbol.iterator](): Generator<number> {
     for (const [i, start] of this.#words.entries())
       for (let word = start; word !== 0; word &= word - 1) yield i * 32 + 31 - Math.clz32(word & -word)

@@ -72,7 +72,7 @@ export class PartReach {
     const tagged = new BitSet()
     for (const { nodes } of this.#via) tagged.addAll(nodes)
     this.#nodes.keepAll(tagged)
-    for (const slot of [...this.#nodes]) {
+    for (const slot of this.#nodes) {
       const node = this.#selection.node(slot) as PolicyNode
       if (!this.#targets.some((target) => this.leads(target, node))) this.#nodes.delete(slot)
     }

@@ -127,8 +127,8 @@ export class Sources {
       this.#touched.addAll(touched)
     }
     if (this.postures.length === 0) return
-    for (const slot of [...this.#admitted]) if (!this.#meets(slot)) this.#admitted.delete(slot)
-    for (const slot of [...this.#touched]) {
+    for (const slot of this.#admitted) if (!this.#meets(slot)) this.#admitted.delete(slot)
+    for (const slot of this.#touched) {
       // A posture is asked of the device, not of what is behind it.
       const routed = this.selected.some(({ nodes, touched }) => touched.has(slot) && !nodes.has(slot))
       if (!routed && !this.#admitted.has(slot)) this.#touched.delete(slot)
