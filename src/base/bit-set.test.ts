@@ -48,6 +48,7 @@ test('what two bit sets make together is what two plain sets make', () => {
         sorted(x.difference(y)),
       )
       assert.equal(BitSet.of(a).intersects(BitSet.of(b)), !x.isDisjointFrom(y))
+      assert.equal(BitSet.of(a).isSubsetOf(BitSet.of(b)), x.isSubsetOf(y))
       assert.equal(BitSet.of(a).isEmpty, x.size === 0)
       const same = x.size === y.size && x.isSubsetOf(y)
       assert.equal(BitSet.of(a).equals(BitSet.of(b)), same)

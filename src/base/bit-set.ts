@@ -74,6 +74,12 @@ export class BitSet {
     return false
   }
 
+  isSubsetOf(other: BitSet): boolean {
+    const [own, theirs] = [this.#words, other.#words]
+    for (let i = 0; i < own.length; i++) if (((own[i] as number) & ~(theirs[i] ?? 0)) !== 0) return false
+    return true
+  }
+
   get isEmpty(): boolean {
     for (const word of this.#words) if (word !== 0) return false
     return true

@@ -169,8 +169,11 @@ test('a node that becomes somebody else’s is told whose', () => {
 test('who may not see a peer is not told of it, and is told that it is gone when that changes', () => {
   const map = mapOf(6)
   let friends = new Set(['1-2', '1-3'])
+  const areFriends = (a: number, b: number): boolean => friends.has(`${Math.min(a, b)}-${Math.max(a, b)}`)
   const reach: Reach = {
-    connects: (a, b) => friends.has(`${Math.min(a.id, b.id)}-${Math.max(a.id, b.id)}`),
+    connects: (a, b) => areFriends(a.node.id, b.node.id),
+    visible: ({ node }) =>
+      BitSet.of([...map.entries.values()].filter((e) => areFriends(e.id, node.id)).map((e) => e.slot)),
     filters: () => ({ base: [] }),
   }
   const writer = new MapWriter({ derpMap: { Regions: {} }, reach, compress })

@@ -13,7 +13,7 @@ import { encodeMapFrame } from '../../wire/map-frame.ts'
 import type { Pending, Round, Told } from '../model/following.ts'
 import { isOnline, mapTime, profileJson, profileOf, selfJson } from './node-json.ts'
 import type { Reach } from './reach.ts'
-import { sees } from './reach.ts'
+import { sees, takesPart } from './reach.ts'
 import { DERP, DISCO, ENDPOINTS, EXPIRY, FULL, ONLINE } from './tailnet-map.ts'
 import type { Entry, TailnetMap } from './tailnet-map.ts'
 import type { Page } from './pages.ts'
@@ -104,7 +104,7 @@ export class MapWriter {
       const entry = map.entries.get(peer)
       if (entry === undefined) continue
       const known = told.peers.has(entry.slot)
-      if (!sees(this.#reach, viewer.node, entry.node, now)) {
+      if (!sees(this.#reach, viewer, entry, now)) {
         if (!known) continue
         told.peers.delete(entry.slot)
         removed.push(peer)
@@ -165,21 +165,30 @@ export class MapWriter {
     return this.#message(JSON.stringify(fields))
   }
 
+  /** All pages that most maps share as they are; only where somebody is left out they are made for one viewer. */
   #pages(map: TailnetMap, viewer: Entry, told: Told, now: Wall): { frame: Uint8Array; length: number }[] {
+    if (!takesPart(viewer.node, now)) return []
     const text = (entry: Entry): string => entry.text(map.tailnet, now)
+    const visible = this.#reach.visible(viewer)
     const frames: { frame: Uint8Array; length: number }[] = []
-    for (const page of map.pages as Iterable<Page<Entry>>) {
-      const seen = page.items.filter((entry) => sees(this.#reach, viewer.node, entry.node, now))
+    for (const { whole } of map.pages as Iterable<Page<Entry>>) {
+      const all = !whole.slots.has(viewer.slot) && (visible === undefined || whole.slots.isSubsetOf(visible))
+      const seen = all
+        ? whole.items
+        : whole.items.filter((entry) => entry !== viewer && (visible?.has(entry.slot) ?? true))
+      if (seen.length === 0) continue
+      if (all) {
+        told.peers.addAll(whole.slots)
+        for (const profile of whole.profiles) told.profiles.add(profile)
+        frames.push({ frame: map.pages.shared(whole, text), length: whole.length })
+        continue
+      }
       for (const entry of seen) {
         told.peers.add(entry.slot)
-        told.profiles.add(profileOf(entry.node))
+        told.profiles.add(entry.profile)
       }
-      if (seen.length === 0) continue
-      if (seen.length === page.items.length) frames.push({ frame: map.pages.shared(page, text), length: page.length })
-      else {
-        const json = seen.map(text).join(',')
-        frames.push({ frame: this.#compress(json), length: json.length })
-      }
+      const json = seen.map(text).join(',')
+      frames.push({ frame: this.#compress(json), length: json.length })
     }
     return frames
   }
@@ -190,7 +199,7 @@ export class MapWriter {
   }
 
   #filters(viewer: Entry): string {
-    return JSON.stringify(this.#reach.filters(viewer.node))
+    return JSON.stringify(this.#reach.filters(viewer))
   }
 
   #profiles(map: TailnetMap, ids: Iterable<number>): string {

@@ -5,8 +5,12 @@ import { Pages } from './pages.ts'
 
 interface Item {
   id: number
+  slot: number
+  profile: number
+  isShown: boolean
   text: string
 }
+const itemOf = (id: number, text: string): Item => ({ id, slot: id, profile: id % 7, isShown: id % 11 !== 0, text })
 const bytes = new TextEncoder()
 const texts = new TextDecoder()
 
@@ -19,10 +23,14 @@ test('pages hold what was put in, in order, and their frames are never stale', (
     fc.property(fc.array(step, { maxLength: 400 }), fc.nat(300), (steps, ahead) => {
       const pages = new Pages<Item>((text) => bytes.encode(text))
       const items = new Map<number, Item>()
-      const read = () => [...pages].map((page) => texts.decode(pages.shared(page, (item) => item.text))).join(',')
+      const read = () =>
+        [...pages]
+          .map(({ whole }) => texts.decode(pages.shared(whole, (item) => item.text)))
+          .filter((text) => text !== '')
+          .join(',')
       const insert = (id: number) => {
         if (items.has(id)) return
-        items.set(id, { id, text: `${id}:0` })
+        items.set(id, itemOf(id, `${id}:0`))
         pages.insert(items.get(id) as Item)
       }
       for (let id = 1; id <= ahead; id++) insert(id * 3)
@@ -38,9 +46,18 @@ test('pages hold what was put in, in order, and their frames are never stale', (
         }
         if (n % 50 === 0) read()
       }
-      const want = [...items.values()].sort((a, b) => a.id - b.id).map((item) => item.text)
+      const shown = [...items.values()].filter(({ isShown }) => isShown).sort((a, b) => a.id - b.id)
+      const want = shown.map((item) => item.text)
       assert.equal(read(), want.join(','))
       for (const page of pages) assert.ok(page.items.length > 0 && page.items.length <= 128)
+      assert.deepEqual(
+        [...pages].flatMap(({ whole }) => [...whole.slots]),
+        shown.map(({ slot }) => slot),
+      )
+      assert.deepEqual(
+        new Set([...pages].flatMap(({ whole }) => [...whole.profiles])),
+        new Set(shown.map(({ profile }) => profile)),
+      )
     }),
     { numRuns: 60 },
   )
@@ -52,10 +69,10 @@ test('a change compresses one page anew and no other', () => {
     compressed++
     return bytes.encode(text)
   })
-  const items = Array.from({ length: 1000 }, (_, i) => ({ id: i + 1, text: String(i) }))
+  const items = Array.from({ length: 1000 }, (_, i) => itemOf(i + 1, String(i)))
   for (const item of items) pages.insert(item)
   const read = () => {
-    for (const page of pages) pages.shared(page, (item) => item.text)
+    for (const { whole } of pages) pages.shared(whole, (item) => item.text)
   }
   read()
   assert.equal(compressed, 16)

@@ -5,22 +5,53 @@
  * Recompressing costs what one page holds, so a change costs a page and not the tailnet.
  */
 
+import { BitSet } from '../../base/bit-set.ts'
+
 /** About 40 kB of text: large enough to compress well, small enough to redo for one change (0.2 ms). */
 const PAGE_SIZE = 64
 
 export interface Paged {
   readonly id: number
+  readonly slot: number
+  /** Whose profile goes with it. */
+  readonly profile: number
+  /** Is there anything to show of it? */
+  readonly isShown: boolean
 }
 
 export class Page<T extends Paged> {
   readonly items: T[]
-  /** Compressed text of the whole page, `undefined` until somebody needs it. */
+  #whole: Whole<T> | undefined
+
+  constructor(items: T[]) {
+    this.items = items
+  }
+
+  /** Everything that the page shows; the same object until one of its items changes. */
+  get whole(): Whole<T> {
+    return (this.#whole ??= new Whole(this.items.filter(({ isShown }) => isShown)))
+  }
+
+  changed(): void {
+    this.#whole = undefined
+  }
+}
+
+/** What a page shows to those who see all of it, and its text for them once somebody has needed it. */
+export class Whole<T extends Paged> {
+  readonly items: readonly T[]
+  readonly slots = new BitSet()
+  readonly profiles = new Set<number>()
   frame: Uint8Array | undefined
   /** Bytes of JSON behind the frame. */
   length = 0
 
-  constructor(items: T[]) {
+  constructor(items: readonly T[]) {
     this.items = items
+    for (const { slot, profile } of items) {
+      this.slots.add(slot)
+      this.profiles.add(profile)
+    }
   }
 }
 
@@ -50,7 +81,7 @@ export class Pages<T extends Paged> {
     }
     const index = page.items.findIndex((other) => other.id > item.id)
     page.items.splice(index < 0 ? page.items.length : index, 0, item)
-    page.frame = undefined
+    page.changed()
     if (page.items.length <= 2 * PAGE_SIZE) return
     this.#pages.splice(at + 1, 0, new Page(page.items.splice(PAGE_SIZE)))
   }
@@ -61,24 +92,24 @@ export class Pages<T extends Paged> {
     const index = page?.items.indexOf(item) ?? -1
     if (page === undefined || index < 0) return
     page.items.splice(index, 1)
-    page.frame = undefined
+    page.changed()
     if (page.items.length === 0) this.#pages.splice(at, 1)
   }
 
   /** One of its items has changed: the page must be compressed anew before it is used again. */
   touch(item: T): void {
     const page = this.#pages[this.#pageOf(item.id)]
-    if (page !== undefined) page.frame = undefined
+    page?.changed()
   }
 
-  /** The whole page, compressed; shared until one of its items changes. */
-  shared(page: Page<T>, text: (item: T) => string): Uint8Array {
-    if (page.frame === undefined) {
-      const json = page.items.map(text).join(',')
-      page.length = json.length
-      page.frame = this.#compress(json)
+  /** All that a page shows, compressed; shared until one of its items changes. */
+  shared(whole: Whole<T>, text: (item: T) => string): Uint8Array {
+    if (whole.frame === undefined) {
+      const json = whole.items.map(text).join(',')
+      whole.length = json.length
+      whole.frame = this.#compress(json)
     }
-    return page.frame
+    return whole.frame
   }
 
   /** Index of the page that holds or would take this id; the last one for ids beyond it. */

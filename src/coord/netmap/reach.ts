@@ -3,6 +3,7 @@
  * the network map. Policy will answer it; until a tailnet has one, everybody reaches everybody in it.
  */
 
+import type { BitSet } from '../../base/bit-set.ts'
 import type { Wall } from '../../base/clock.ts'
 import { isExpired } from '../model/model.ts'
 import type { Node } from '../model/records.ts'
@@ -17,11 +18,19 @@ export interface FilterRule {
   }[]
 }
 
+/** A node by its number in the tailnet and its dense one. */
+export interface Placed {
+  readonly slot: number
+  readonly node: Node
+}
+
 export interface Reach {
   /** May these two know of each other? Symmetric: replies need both. Only asked of nodes of one tailnet. */
-  connects(a: Node, b: Node): boolean
+  connects(a: Placed, b: Placed): boolean
+  /** All whom a node may know of, by their dense numbers; `undefined`: everybody. Says what `connects` says. */
+  visible(viewer: Placed): BitSet | undefined
   /** The named filters of one node; never empty, so that "nothing is allowed" is said and not left out. */
-  filters(node: Node): Readonly<Record<string, readonly FilterRule[]>>
+  filters(viewer: Placed): Readonly<Record<string, readonly FilterRule[]>>
 }
 
 const ALL_PORTS = { First: 0, Last: 65535 }
@@ -29,6 +38,7 @@ const ALLOW_ALL = { base: [{ SrcIPs: ['*'], DstPorts: [{ IP: '*', Ports: ALL_POR
 
 export const everybody: Reach = {
   connects: () => true,
+  visible: () => undefined,
   filters: () => ALLOW_ALL,
 }
 
@@ -39,14 +49,8 @@ export function takesPart(node: Node, now: Wall): boolean {
 
 /**
  * May `viewer` see `peer` in its map? A peer whose key has run out stays visible, marked as expired, so that
- * people see why it is silent; one that never opened a map has nothing yet by which it could be reached.
+ * people see why it is silent.
  */
-export function sees(reach: Reach, viewer: Node, peer: Node, now: Wall): boolean {
-  return (
-    viewer.id !== peer.id &&
-    peer.authorized &&
-    peer.discoKey !== undefined &&
-    takesPart(viewer, now) &&
-    reach.connects(viewer, peer)
-  )
+export function sees(reach: Reach, viewer: Placed, peer: Placed & { readonly isShown: boolean }, now: Wall): boolean {
+  return viewer.slot !== peer.slot && peer.isShown && takesPart(viewer.node, now) && reach.connects(viewer, peer)
 }

@@ -42,6 +42,15 @@ export class Entry implements Shown {
     this.node = node
   }
 
+  get profile(): number {
+    return profileOf(this.node)
+  }
+
+  /** One that never opened a map has nothing yet by which it could be reached. */
+  get isShown(): boolean {
+    return this.node.authorized && this.node.discoKey !== undefined
+  }
+
   text(tailnet: Tailnet, now: Wall): string {
     return (this.#text ??= peerJson(tailnet, this, now))
   }
