@@ -7,7 +7,6 @@ import { domainOf } from './people.ts'
 import type { SshRule, SshUser } from './policy.ts'
 import type { Selected, Selection } from './selection.ts'
 import type { Sources } from './sources.ts'
-import { addressesOf } from './sources.ts'
 import type { PolicyNode } from './tailnet.ts'
 
 export interface WireSshRule {
@@ -106,10 +105,11 @@ export class Ssh {
   }
 
   #wire({ rule }: CompiledSsh, nodes: Iterable<PolicyNode>, users: readonly SshUser[], root = true): WireSshRule {
-    const principals: { nodeIP: string }[] = []
-    for (const node of nodes) for (const ip of addressesOf(node)) principals.push({ nodeIP: formatIp(ip) })
+    const all = [...nodes]
     return {
-      principals,
+      principals: [...all.map(({ ipv4 }) => ipv4), ...all.map(({ ipv6 }) => ipv6)].map((ip) => ({
+        nodeIP: formatIp(ip),
+      })),
       sshUsers: accounts(users, root),
       action: rule.action === 'accept' ? ACCEPT : { holdAndDelegate: DELEGATE },
       ...(rule.acceptEnv.length === 0 ? {} : { acceptEnv: rule.acceptEnv }),
