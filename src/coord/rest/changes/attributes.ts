@@ -9,7 +9,7 @@ import { commit, DONE, done, refuse, settle } from '../answer.ts'
 import type { Answer, Refusal } from '../answer.ts'
 import { NO_DEVICE, nodeIn } from '../authorise.ts'
 import type { At } from '../call.ts'
-import { viewAttributes } from '../views/attributes.ts'
+import { attributesOf } from '../../model/attributes.ts'
 
 /** So many custom attributes fit on one device. */
 const MAX_PER_DEVICE = 64
@@ -23,7 +23,7 @@ type Values = AttributesRecord['values']
 export function setAttribute(at: At, node: Node, key: string, wanted: Wanted): Plan<Answer<PostureAttributes>> {
   const values = merge(at, node, { [key]: wanted }, typesIn(at))
   if (isRefusal(values)) return settle(values)
-  return commit({ writes: [write(at, node, values)] }, done(viewAttributes(node, values, at.now)))
+  return commit({ writes: [write(at, node, values)] }, done(attributesOf(node, values, at.now)))
 }
 
 export function deleteAttribute(at: At, node: Node, key: string): Plan<Answer<undefined>> {

@@ -19,7 +19,7 @@ import {
   setTags,
 } from '../changes/devices.ts'
 import { setRoutes } from '../changes/routes.ts'
-import { viewAttributes } from '../views/attributes.ts'
+import { attributesOf } from '../../model/attributes.ts'
 import { viewDevice, viewRoutes } from '../views/device.ts'
 
 export const deviceHandlers: Handlers<keyof typeof deviceRoutes> = {
@@ -37,7 +37,7 @@ export const deviceHandlers: Handlers<keyof typeof deviceRoutes> = {
   getDeviceRoutes: (call, { params }) => show(call, params.deviceId, viewRoutes),
   getDeviceAttributes: (call, { params }) =>
     show(call, params.deviceId, (node) =>
-      viewAttributes(node, call.at.tailnet.get('attributes', String(node.id))?.values ?? {}, call.at.now),
+      attributesOf(node, call.at.tailnet.get('attributes', String(node.id))?.values ?? {}, call.at.now),
     ),
 
   deleteDevice: (call, { params }) => change(call, params.deviceId, removeDevice),

@@ -1,11 +1,11 @@
 /** Posture attributes of a node: what its client reports, and what was set by hand. (api-v2.md §4.1, policy.md) */
 
-import { formatTime } from '../../../base/clock.ts'
-import type { Wall } from '../../../base/clock.ts'
-import type { AttributeValue, PostureAttributes } from '../../../wire/api/objects.ts'
-import type { AttributesRecord, Node } from '../../model/records.ts'
+import { formatTime } from '../../base/clock.ts'
+import type { Wall } from '../../base/clock.ts'
+import type { AttributeValue, PostureAttributes } from '../../wire/api/objects.ts'
+import type { AttributesRecord, Node } from './records.ts'
 
-export function viewAttributes(node: Node, custom: AttributesRecord['values'], now: Wall): PostureAttributes {
+export function attributesOf(node: Node, custom: AttributesRecord['values'], now: Wall): PostureAttributes {
   const attributes = reported(node)
   const expiries: Record<string, string> = {}
   for (const [key, { value, expires }] of Object.entries(custom)) {
