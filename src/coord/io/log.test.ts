@@ -21,6 +21,15 @@ test('JSON lines have level, time, event and fields', () => {
   assert.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
 })
 
+test('a line shows what a terminal would act on or hide', () => {
+  const name = 'a\u009b31mb\u202ec\u200dd\u2028e'
+  for (const format of ['json', 'text'] as const) {
+    const line = written(format, (log) => log.info('joined', { name }))
+    assert.doesNotMatch(line.trimEnd(), /[\p{C}\p{Zl}\p{Zp}]/u)
+    assert.match(line, /a\\u009b31mb\\u202ec\\u200dd\\u2028e/)
+  }
+})
+
 test('plain lines can’t be forged by what is in them', () => {
   const text = written('text', (log) => log.warn('odd name', { name: 'x\n2026 error fire', a: '1 b=2', n: 3 }))
   assert.match(text, /^\S+Z warn {2}odd name name="x\\n2026 error fire" a="1 b=2" n=3\n$/)

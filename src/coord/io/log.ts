@@ -52,7 +52,7 @@ export function stderrSink(): LogSink & { flush(): void } {
 
 export function createLog(options: { level: LogLevel; format: LogFormat; sink: LogSink }): Log {
   const { sink } = options
-  const write = options.format === 'json' ? (line: string) => line : plainLine
+  const write = options.format === 'json' ? escapeUnseen : plainLine
   const logger = pino(
     {
       level: options.level,
@@ -104,5 +104,22 @@ function plainLine(json: string): string {
 
 /** A value that can't be mistaken for the next field: bare if it is plain, as JSON otherwise. */
 function word(value: unknown): string {
-  return typeof value === 'string' && /^[^\s"=\p{Cc}]+$/u.test(value) ? value : JSON.stringify(value)
+  return typeof value === 'string' && /^[^\s"=\p{C}]+$/u.test(value) ? value : escapeUnseen(JSON.stringify(value))
+}
+
+/**
+ * What JSON leaves as it is and a terminal would act on or not show: the second set of control characters, marks
+ * that turn the direction of writing, joiners.
+ */
+const UNSEEN = /[\p{C}\p{Zl}\p{Zp}]/gu
+
+/** The same JSON, with escapes for them. Line ends that part one record from the next stay. */
+function escapeUnseen(json: string): string {
+  return json.replace(UNSEEN, (char) =>
+    char === '\n'
+      ? char
+      : Array.from({ length: char.length }, (_, i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, '0')}`).join(
+          '',
+        ),
+  )
 }
