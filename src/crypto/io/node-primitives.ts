@@ -1,25 +1,13 @@
 /** The primitives from Node's own OpenSSL. */
 
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHash,
-  createHmac,
-  createPrivateKey,
-  createPublicKey,
-  createSecretKey,
-  diffieHellman,
-  randomFillSync,
-} from 'node:crypto'
+import { createHash, createHmac, createPrivateKey, createPublicKey, diffieHellman } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { EMPTY } from '../../base/bytes.ts'
 import type { Bytes } from '../../base/bytes.ts'
 import type { PrivateKey } from '../../base/keys.ts'
 import { TAG_LENGTH } from '../primitives.ts'
-import type { Primitives, RecordCipher } from '../primitives.ts'
-
-const CHACHA = 'chacha20-poly1305'
-const WITH_TAG = { authTagLength: TAG_LENGTH }
+import type { Primitives } from '../primitives.ts'
+import { chacha } from './choose-chacha.ts'
+import { nodeDice } from './dice.ts'
 
 /** Reading a private key costs more than the exchange itself, so each is read once while it lives. */
 const keyObjects = new WeakMap<PrivateKey, KeyObject>()
@@ -37,45 +25,6 @@ function keyObject(key: PrivateKey): KeyObject {
   return object
 }
 
-function seal(key: Bytes | KeyObject, nonce: Bytes, ad: Bytes, plain: Bytes, into: Uint8Array, at: number): void {
-  const cipher = createCipheriv(CHACHA, key, nonce, WITH_TAG)
-  if (ad.length > 0) cipher.setAAD(ad, { plaintextLength: plain.length })
-  into.set(cipher.update(plain), at)
-  cipher.final()
-  into.set(cipher.getAuthTag(), at + plain.length)
-}
-
-function open(key: Bytes | KeyObject, nonce: Bytes, ad: Bytes, sealed: Bytes): Uint8Array | undefined {
-  const length = sealed.length - TAG_LENGTH
-  if (length < 0) return undefined
-  const cipher = createDecipheriv(CHACHA, key, nonce, WITH_TAG)
-  if (ad.length > 0) cipher.setAAD(ad, { plaintextLength: length })
-  cipher.setAuthTag(sealed.subarray(length))
-  const clear = cipher.update(sealed.subarray(0, length))
-  try {
-    cipher.final()
-  } catch {
-    return undefined
-  }
-  return clear
-}
-
-class NodeRecordCipher implements RecordCipher {
-  readonly #key: KeyObject
-
-  constructor(key: Bytes) {
-    this.#key = createSecretKey(key)
-  }
-
-  sealInto(nonce: Bytes, plain: Bytes, into: Uint8Array, at: number): void {
-    seal(this.#key, nonce, EMPTY, plain, into, at)
-  }
-
-  open(nonce: Bytes, sealed: Bytes): Uint8Array | undefined {
-    return open(this.#key, nonce, EMPTY, sealed)
-  }
-}
-
 function hash(algorithm: string, parts: readonly Bytes[]): Uint8Array {
   const hash = createHash(algorithm)
   for (const part of parts) hash.update(part)
@@ -83,7 +32,7 @@ function hash(algorithm: string, parts: readonly Bytes[]): Uint8Array {
 }
 
 export const nodePrimitives: Primitives = {
-  random: (length) => randomFillSync(new Uint8Array(length)),
+  random: nodeDice,
 
   x25519Public: (own) => createPublicKey(keyObject(own)).export({ format: 'raw-public' }),
 
@@ -112,13 +61,13 @@ export const nodePrimitives: Primitives = {
 
   chachaSeal(key, nonce, ad, plain) {
     const sealed = new Uint8Array(plain.length + TAG_LENGTH)
-    seal(key, nonce, ad, plain, sealed, 0)
+    chacha().seal(key, nonce, ad, plain, sealed, 0)
     return sealed
   },
 
-  chachaOpen: (key, nonce, ad, sealed) => open(key, nonce, ad, sealed),
+  chachaOpen: (key, nonce, ad, sealed) => chacha().open(key, nonce, ad, sealed),
 
-  recordCipher: (key) => new NodeRecordCipher(key),
+  recordCipher: (key) => chacha().recordCipher(key),
 
   sha256: (...parts) => hash('sha256', parts),
 }

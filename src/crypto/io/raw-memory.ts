@@ -1,0 +1,149 @@
+/**
+ * The one door to raw memory: arenas that native functions are let into, and the native functions themselves.
+ *
+ * An address is a bare number, and a wrong one ends the process or leaks what lies there. So nobody computes one:
+ * an arena gives the address of a stretch only after it has checked that the stretch lies within, and the type
+ * `Address` can be had in no other way. Arenas are mapped, not allocated: the collector neither moves nor frees
+ * them. They live as long as the process, lie between pages that nobody may touch, and stay out of core dumps.
+ *
+ * What is called with the addresses, and that a function writes no further than it was told, is the caller's matter.
+ */
+
+import { createRequire } from 'node:module'
+
+declare const checked: unique symbol
+declare const opaque: unique symbol
+
+/** Where a checked stretch of an arena begins. */
+export type Address = number & { readonly [checked]: true }
+/** What a native function gave to be handed back to its like: never looked into, never computed with. */
+export type Handle = number & { readonly [opaque]: true }
+
+/** The null pointer, for arguments that are left out. */
+export const NULL = 0 as Address & Handle
+
+interface Koffi {
+  load(library: string | null): { func(prototype: string): unknown }
+  view(address: number, length: number): ArrayBuffer
+}
+
+let loaded: Koffi | undefined
+
+/** @throws Error where raw memory is not to be had: another system than Linux on 64 bits, or no koffi */
+function koffi(): Koffi {
+  if (loaded !== undefined) return loaded
+  // The numbers below and the width of an address are those of these systems.
+  if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch))
+    throw new Error(`Cannot reach raw memory: not on ${process.platform} ${process.arch}`)
+  loaded = createRequire(import.meta.url)('koffi') as Koffi
+  return loaded
+}
+
+/**
+ * Functions of this process: of libc, and of the libraries that Node is linked with.
+ *
+ * @param prototypes in C. Pointers are to be written `int64_t`, so that they are plain numbers: a tenth of the
+ *   cost of a Buffer. The types that callers see are `F`'s to give.
+ * @throws Error when one of them doesn't exist here
+ */
+export function nativeFunctions<F extends object>(prototypes: { readonly [Name in keyof F]: string }): F {
+  const library = koffi().load(null)
+  const functions = Object.entries<string>(prototypes).map(([name, prototype]) => [name, library.func(prototype)])
+  return Object.fromEntries(functions) as F
+}
+
+/** From the Linux headers. */
+const PROT_NONE = 0
+const PROT_READ_WRITE = 3
+const MAP_PRIVATE_ANONYMOUS = 0x22
+const MADV_DONTDUMP = 16
+
+/** As long as the largest page of the systems above, so a multiple of any. */
+const GUARD_BYTES = 64 * 1024
+
+interface Libc {
+  mmap(at: Address, length: number, protection: number, flags: number, fd: number, offset: number): unknown
+  mprotect(at: number, length: number, protection: number): number
+  madvise(at: number, length: number, advice: number): number
+}
+
+/** A stretch of raw memory. Its bytes go in and out as copies; every method throws RangeError for a place outside. */
+export class Arena {
+  readonly size: number
+  readonly #base: number
+  readonly #bytes: Uint8Array<ArrayBuffer>
+  readonly #view: DataView
+
+  /**
+   * Maps an arena that is never unmapped: make few.
+   *
+   * @param atLeast bytes; rounded up, so that the pages behind it that nobody may touch follow at once
+   * @throws Error when there is no memory, or no way to raw memory
+   */
+  constructor(atLeast: number) {
+    if (!Number.isSafeInteger(atLeast) || atLeast < 1) throw new RangeError('Cannot map an arena of this size')
+    this.size = Math.ceil(atLeast / GUARD_BYTES) * GUARD_BYTES
+    const libc = nativeFunctions<Libc>({
+      mmap: 'int64_t mmap(int64_t at, size_t length, int protection, int flags, int fd, int64_t offset)',
+      mprotect: 'int mprotect(int64_t at, size_t length, int protection)',
+      madvise: 'int madvise(int64_t at, size_t length, int advice)',
+    })
+    const whole = libc.mmap(NULL, this.size + 2 * GUARD_BYTES, PROT_NONE, MAP_PRIVATE_ANONYMOUS, -1, 0)
+    // Beyond 2^53 it would come as a bigint; Linux gives such addresses only to those who ask for them.
+    if (typeof whole !== 'number' || whole <= 0) throw new Error('Cannot map an arena')
+    this.#base = whole + GUARD_BYTES
+    if (libc.mprotect(this.#base, this.size, PROT_READ_WRITE) !== 0) throw new Error('Cannot open an arena')
+    // Kernels that can't do this are none the worse for it.
+    libc.madvise(this.#base, this.size, MADV_DONTDUMP)
+    const buffer = koffi().view(this.#base, this.size)
+    this.#bytes = new Uint8Array(buffer)
+    this.#view = new DataView(buffer)
+  }
+
+  /** The address of `length` bytes from `at` on, for a function that reads or writes no more than these. */
+  address(at: number, length: number): Address {
+    this.#check(at, length)
+    return (this.#base + at) as Address
+  }
+
+  /** Copies `bytes` in. */
+  put(at: number, bytes: Uint8Array): void {
+    this.#check(at, bytes.length)
+    this.#bytes.set(bytes, at)
+  }
+
+  /** A copy of `length` bytes. */
+  take(at: number, length: number): Uint8Array<ArrayBuffer> {
+    this.#check(at, length)
+    return this.#bytes.slice(at, at + length)
+  }
+
+  /** Copies `length` bytes to `into`, from `intoAt` on. */
+  takeInto(at: number, length: number, into: Uint8Array, intoAt: number): void {
+    this.#check(at, length)
+    if (!isWithin(intoAt, length, into.length)) throw new RangeError(`No room for ${length} bytes at ${String(intoAt)}`)
+    // A view of ours, so that no subclass's method is ever shown the arena's own bytes.
+    new Uint8Array(into.buffer, into.byteOffset + intoAt, length).set(this.#bytes.subarray(at, at + length))
+  }
+
+  /** The 32-bit number at `at`, in the machine's order of bytes. */
+  int32(at: number): number {
+    this.#check(at, 4)
+    return this.#view.getInt32(at, true)
+  }
+
+  /** Overwrites with zeros. */
+  wipe(at: number, length: number): void {
+    this.#check(at, length)
+    this.#bytes.fill(0, at, at + length)
+  }
+
+  #check(at: number, length: number): void {
+    if (!isWithin(at, length, this.size))
+      throw new RangeError(`Not in the arena of ${this.size} bytes: ${String(length)} from ${String(at)} on`)
+  }
+}
+
+function isWithin(at: number, length: number, size: number): boolean {
+  return Number.isSafeInteger(at) && Number.isSafeInteger(length) && at >= 0 && length >= 0 && at + length <= size
+}
