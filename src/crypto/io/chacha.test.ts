@@ -1,7 +1,6 @@
 /** Both ciphers against the same promises, and which of them is taken. */
 
 import assert from 'node:assert/strict'
-import { createRequire } from 'node:module'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { EMPTY } from '../../base/bytes.ts'
@@ -10,7 +9,7 @@ import type { Chacha } from './chacha.ts'
 import { chacha, chooseChacha } from './choose-chacha.ts'
 import { ARENA_LENGTH, makeEvpChacha } from './evp-chacha.ts'
 import { nodeChacha } from './node-chacha.ts'
-import { Arena } from './raw-memory.ts'
+import { Arena, nativeFunctions, NULL } from './raw-memory.ts'
 
 chachaContract('node:crypto', nodeChacha)
 
@@ -56,14 +55,23 @@ if (onLinux) {
     left('not opened')
   })
 
+  // OpenSSL 3.5 notes no error for a wrong tag, so one is noted here in its place.
   test('EVP: a record that does not open leaves no error of OpenSSL’s for the next TLS connection to find', () => {
-    const koffi = createRequire(import.meta.url)('koffi') as {
-      load(library: null): { func(prototype: string): () => number }
-    }
-    const peekError = koffi.load(null).func('unsigned long ERR_peek_error()')
+    const { ERR_new, ERR_set_error, ERR_peek_error } = nativeFunctions<{
+      ERR_new: () => void
+      ERR_set_error: (library: number, reason: number, text: number) => void
+      ERR_peek_error: () => number
+    }>({
+      ERR_new: 'void ERR_new()',
+      ERR_set_error: 'void ERR_set_error(int library, int reason, int64_t text, ...)',
+      ERR_peek_error: 'unsigned long ERR_peek_error()',
+    })
     const cipher = chacha().recordCipher(new Uint8Array(32))
-    for (let i = 0; i < 3; i++) assert.equal(cipher.open(new Uint8Array(12), new Uint8Array(100)), undefined)
-    assert.equal(peekError(), 0)
+    ERR_new()
+    ERR_set_error(6, 100, NULL)
+    assert.notEqual(ERR_peek_error(), 0)
+    assert.equal(cipher.open(new Uint8Array(12), new Uint8Array(100)), undefined)
+    assert.equal(ERR_peek_error(), 0)
   })
 }
 
