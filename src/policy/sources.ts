@@ -7,13 +7,13 @@
 
 import { BitSet } from '../base/bit-set.ts'
 import { CGNAT, CHROMEOS, ULA } from '../base/address-plan.ts'
-import { formatIp, formatPrefix, isSingleIp, maskPrefix } from '../base/ip.ts'
+import { formatIp, formatPrefix, isSingleIp, maskPrefix, parseIp } from '../base/ip.ts'
 import type { Ip, Prefix } from '../base/ip.ts'
 import { AddressSet, formatRange, rangeFrom } from './address-set.ts'
-import type { Policy, Selector } from './policy.ts'
-import { meetsOne } from './postures.ts'
+import type { Selector } from './policy.ts'
 import type { Routes } from './routes.ts'
-import type { Selected, Selection } from './selection.ts'
+import { isDangerAll, isEverything } from './selection.ts'
+import type { Meeting, Selected, Selection } from './selection.ts'
 import type { PolicyNode } from './tailnet.ts'
 
 /** What `*` stands for, as clients are told it: all addresses that nodes can have. */
@@ -24,31 +24,49 @@ const ANY_NODE: AddressSet = (() => {
 })()
 const ANY_NODE_TEXTS = ANY_NODE.ranges().map(formatRange)
 
+/** How a node stands in a list of sources; bits. */
+export const WRITES_IPV4 = 1
+export const WRITES_IPV6 = 2
+export const ADMITTED = 4
+
+/** Literally what is written, and the nodes of which both addresses are. */
+interface Written {
+  readonly literals: ReadonlySet<string>
+  readonly named: BitSet
+}
+
 export class Sources {
   readonly selected: readonly Selected[]
   readonly postures: readonly string[]
-  readonly #policy: Policy
+  /** It says which subnets there are, so its text changes with them. */
+  readonly readsSubnets: boolean
   readonly #selection: Selection
   readonly #routes: Routes
+  /** Absent: no posture is asked for. */
+  readonly #meeting: Meeting | undefined
   readonly #admitted = new BitSet()
   readonly #touched = new BitSet()
   #stamp = -1
   #routesStamp = -1
-  #written: { readonly literals: ReadonlySet<string>; readonly named: BitSet } | undefined
+  #written: Written | undefined
   #texts: readonly string[] | undefined
+  #key: string | undefined
 
   constructor(
-    policy: Policy,
     selection: Selection,
     routes: Routes,
     selectors: readonly Selector[],
     postures: readonly string[],
   ) {
-    this.#policy = policy
     this.#selection = selection
     this.#routes = routes
     this.selected = selectors.map((selector) => selection.watch(selector, 'source'))
     this.postures = postures
+    this.#meeting = postures.length === 0 ? undefined : selection.meeting(postures)
+    this.readsSubnets = this.selected.some(
+      ({ selector, addresses }) =>
+        selector.kind === 'any' || (this.#meeting !== undefined && (addresses !== undefined || isDangerAll(selector))),
+    )
   }
 
   /** Nodes that may send: one of their own addresses is a source. */
@@ -65,101 +83,123 @@ export class Sources {
 
   /** `SrcIPs`: addresses, prefixes, ranges; without repetition. */
   get texts(): readonly string[] {
-    this.#refresh()
-    const { literals, named } = (this.#written ??= this.#write())
+    const { literals, named } = this.#writing()
     return (this.#texts ??= [...literals.union(new Set(this.#addresses(named)))])
   }
 
   /** The same for two that admit the same, so that their rules can be one. (policy.md §15.3) */
   get key(): string {
-    this.#refresh()
-    const { literals, named } = (this.#written ??= this.#write())
-    return `${[...literals].sort().join()} ${named.key}`
+    const { literals, named } = this.#writing()
+    return (this.#key ??= keyOf(...this.#gathered(literals, named)))
   }
 
-  /** Is a packet from this address one of its own? What `texts` says, for one address. */
-  includes(ip: Ip): boolean {
-    const own = this.#selection.at(ip)
-    if (own !== undefined && this.admitted.has(own.slot)) {
-      // By who it is; where only one of its addresses was named, by that one.
-      if (this.selected.some(({ addresses, nodes }) => addresses === undefined && nodes.has(own.slot))) return true
-    }
-    return this.selected.some(({ selector, addresses }) => {
-      if (selector.kind === 'any')
-        return this.#routes.include(ip) || (this.postures.length === 0 && ANY_NODE.contains(ip))
-      if (addresses === undefined || !addresses.contains(ip))
-        return selector.kind === 'autogroup' && selector.autogroup === 'danger-all' && this.postures.length === 0
-      return this.postures.length === 0 || (own !== undefined && this.admitted.has(own.slot))
+  /** Is a packet from this address one of its own? What `texts` says, for one address, and whose it is if known. */
+  includes(ip: Ip, own: PolicyNode | undefined = this.#selection.at(ip)): boolean {
+    const admitted = own !== undefined && this.admitted.has(own.slot)
+    if (admitted && this.selected.some(({ addresses, nodes }) => addresses === undefined && nodes.has(own.slot)))
+      return true
+    // By an address; of a node whose other address alone is named, this one is none of it.
+    const isWritten = this.selected.some(({ selector, addresses }) => {
+      if (selector.kind === 'any') return ANY_NODE.contains(ip) || this.#routes.include(ip)
+      return isDangerAll(selector) || (addresses?.contains(ip) ?? false)
     })
+    if (!isWritten || this.#meeting === undefined) return isWritten
+    return own === undefined ? this.#routes.behind.contains(ip) : admitted
   }
 
   /** Is the route among the sources, in whole or in part? */
   includesRoute(route: Prefix): boolean {
     return this.selected.some(({ selector, addresses }) => {
-      if (selector.kind === 'any') return true
-      if (selector.kind === 'autogroup' && selector.autogroup === 'danger-all') return true
+      if (isEverything(selector)) return true
       return addresses?.overlaps(rangeFrom(route)) ?? false
     })
   }
 
-  /** A node meets other postures than before. True: it was a source and is none now, or the other way round. */
-  reconsider(slot: number): boolean {
-    const before = this.touched.has(slot)
-    const admitted = this.#admitted.has(slot)
-    this.#stamp = -1
-    return this.touched.has(slot) !== before || this.#admitted.has(slot) !== admitted
+  /** What of the node's own is written for its sake, and whether it may send: the bits above. */
+  standing(slot: number): number {
+    if (!this.admitted.has(slot)) return 0
+    let bits = ADMITTED
+    for (const { selector, addresses, nodes } of this.selected) {
+      if (!nodes.has(slot)) continue
+      if (this.#meeting === undefined && isDangerAll(selector)) return ADMITTED
+      if (addresses === undefined) {
+        if (this.#meeting !== undefined || selector.kind !== 'any') bits |= WRITES_IPV4 | WRITES_IPV6
+      } else if (this.#meeting !== undefined) {
+        const { ipv4, ipv6 } = this.#selection.node(slot) as PolicyNode
+        if (addresses.contains(ipv4)) bits |= WRITES_IPV4
+        if (addresses.contains(ipv6)) bits |= WRITES_IPV6
+      }
+    }
+    return bits
   }
 
   #refresh(): void {
-    let stamp = 0
+    let stamp = this.#meeting?.stamp ?? 0
     for (const selected of this.selected) stamp += selected.stamp
-    if (this.#routes.stamp !== this.#routesStamp && this.selected.some(({ selector }) => selector.kind === 'any')) {
-      this.#texts = this.#written = undefined
+    if (this.readsSubnets && this.#routes.stamp !== this.#routesStamp) {
+      this.#texts = this.#written = this.#key = undefined
       this.#routesStamp = this.#routes.stamp
     }
     if (stamp === this.#stamp) return
     this.#stamp = stamp
-    this.#texts = this.#written = undefined
+    this.#texts = this.#written = this.#key = undefined
     this.#admitted.clear()
     this.#touched.clear()
-    for (const { nodes, touched } of this.selected) {
-      this.#admitted.addAll(nodes)
-      this.#touched.addAll(touched)
-    }
-    if (this.postures.length === 0) return
-    for (const slot of this.#admitted) if (!this.#meets(slot)) this.#admitted.delete(slot)
-    for (const slot of this.#touched) {
-      // A posture is asked of the device, not of what is behind it.
-      const routed = this.selected.some(({ nodes, touched }) => touched.has(slot) && !nodes.has(slot))
-      if (!routed && !this.#admitted.has(slot)) this.#touched.delete(slot)
-    }
+    for (const { nodes } of this.selected) this.#admitted.addAll(nodes)
+    if (this.#meeting !== undefined) this.#admitted.keepAll(this.#meeting.nodes)
+    this.#touched.addAll(this.#admitted)
+    // A posture is asked of the device, not of what is behind it.
+    for (const { routed } of this.selected) this.#touched.addAll(routed)
   }
 
-  #meets(slot: number): boolean {
-    const node = this.#selection.node(slot)
-    return node !== undefined && meetsOne(this.#policy, this.postures, node.attributes)
+  #writing(): Written {
+    this.#refresh()
+    return (this.#written ??= this.#meeting === undefined ? this.#write() : this.#writeMeeting())
   }
 
-  /** What is written apart from nodes' own addresses, and the nodes whose addresses are written. */
-  #write(): { readonly literals: ReadonlySet<string>; readonly named: BitSet } {
+  #write(): Written {
     const literals = new Set<string>()
     const named = new BitSet()
-    const anyDevice = this.postures.length === 0
     for (const { selector, addresses, nodes } of this.selected) {
-      if (selector.kind === 'any') {
-        if (anyDevice) for (const text of ANY_NODE_TEXTS) literals.add(text)
-        for (const text of this.#routes.subnets) literals.add(text)
-      }
-      if (selector.kind === 'autogroup' && selector.autogroup === 'danger-all' && anyDevice)
-        return { literals: new Set(['*']), named: new BitSet() }
-      if (addresses !== undefined && anyDevice) {
-        if (selector.kind === 'prefix') literals.add(literal(selector.prefix))
-        else for (const range of addresses.ranges()) literals.add(formatRange(range))
-      }
-      if (!anyDevice || (addresses === undefined && selector.kind !== 'any')) named.addAll(nodes)
+      if (isDangerAll(selector)) return { literals: new Set(['*']), named: new BitSet() }
+      if (selector.kind === 'any') for (const text of [...ANY_NODE_TEXTS, ...this.#routes.subnets]) literals.add(text)
+      else if (selector.kind === 'prefix') literals.add(literal(selector.prefix))
+      else if (addresses === undefined) named.addAll(nodes)
+      else for (const range of addresses.ranges()) literals.add(formatRange(range))
+    }
+    return { literals, named }
+  }
+
+  /** Where a posture is asked for: the devices that meet it one by one, and what is behind routers. */
+  #writeMeeting(): Written {
+    const literals = new Set<string>()
+    const named = new BitSet()
+    const { behind } = this.#routes
+    for (const { selector, addresses, nodes } of this.selected) {
+      const routed = isEverything(selector) ? behind : addresses?.intersection(behind)
+      for (const range of routed?.ranges() ?? []) literals.add(formatRange(range))
+      if (addresses === undefined) named.addAll(nodes)
+      else
+        for (const slot of nodes)
+          if (this.#admitted.has(slot))
+            for (const ip of addressesOf(this.#selection.node(slot) as PolicyNode))
+              if (addresses.contains(ip)) literals.add(formatIp(ip))
     }
     named.keepAll(this.#admitted)
     return { literals, named }
+  }
+
+  /** The same, with nodes of which both addresses are literally there among those that are named. */
+  #gathered(literals: ReadonlySet<string>, named: BitSet): [string[], BitSet] {
+    const all = named.clone()
+    const others = [...literals].filter((text) => {
+      const ip = parseIp(text)
+      const own = ip && this.#selection.at(ip)
+      if (own === undefined) return true
+      if (addressesOf(own).every((address) => literals.has(formatIp(address)))) all.add(own.slot)
+      return !all.has(own.slot)
+    })
+    return [others, all]
   }
 
   #addresses(slots: Iterable<number>): string[] {
@@ -173,6 +213,11 @@ export class Sources {
 /** Literally what was written: a prefix with its length, an address without. */
 export function literal(prefix: Prefix): string {
   return isSingleIp(prefix) ? formatIp(prefix.ip) : formatPrefix(maskPrefix(prefix))
+}
+
+/** Equal for equal sources: texts, and the nodes of which both addresses are meant. */
+export function keyOf(literals: Iterable<string>, named: BitSet): string {
+  return `${[...literals].sort().join()} ${named.key}`
 }
 
 export function addressesOf(node: PolicyNode): readonly PolicyNode['ipv4'][] {

@@ -52,33 +52,33 @@ export class Ssh {
     return this.rules.flatMap((compiled) => this.#rule(compiled, node))
   }
 
-  /** The nodes that may log in to `node` by this rule. */
-  admitted({ sources, targets }: CompiledSsh, node: PolicyNode): BitSet {
-    const admitted = new BitSet()
+  /** Whom the rule lets in at `node`: all its sources, those of the node's own user, or nobody. */
+  leads({ rule, sources, targets }: CompiledSsh, node: PolicyNode): 'all' | 'own' | undefined {
+    // Those who may log in elsewhere as themselves are told so for their own node too.
+    const personal = isPersonal(rule) && node.tags.length === 0 && sources.admitted.has(node.slot)
+    let leads: 'own' | undefined = personal ? 'own' : undefined
     for (const { selector, nodes } of targets) {
       if (!nodes.has(node.slot)) continue
       const own = selector.kind === 'user' || (selector.kind === 'autogroup' && selector.autogroup === 'self')
-      if (!own) admitted.addAll(sources.admitted)
-      else {
-        const devices = this.#selection.devicesOfOwner(node).clone()
-        devices.keepAll(sources.admitted)
-        admitted.addAll(devices)
-      }
+      if (!own) return 'all'
+      leads = 'own'
     }
+    return leads
+  }
+
+  /** The nodes that may log in to `node` by this rule. */
+  admitted(compiled: CompiledSsh, node: PolicyNode): BitSet {
+    const leads = this.leads(compiled, node)
+    if (leads === undefined) return new BitSet()
+    const admitted = compiled.sources.admitted.clone()
+    if (leads === 'own') admitted.keepAll(this.#selection.devicesOfOwner(node))
     return admitted
   }
 
   #rule(compiled: CompiledSsh, node: PolicyNode): WireSshRule[] {
-    const { rule } = compiled
     const admitted = this.admitted(compiled, node)
-    const personal = rule.users.some(({ kind }) => kind === 'localpart')
-    if (!personal) return admitted.isEmpty ? [] : [this.#wire(compiled, this.#listed(compiled, admitted), rule.users)]
-    // Those who may log in elsewhere as themselves are told so for their own node too.
-    const from = new BitSet()
-    from.addAll(admitted)
-    if (compiled.sources.admitted.has(node.slot)) from.addAll(this.#selection.devicesOfOwner(node))
-    from.keepAll(compiled.sources.admitted)
-    return this.#perPerson(compiled, from)
+    if (isPersonal(compiled.rule)) return this.#perPerson(compiled, admitted)
+    return admitted.isEmpty ? [] : [this.#wire(compiled, this.#listed(compiled, admitted), compiled.rule.users)]
   }
 
   /** For each person a rule of what everybody may, then the one of the account that is named as they are. */
@@ -92,14 +92,12 @@ export class Ssh {
       people.set(id, [...(people.get(id) ?? []), node])
     }
     const rules: WireSshRule[] = []
-    for (const [id, nodes] of [...people].sort(([a], [b]) => a - b)) {
+    for (const [, nodes] of [...people].sort(([a], [b]) => a - b)) {
       rules.push(this.#wire(compiled, nodes, others))
       const [first] = nodes
-      if (id === 0 || first === undefined) continue
-      const login = first.user.login.toLowerCase()
-      const mine = rule.users.some((user) => user.kind === 'localpart' && user.domain.toLowerCase() === domainOf(login))
-      const name = login.slice(0, login.lastIndexOf('@'))
-      if (mine) rules.push(this.#wire(compiled, nodes, [{ kind: 'account', name }], false))
+      if (first === undefined) continue
+      const name = localpart(rule.users, first)
+      if (name !== undefined) rules.push(this.#wire(compiled, nodes, [{ kind: 'account', name }], false))
     }
     return rules
   }
@@ -130,6 +128,27 @@ export class Ssh {
 
 function isCheck({ rule }: CompiledSsh): boolean {
   return rule.action === 'check'
+}
+
+function isPersonal({ users }: SshRule): boolean {
+  return users.some(({ kind }) => kind === 'localpart')
+}
+
+/** The account that is named as the person is, where the rule gives it to people of their mail domain. */
+function localpart(users: readonly SshUser[], { tags, user: { login } }: PolicyNode): string | undefined {
+  if (tags.length > 0) return undefined
+  const domain = domainOf(login.toLowerCase())
+  const theirs = users.some((user) => user.kind === 'localpart' && user.domain.toLowerCase() === domain)
+  return theirs ? login.toLowerCase().slice(0, login.lastIndexOf('@')) : undefined
+}
+
+/** May `node`, a source of the rule, log in as `account`? What the rules on the wire say, for one account. */
+export function letsIn(users: readonly SshUser[], account: string, node: PolicyNode): boolean {
+  return (
+    users.some((user) =>
+      user.kind === 'nonroot' ? account !== 'root' : user.kind === 'account' && user.name === account,
+    ) || localpart(users, node) === account
+  )
 }
 
 /** Root is refused unless it is named. */

@@ -57,7 +57,7 @@ export function isFor({ selected: { selector, addresses } }: Target, at: PolicyN
 }
 
 /** ICMP passes by any rule for TCP or UDP too; other protocols without ports need all of them. (node.md §2.4) */
-export function matchesTraffic({ destination }: Target, { protocol, port }: Flow): boolean {
+export function matchesTraffic({ destination }: Target, { protocol, port }: Pick<Flow, 'protocol' | 'port'>): boolean {
   return destination.traffic.some((traffic) => {
     if (ICMP.has(protocol)) return traffic.ports.length > 0
     const listed = traffic.protocol === undefined ? DEFAULT_PROTOCOLS.has(protocol) : traffic.protocol === protocol
