@@ -1,0 +1,103 @@
+/** Runs the `tests` of a policy: may who is named in `src` open flows to what is named in `accept` and `deny`? (policy.md §8) */
+
+import { matchesTraffic } from '../verdict.ts'
+import type { AccessTest, TestTarget } from '../policy.ts'
+import { meeting } from './crowds.ts'
+import type { Meeting } from './crowds.ts'
+import { readProtocols, readTarget } from './flows.ts'
+import type { Usable } from './ground.ts'
+import { remembered } from './ground.ts'
+import type { Subjects } from './subjects.ts'
+import type { Footing, Trial } from './trial.ts'
+
+/** A test whose names have been looked up; none of its devices is missing any more. */
+export interface ReadyTest {
+  readonly test: AccessTest
+  readonly assertions: readonly Assertion[]
+  /** What is wrong with the test itself. */
+  readonly faults: readonly string[]
+}
+interface Assertion {
+  readonly text: string
+  readonly want: 'Accept' | 'Drop'
+  /** A text: why it fails whatever is wanted. */
+  readonly flow:
+    | { readonly from: Usable; readonly to: Usable; readonly protocols: readonly number[]; readonly port: number }
+    | string
+}
+
+export function prepare(test: AccessTest, subjects: Subjects): ReadyTest {
+  const faults: string[] = []
+  const from = subjects.named(test.src)
+  if (from.kind === 'unusable') faults.push(`src ${JSON.stringify(test.src)}: ${from.why}`)
+  if (from.kind === 'service') faults.push(`src ${JSON.stringify(test.src)}: a service opens no connections`)
+  const protocols = readProtocols(test.proto)
+  if (typeof protocols === 'string') faults.push(protocols)
+  if (test.accept.length + test.deny.length === 0) faults.push('the test neither accepts nor denies anything')
+  if (from.kind === 'unusable' || typeof protocols === 'string' || faults.length > 0)
+    return { test, assertions: [], faults }
+  const assertion = (want: Assertion['want'], { text }: TestTarget): Assertion => {
+    const target = readTarget(text.trim(), protocols)
+    if (typeof target === 'string') return { text, want, flow: target }
+    const to = target.host.startsWith('autogroup:') ? AUTOGROUP : subjects.named(target.host)
+    if (to.kind === 'unusable') return { text, want, flow: to.why }
+    return { text, want, flow: { from, to, protocols, port: target.port } }
+  }
+  return {
+    test,
+    faults,
+    assertions: [...test.accept.map((t) => assertion('Accept', t)), ...test.deny.map((t) => assertion('Drop', t))],
+  }
+}
+
+/** Who belongs to one is not for a destination to say: it is tested by what it is made of. */
+const AUTOGROUP = { kind: 'unusable', why: 'a test takes a destination of its own, not an autogroup' } as const
+
+export class AccessTests {
+  readonly #trial: Trial
+  /** Tests ask about the same flows again and again. */
+  readonly #known = new Map<string, Meeting>()
+
+  constructor(trial: Trial) {
+    this.#trial = trial
+  }
+
+  /** What does not hold; empty: the test passes. */
+  errors({ test, assertions, faults }: ReadyTest): string[] {
+    const errors = [...faults]
+    if (assertions.length === 0) return errors
+    const footing = this.#trial.footing(test.attributes)
+    for (const { text, want, flow } of assertions) {
+      const problem = typeof flow === 'string' ? flow : this.#verdict(footing, flow, want)
+      if (problem !== undefined) errors.push(`address ${JSON.stringify(text)}: ${problem}`)
+    }
+    return errors
+  }
+
+  #verdict(footing: Footing, flow: Exclude<Assertion['flow'], string>, want: Assertion['want']): string | undefined {
+    const { some, every } = this.#meeting(footing, flow)
+    // To be accepted each device has to reach each; a denial is broken by one that does.
+    if (want === 'Accept') return every ? undefined : 'want: Accept, got: Drop'
+    return some ? 'want: Drop, got: Accept' : undefined
+  }
+
+  #meeting(
+    { ground, key, counts }: Footing,
+    { from, to, protocols, port }: Exclude<Assertion['flow'], string>,
+  ): Meeting {
+    return remembered(this.#known, `${from.key} ${to.key} ${protocols.join()} ${port} ${key}`, () => {
+      let some = false
+      const families = ground.families(from, to)
+      let every = families.length > 0
+      for (const family of families) {
+        const met = meeting(ground.admitted(from, family), ground.reached(to, family), ({ part, target }) => {
+          const matches = protocols.some((protocol) => matchesTraffic(target, { protocol, port }))
+          return matches && counts(part.rule)
+        })
+        some ||= met.some
+        every &&= met.every
+      }
+      return { some, every }
+    })
+  }
+}

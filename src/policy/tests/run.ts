@@ -1,0 +1,53 @@
+/**
+ * Runs the tests of a policy before it is saved, over the tailnet as it is. Looks all names up, sets the trial up once,
+ * and asks it for every test; what a test says is access.ts and ssh.ts, who is meant subjects.ts. (policy.md §8)
+ */
+
+import type { Place, Policy } from '../policy.ts'
+import type { PolicyTailnet } from '../tailnet.ts'
+import { AccessTests, prepare } from './access.ts'
+import { prepareSsh, SshTests } from './ssh.ts'
+import { Subjects } from './subjects.ts'
+import { Trial } from './trial.ts'
+
+export interface TestFailure {
+  /** The `src` of the test, as written. */
+  readonly user: string
+  /** What does not hold, in the order of the test: `address "host:port": want: Accept, got: Drop`. */
+  readonly errors: readonly string[]
+  /** Where the test stands in the policy. */
+  readonly at: Place
+}
+
+/** The tests that fail, `tests` before `sshTests`, each in the order written. Empty: the policy may be saved. */
+export function runTests(policy: Policy, tailnet: PolicyTailnet): TestFailure[] {
+  const steps = runTestsInSteps(policy, tailnet)
+  let step = steps.next()
+  while (step.done !== true) step = steps.next()
+  return step.value
+}
+
+/** The same, with a pause after every test, in which whoever runs it may see to others. */
+export function* runTestsInSteps(policy: Policy, tailnet: PolicyTailnet): Generator<void, TestFailure[]> {
+  if (policy.tests.length + policy.sshTests.length === 0) return []
+  const subjects = new Subjects(policy, tailnet)
+  const tests = policy.tests.map((test) => prepare(test, subjects))
+  const sshTests = policy.sshTests.map((test) => prepareSsh(test, subjects))
+  // Only now is it known who has to be stood in for.
+  const trial = new Trial(subjects.policy, subjects.nodes)
+  const failures: TestFailure[] = []
+  const note = ({ src, at }: { readonly src: string; readonly at: Place }, errors: readonly string[]): void => {
+    if (errors.length > 0) failures.push({ user: src, errors, at })
+  }
+  const access = new AccessTests(trial)
+  for (const ready of tests) {
+    note(ready.test, access.errors(ready))
+    yield
+  }
+  const ssh = new SshTests(trial)
+  for (const ready of sshTests) {
+    note(ready.test, ssh.errors(ready))
+    yield
+  }
+  return failures
+}
