@@ -121,7 +121,7 @@ export class Ssh {
       const byTags = sources.selected.some(
         ({ selector }) => selector.kind === 'autogroup' && selector.autogroup === 'tagged',
       )
-      for (let i = 0; i < (byTags ? node.tags.length : 1); i++) yield node
+      for (let i = 0; i < (byTags ? Math.max(1, node.tags.length) : 1); i++) yield node
     }
   }
 }
