@@ -42,9 +42,9 @@ const DESIGN: readonly Design[] = [
     why: 'a setting of the tailnet that recordings do not have',
   },
   {
-    what: /^self CapMap https:\/\/tailscale\.com\/cap\/tailnet-lock$/,
-    side: 'unsaid',
-    why: 'this server does not offer Tailnet Lock',
+    what: /^dns (Domains|Proxied|Routes .*)$/,
+    side: 'added',
+    why: 'MagicDNS cannot be turned off here, as it was in most of the recorded tailnets',
   },
   {
     what: /^dns (ExitNodeFilteredSet|Routes ts\.net)$/,
