@@ -29,7 +29,6 @@ import type { Ledger } from './model/ledger.ts'
 import { isExpired } from './model/model.ts'
 import type { Changed } from './model/model.ts'
 import type { Node, PendingLogin, TailnetNum } from './model/records.ts'
-import { everybody } from './netmap/reach.ts'
 import { Pings, responseBody } from './pings.ts'
 import type { Store } from './store/store.ts'
 
@@ -103,7 +102,7 @@ export class Coord {
       options.admissionChanged()
       journal.keysExpired(clocks.wall())
     }
-    const maps = new Maps({ ...options, model: ledger.model, reach: everybody, keysExpired })
+    const maps = new Maps({ ...options, model: ledger.model, keysExpired })
     const pings = new Pings({ dice, wake, mono: () => clocks.mono(), push: (t, n, fields) => maps.push(t, n, fields) })
     const coord = new Coord(options, ledger, maps, pings, journal)
     follow = (changes) => coord.#changed(changes)

@@ -3,18 +3,17 @@
  * streams they concern (stream), and streams that come and go become presence.
  */
 
-import { BitSet } from '../base/bit-set.ts'
 import type { Dice } from '../base/bytes.ts'
 import { later } from '../base/clock.ts'
 import type { Clocks, Mono } from '../base/clock.ts'
 import type { DerpMap } from '../wire/derp-map.ts'
+import { nothingTold } from './model/following.ts'
 import type { Effect } from './model/following.ts'
 import type { Ledger } from './model/ledger.ts'
 import type { Changed, Model } from './model/model.ts'
 import type { Presence, TailnetNum, Write } from './model/records.ts'
 import { SERVER } from './model/records.ts'
 import { MapWriter } from './netmap/map-writer.ts'
-import type { Reach } from './netmap/reach.ts'
 import { TailnetMap } from './netmap/tailnet-map.ts'
 import { GRACE_MS, Leavers, RESTART_GRACE_MS } from './stream/presence.ts'
 import { Streams } from './stream/streams.ts'
@@ -25,7 +24,6 @@ export interface MapsOptions {
   readonly clocks: Clocks
   readonly dice: Dice
   readonly derpMap: DerpMap
-  readonly reach: Reach
   readonly compress: (text: string) => Uint8Array
   /** This server, as presence records name it. */
   readonly server: string
@@ -127,8 +125,7 @@ export class Maps {
 
   /** The whole map in one message, for a request that does not stay. */
   oneShot(tailnet: TailnetNum, node: number, withPeers: boolean): Uint8Array[] {
-    const told = { peers: new BitSet(), profiles: new Set<number>() }
-    return this.#writer.first(this.#map(tailnet), node, told, this.#options.clocks.wall(), withPeers)
+    return this.#writer.first(this.#map(tailnet), node, nothingTold(), this.#options.clocks.wall(), withPeers)
   }
 
   /** Sends a message out of turn. False: the node holds no stream here. */

@@ -288,7 +288,9 @@ test('35. no empty keys, no null regions, positive ids, names with a dot, single
     for (const address of node.Addresses) assert.match(address, /(\/32|:.*\/128)$/)
   }
   for (const message of all) {
-    assert.doesNotMatch(JSON.stringify(message), /Key":""|:null|undefined|NaN/)
+    // A capability without values is one that says it all by its name.
+    const text = JSON.stringify(message, (name, value: unknown) => (name === 'CapMap' ? {} : value))
+    assert.doesNotMatch(text, /Key":""|:null|undefined|NaN/)
     for (const region of Object.values(message.DERPMap?.Regions ?? {})) assert.ok(region)
   }
 })

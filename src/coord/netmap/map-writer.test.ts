@@ -4,6 +4,7 @@ import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { BitSet } from '../../base/bit-set.ts'
 import type { Wall } from '../../base/clock.ts'
 import { discoKeyOf, machineKeyOf, nodeKeyOf } from '../../base/keys.ts'
+import { nothingTold } from '../model/following.ts'
 import type { Pending, Told } from '../model/following.ts'
 import { TailnetState } from '../model/model.ts'
 import { DEFAULT_SETTINGS } from '../model/records.ts'
@@ -11,7 +12,6 @@ import type { Node, Tailnet } from '../model/records.ts'
 import { MapWriter } from './map-writer.ts'
 import { profileOf } from './node-json.ts'
 import { everybody } from './reach.ts'
-import type { Reach } from './reach.ts'
 import { ENDPOINTS, FULL, TailnetMap } from './tailnet-map.ts'
 
 const NOW = Date.UTC(2026, 10, 24) as Wall
@@ -68,10 +68,11 @@ const parse = (message: Uint8Array) => {
   assert.equal(length, message.length - 4)
   return JSON.parse(zstdDecompressSync(message.subarray(4)).toString()) as Record<string, { ID: number }[]>
 }
-const told = () => ({ peers: new BitSet(), profiles: new Set<number>() })
+const told = nothingTold
 const pendingOf = (peers: readonly [number, number][] = [], more: Partial<Pending> = {}): Pending => ({
   self: false,
   view: false,
+  rules: false,
   tailnet: false,
   peers: new Map(peers),
   gone: new Set(),
@@ -81,7 +82,7 @@ const pendingOf = (peers: readonly [number, number][] = [], more: Partial<Pendin
 
 test('a first map holds everybody but the viewer, in order, whatever the page it falls into', () => {
   const map = mapOf(200)
-  const writer = new MapWriter({ derpMap: { Regions: {} }, reach: everybody, compress })
+  const writer = new MapWriter({ derpMap: { Regions: {} }, compress })
   for (const id of [1, 64, 65, 128, 200]) {
     const [message, ...more] = writer.first(map, id, told(), NOW)
     assert.equal(more.length, 0)
@@ -95,7 +96,7 @@ test('a first map holds everybody but the viewer, in order, whatever the page it
 
 test('a first map beyond the size limit goes on in further messages, which say the same', () => {
   const map = mapOf(500)
-  const writer = new MapWriter({ derpMap: { Regions: {} }, reach: everybody, compress, messageTextMax: 60_000 })
+  const writer = new MapWriter({ derpMap: { Regions: {} }, compress, messageTextMax: 60_000 })
   const seen = told()
   const messages = writer.first(map, 7, seen, NOW).map(parse)
   assert.ok(messages.length > 3)
@@ -110,7 +111,7 @@ test('a first map beyond the size limit goes on in further messages, which say t
 
 test('streams that need the same text share one frame; a peer that is not known comes whole', () => {
   const map = mapOf(4)
-  const writer = new MapWriter({ derpMap: { Regions: {} }, reach: everybody, compress })
+  const writer = new MapWriter({ derpMap: { Regions: {} }, compress })
   const [one, two, fresh] = [told(), told(), told()]
   writer.first(map, 1, one, NOW)
   writer.first(map, 2, two, NOW)
@@ -127,7 +128,7 @@ test('streams that need the same text share one frame; a peer that is not known 
 
 test('a user who is new to a client comes with what makes it build its map anew, others come without', () => {
   const map = mapOf(3)
-  const writer = new MapWriter({ derpMap: { Regions: {} }, reach: everybody, compress })
+  const writer = new MapWriter({ derpMap: { Regions: {} }, compress })
   const [one, two] = [told(), told()]
   writer.first(map, 1, one, NOW)
   writer.first(map, 2, two, NOW)
@@ -152,31 +153,31 @@ test('a user who is new to a client comes with what makes it build its map anew,
 
 test('a node that becomes somebody else’s is told whose', () => {
   const map = mapOf(2)
-  const writer = new MapWriter({ derpMap: { Regions: {} }, reach: everybody, compress })
+  const writer = new MapWriter({ derpMap: { Regions: {} }, compress })
   const seen = told()
   writer.first(map, 1, seen, NOW)
   const after = nodeOf(1, { tags: ['tag:ci'] })
   map.apply({ tailnet: 1, kind: 'node', id: '1', before: nodeOf(1), after }, NOW, [])
-  const profiles = () =>
-    parse(writer.delta(map, 1, pendingOf([], { self: true }), seen, NOW, new Map()) as Uint8Array)['UserProfiles']
+  const say = () => writer.delta(map, 1, pendingOf([], { self: true }), seen, NOW, new Map())
   assert.deepEqual(
-    profiles()?.map(({ ID }) => ID),
+    parse(say() as Uint8Array)['UserProfiles']?.map(({ ID }) => ID),
     [profileOf(after)],
   )
-  assert.equal(profiles(), undefined, 'once')
+  assert.equal(say(), undefined, 'once')
 })
 
 test('who may not see a peer is not told of it, and is told that it is gone when that changes', () => {
   const map = mapOf(6)
   let friends = new Set(['1-2', '1-3'])
   const areFriends = (a: number, b: number): boolean => friends.has(`${Math.min(a, b)}-${Math.max(a, b)}`)
-  const reach: Reach = {
+  map.reach = {
+    ...everybody,
     connects: (a, b) => areFriends(a.node.id, b.node.id),
     visible: ({ node }) =>
       BitSet.of([...map.entries.values()].filter((e) => areFriends(e.id, node.id)).map((e) => e.slot)),
     filters: () => ({ base: [] }),
   }
-  const writer = new MapWriter({ derpMap: { Regions: {} }, reach, compress })
+  const writer = new MapWriter({ derpMap: { Regions: {} }, compress })
   const seen = told()
   const first = parse(writer.first(map, 1, seen, NOW)[0] as Uint8Array)
   assert.deepEqual(
@@ -196,7 +197,7 @@ test('who may not see a peer is not told of it, and is told that it is gone when
 })
 
 test('no message has the length of the keepalive', () => {
-  const writer = new MapWriter({ derpMap: { Regions: {} }, reach: everybody, compress })
+  const writer = new MapWriter({ derpMap: { Regions: {} }, compress })
   let equal = 0
   for (let n = 0; n < 40; n++) {
     const text = { D: 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH'.slice(0, n) }

@@ -12,7 +12,6 @@ import type { DerpMap } from '../../wire/derp-map.ts'
 import { encodeMapFrame } from '../../wire/map-frame.ts'
 import type { Pending, Round, Told } from '../model/following.ts'
 import { isOnline, mapTime, profileJson, profileOf, selfJson } from './node-json.ts'
-import type { Reach } from './reach.ts'
 import { sees, takesPart } from './reach.ts'
 import { DERP, DISCO, ENDPOINTS, EXPIRY, FULL, ONLINE } from './tailnet-map.ts'
 import type { Entry, TailnetMap } from './tailnet-map.ts'
@@ -23,7 +22,6 @@ const MESSAGE_TEXT_MAX = 3 << 20
 
 export interface MapWriterOptions {
   readonly derpMap: DerpMap
-  readonly reach: Reach
   readonly compress: (text: string) => Uint8Array
   /** Longest text of one message; a first map beyond it is continued in further messages. */
   readonly messageTextMax?: number
@@ -31,7 +29,6 @@ export interface MapWriterOptions {
 
 export class MapWriter {
   readonly #derpMap: string
-  readonly #reach: Reach
   readonly #compress: (text: string) => Uint8Array
   readonly #comma: Uint8Array
   readonly #end: Uint8Array
@@ -41,7 +38,6 @@ export class MapWriter {
 
   constructor(options: MapWriterOptions) {
     this.#derpMap = JSON.stringify(options.derpMap)
-    this.#reach = options.reach
     this.#compress = options.compress
     this.#textMax = options.messageTextMax ?? MESSAGE_TEXT_MAX
     this.#comma = options.compress(',')
@@ -55,16 +51,17 @@ export class MapWriter {
     if (viewer === undefined) return []
     told.peers.clear()
     told.profiles.clear()
+    told.routes.clear()
+    told.said.clear()
     told.profiles.add(profileOf(viewer.node))
     const pages = withPeers ? this.#pages(map, viewer, told, now) : []
-    const { tailnet } = map
     const fields = [
-      `"Node":${selfJson(tailnet, viewer, map.state.usersById.get(viewer.node.user))}`,
+      ...this.#own(map, viewer, told),
       `"DERPMap":${this.#derpMap}`,
       domainJson(map),
       '"CollectServices":false',
       `"DNSConfig":${this.#dns(map)}`,
-      `"PacketFilters":${this.#filters(viewer)}`,
+      ...this.#rules(map, viewer, told),
       `"UserProfiles":[${this.#profiles(map, told.profiles)}]`,
       `"ControlTime":"${formatTime(now)}"`,
     ]
@@ -97,21 +94,26 @@ export class MapWriter {
     if (viewer === undefined) return undefined
     if (pending.view) for (const peer of map.entries.keys()) pending.peers.set(peer, pending.peers.get(peer) ?? 0)
     const removed = [...pending.gone]
-    const changed: Entry[] = []
+    const changed: [Entry, readonly string[]][] = []
     const patched: [Entry, number][] = []
     let key = ''
     for (const [peer, mask] of pending.peers) {
       const entry = map.entries.get(peer)
       if (entry === undefined) continue
       const known = told.peers.has(entry.slot)
-      if (!sees(this.#reach, viewer, entry, now)) {
+      if (!sees(map.reach, viewer, entry, now)) {
         if (!known) continue
         told.peers.delete(entry.slot)
+        told.routes.delete(entry.slot)
         removed.push(peer)
-      } else if (!known || (mask & FULL) !== 0 || ((mask & DISCO) !== 0 && !isOnline(entry))) {
+        continue
+      }
+      const routes = entry.isRouter ? map.reach.routes(viewer, entry) : entry.routes
+      const rerouted = tellRoutes(told, entry, routes)
+      if (!known || rerouted || (mask & FULL) !== 0 || ((mask & DISCO) !== 0 && !isOnline(entry))) {
         told.peers.add(entry.slot)
-        changed.push(entry)
-        key += `c${peer}`
+        changed.push([entry, routes])
+        key += routes === entry.routes ? `c${peer}` : `c${peer}:${routes.join()}`
       } else if (mask !== 0) {
         patched.push([entry, mask])
         key += `p${peer}.${mask}`
@@ -120,15 +122,16 @@ export class MapWriter {
     const profiles = new Set<number>()
     for (const user of pending.profiles) if (told.profiles.has(user)) profiles.add(user)
     const withSelf = pending.self || pending.tailnet
-    for (const { node } of withSelf ? [...changed, viewer] : changed)
-      if (!told.profiles.has(profileOf(node))) {
-        profiles.add(profileOf(node))
-        told.profiles.add(profileOf(node))
+    const shown = changed.map(([entry]) => entry)
+    for (const { profile } of withSelf ? [...shown, viewer] : shown)
+      if (!told.profiles.has(profile)) {
+        profiles.add(profile)
+        told.profiles.add(profile)
       }
     const own: string[] = []
-    if (withSelf) own.push(`"Node":${selfJson(map.tailnet, viewer, map.state.usersById.get(viewer.node.user))}`)
+    if (withSelf) own.push(...this.#own(map, viewer, told))
     if (pending.tailnet) own.push(`"DNSConfig":${this.#dns(map)}`, domainJson(map))
-    if (pending.view || pending.self) own.push(`"PacketFilters":${this.#filters(viewer)}`)
+    if (pending.view || pending.self || pending.rules) own.push(...this.#rules(map, viewer, told))
     const shared = own.length === 0
     if (shared) {
       if (removed.length === 0 && changed.length === 0 && patched.length === 0 && profiles.size === 0) return undefined
@@ -139,8 +142,8 @@ export class MapWriter {
     const fields = own
     if (removed.length > 0) fields.push(`"PeersRemoved":[${removed.sort((a, b) => a - b).join()}]`)
     if (changed.length > 0) {
-      changed.sort((a, b) => a.id - b.id)
-      fields.push(`"PeersChanged":[${changed.map((e) => e.text(map.tailnet, now)).join(',')}]`)
+      changed.sort(([a], [b]) => a.id - b.id)
+      fields.push(`"PeersChanged":[${changed.map(([e, routes]) => e.text(map.tailnet, now, routes)).join(',')}]`)
     }
     if (patched.length > 0)
       fields.push(`"PeersChangedPatch":[${patched.map(([e, mask]) => patchJson(e, mask)).join(',')}]`)
@@ -155,8 +158,16 @@ export class MapWriter {
 
   /** Tells a node that its key is no longer good: the last message before its stream ends for good. */
   farewell(map: TailnetMap, was: Entry['node'], now: Wall): Uint8Array {
-    const shown = { node: was, presence: undefined, routes: [] }
-    const self = selfJson(map.tailnet, shown, map.state.usersById.get(was.user), (now - 60_000) as Wall)
+    const self = selfJson(map.tailnet, {
+      node: was,
+      presence: undefined,
+      routes: [],
+      enabled: [],
+      hidesIPv4: false,
+      user: map.state.usersById.get(was.user),
+      capabilities: new Map(),
+      expiry: (now - 60_000) as Wall,
+    })
     return this.#message(`{"Node":${self}}`)
   }
 
@@ -168,26 +179,32 @@ export class MapWriter {
   /** All pages that most maps share as they are; only where somebody is left out they are made for one viewer. */
   #pages(map: TailnetMap, viewer: Entry, told: Told, now: Wall): { frame: Uint8Array; length: number }[] {
     if (!takesPart(viewer.node, now)) return []
+    const { reach } = map
     const text = (entry: Entry): string => entry.text(map.tailnet, now)
-    const visible = this.#reach.visible(viewer)
+    const visible = reach.visible(viewer)
     const frames: { frame: Uint8Array; length: number }[] = []
     for (const { whole } of map.pages as Iterable<Page<Entry>>) {
-      const all = !whole.slots.has(viewer.slot) && (visible === undefined || whole.slots.isSubsetOf(visible))
-      const seen = all
-        ? whole.items
-        : whole.items.filter((entry) => entry !== viewer && (visible?.has(entry.slot) ?? true))
-      if (seen.length === 0) continue
-      if (all) {
+      const all =
+        !whole.slots.has(viewer.slot) &&
+        (visible === undefined || whole.slots.isSubsetOf(visible)) &&
+        whole.routers.every((router) => reach.routes(viewer, router) === router.routes)
+      if (all && whole.items.length > 0) {
         told.peers.addAll(whole.slots)
         for (const profile of whole.profiles) told.profiles.add(profile)
+        for (const router of whole.routers) tellRoutes(told, router, router.routes)
         frames.push({ frame: map.pages.shared(whole, text), length: whole.length })
-        continue
       }
-      for (const entry of seen) {
+      if (all) continue
+      const seen = whole.items.filter((entry) => entry !== viewer && (visible?.has(entry.slot) ?? true))
+      if (seen.length === 0) continue
+      const texts = seen.map((entry) => {
+        const routes = entry.isRouter ? reach.routes(viewer, entry) : entry.routes
         told.peers.add(entry.slot)
         told.profiles.add(entry.profile)
-      }
-      const json = seen.map(text).join(',')
+        tellRoutes(told, entry, routes)
+        return entry.text(map.tailnet, now, routes)
+      })
+      const json = texts.join(',')
       frames.push({ frame: this.#compress(json), length: json.length })
     }
     return frames
@@ -198,8 +215,25 @@ export class MapWriter {
     return JSON.stringify({ Routes: { [domain]: [] }, Domains: [domain], Proxied: true })
   }
 
-  #filters(viewer: Entry): string {
-    return JSON.stringify(this.#reach.filters(viewer))
+  /** The node's own entry, unless the client has just that. */
+  #own(map: TailnetMap, viewer: Entry, told: Told): string[] {
+    const user = map.state.usersById.get(viewer.node.user)
+    const capabilities = map.reach.capabilities(viewer, map.tailnet.settings.httpsEnabled)
+    const { node, presence, routes, enabled, hidesIPv4 } = viewer
+    return unlessSaid(
+      told,
+      'Node',
+      selfJson(map.tailnet, { node, presence, routes, enabled, hidesIPv4, user, capabilities }),
+    )
+  }
+
+  /** What the node lets in, as far as the client does not have just that. */
+  #rules(map: TailnetMap, viewer: Entry, told: Told): string[] {
+    const rules = map.reach.ssh(viewer)
+    return [
+      ...unlessSaid(told, 'PacketFilters', JSON.stringify(map.reach.filters(viewer))),
+      ...(rules === undefined ? [] : unlessSaid(told, 'SSHPolicy', JSON.stringify({ rules }))),
+    ]
   }
 
   #profiles(map: TailnetMap, ids: Iterable<number>): string {
@@ -221,6 +255,21 @@ export class MapWriter {
     const message = framed(parts)
     return message.length === this.keepalive.length ? framed([...parts, this.#compress(' ')]) : message
   }
+}
+
+function unlessSaid(told: Told, field: string, json: string): string[] {
+  if (told.said.get(field) === json) return []
+  told.said.set(field, json)
+  return [`"${field}":${json}`]
+}
+
+/** Notes what a client is told that a router carries. True: it was told something else before. */
+function tellRoutes(told: Told, entry: Entry, routes: readonly string[]): boolean {
+  const text = routes.join()
+  const before = told.routes.get(entry.slot) ?? ''
+  if (text === '') told.routes.delete(entry.slot)
+  else told.routes.set(entry.slot, text)
+  return text !== before
 }
 
 function framed(parts: readonly Uint8Array[]): Uint8Array {

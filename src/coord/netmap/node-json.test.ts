@@ -43,10 +43,9 @@ const PROXY = { Proto: 'peerapi-dns-proxy', Port: 1 }
 const PEERAPI = { Proto: 'peerapi4', Port: 5000 }
 
 const shown = (more: Partial<Node>) =>
-  JSON.parse(peerJson(tailnet, { node: { ...node, ...more }, presence: undefined, routes: [] }, NOW)) as Record<
-    string,
-    unknown
-  >
+  JSON.parse(
+    peerJson(tailnet, { node: { ...node, ...more }, presence: undefined, routes: [], hidesIPv4: false }, NOW),
+  ) as Record<string, unknown>
 
 const services = [
   { name: 'none', has: undefined, want: undefined },

@@ -6,6 +6,7 @@
 
 import { formatTime, SECOND_MS } from '../../base/clock.ts'
 import type { Wall } from '../../base/clock.ts'
+import type { CapMap } from '../../policy/node-attributes.ts'
 import { isExpired } from '../model/model.ts'
 import { fqdn } from '../model/naming.ts'
 import type { Node, Presence, Tailnet, User } from '../model/records.ts'
@@ -32,16 +33,23 @@ const IMPLIED_SERVICE = 'peerapi-dns-proxy'
 
 /** What every node may do until policy says otherwise. (control.md §6.4, baseline) */
 const SELF_CAPABILITIES = {
-  'https://tailscale.com/cap/file-sharing': [],
-  'https://tailscale.com/cap/ssh': [],
+  'https://tailscale.com/cap/file-sharing': null,
+  'https://tailscale.com/cap/ssh': null,
+  'https://tailscale.com/cap/tailnet-lock': null,
+  'probe-udp-lifetime': null,
+  'ssh-behavior-v1': null,
+  'ssh-env-vars': null,
+  'store-appc-routes': null,
 } as const
 
 /** What a node's place in the map is made of. */
 export interface Shown {
   readonly node: Node
   readonly presence: Presence | undefined
-  /** Prefixes it is primary for, and exit routes. */
+  /** Prefixes that it is shown to route. */
   readonly routes: readonly string[]
+  /** It has no IPv4 address for anybody. */
+  readonly hidesIPv4: boolean
 }
 
 /** The user whose profile goes with a node. */
@@ -85,7 +93,7 @@ export function sameShownHostinfo(a: Node, b: Node): boolean {
 
 function common(tailnet: Tailnet, shown: Shown): Record<string, unknown> {
   const { node } = shown
-  const addresses = [`${node.ipv4}/32`, `${node.ipv6}/128`]
+  const addresses = [...(shown.hidesIPv4 ? [] : [`${node.ipv4}/32`]), `${node.ipv6}/128`]
   const primary = shown.routes.filter((prefix) => !isExitRoute(prefix))
   return {
     ID: node.id,
@@ -117,16 +125,31 @@ export function peerJson(tailnet: Tailnet, shown: Shown, now: Wall): string {
     Online: online,
     MachineAuthorized: node.authorized,
     ...(isExpired(node, now) ? { Expired: true } : {}),
+    // Whoever may use an exit node may be pointed to it.
+    ...(shown.routes.some(isExitRoute) ? { CapMap: { 'suggest-exit-node': null } } : {}),
   })
 }
 
-/** `overrideExpiry` shows the key as run out whatever the record says: the farewell to a node that is deleted. */
-export function selfJson(tailnet: Tailnet, shown: Shown, user: User | undefined, overrideExpiry?: Wall): string {
-  const { node } = shown
+/** What of a node only the node itself is told. */
+export interface Own extends Shown {
+  /** All prefixes that it may route, those included that another one is the primary router of. */
+  readonly enabled: readonly string[]
+  readonly user: User | undefined
+  /** What policy adds to what every node may. */
+  readonly capabilities: CapMap
+  /** Shows the key as run out whatever the record says: the farewell to a node that is deleted. */
+  readonly expiry?: Wall
+}
+
+export function selfJson(tailnet: Tailnet, own: Own): string {
+  const { node, user, enabled, expiry } = own
   const admin = node.tags.length === 0 && (user?.role === 'owner' || user?.role === 'admin')
+  const { AllowedIPs: _, ...fields } = common(tailnet, own)
+  const routes = [...enabled.filter((prefix) => !isExitRoute(prefix)), ...enabled.filter(isExitRoute)]
   return JSON.stringify({
-    ...common(tailnet, shown),
-    ...(overrideExpiry === undefined ? {} : { KeyExpiry: mapTime(overrideExpiry) }),
+    ...fields,
+    ...(enabled.length === 0 ? {} : { AllowedIPs: [...(fields['Addresses'] as string[]), ...routes] }),
+    ...(expiry === undefined ? {} : { KeyExpiry: mapTime(expiry) }),
     Machine: node.machineKey,
     Hostinfo: shownHostinfo(node),
     Cap: node.cap,
@@ -135,9 +158,11 @@ export function selfJson(tailnet: Tailnet, shown: Shown, user: User | undefined,
     CapMap: {
       ...SELF_CAPABILITIES,
       'default-auto-update': [tailnet.settings.devicesAutoUpdatesOn],
-      ...(admin ? { 'https://tailscale.com/cap/is-admin': [] } : {}),
+      ...(admin ? { 'https://tailscale.com/cap/is-admin': null } : {}),
+      ...(user?.role === 'owner' ? { 'https://tailscale.com/cap/is-owner': null } : {}),
       'tailnet.maxKeyDuration': [tailnet.settings.devicesKeyDurationDays * 86_400],
       'tailnet-display-name': [tailnet.name],
+      ...Object.fromEntries(own.capabilities),
     },
   })
 }

@@ -8,9 +8,17 @@ interface Item {
   slot: number
   profile: number
   isShown: boolean
+  isRouter: boolean
   text: string
 }
-const itemOf = (id: number, text: string): Item => ({ id, slot: id, profile: id % 7, isShown: id % 11 !== 0, text })
+const itemOf = (id: number, text: string): Item => ({
+  id,
+  slot: id,
+  profile: id % 7,
+  isShown: id % 11 !== 0,
+  isRouter: id % 5 === 0,
+  text,
+})
 const bytes = new TextEncoder()
 const texts = new TextDecoder()
 
@@ -53,6 +61,10 @@ test('pages hold what was put in, in order, and their frames are never stale', (
       assert.deepEqual(
         [...pages].flatMap(({ whole }) => [...whole.slots]),
         shown.map(({ slot }) => slot),
+      )
+      assert.deepEqual(
+        [...pages].flatMap(({ whole }) => whole.routers),
+        shown.filter(({ isRouter }) => isRouter),
       )
       assert.deepEqual(
         new Set([...pages].flatMap(({ whole }) => [...whole.profiles])),

@@ -17,6 +17,8 @@ export interface Paged {
   readonly profile: number
   /** Is there anything to show of it? */
   readonly isShown: boolean
+  /** Does it look different to different viewers, by the routes that they are told of? */
+  readonly isRouter: boolean
 }
 
 export class Page<T extends Paged> {
@@ -42,15 +44,17 @@ export class Whole<T extends Paged> {
   readonly items: readonly T[]
   readonly slots = new BitSet()
   readonly profiles = new Set<number>()
+  readonly routers: T[] = []
   frame: Uint8Array | undefined
   /** Bytes of JSON behind the frame. */
   length = 0
 
   constructor(items: readonly T[]) {
     this.items = items
-    for (const { slot, profile } of items) {
-      this.slots.add(slot)
-      this.profiles.add(profile)
+    for (const item of items) {
+      this.slots.add(item.slot)
+      this.profiles.add(item.profile)
+      if (item.isRouter) this.routers.push(item)
     }
   }
 }

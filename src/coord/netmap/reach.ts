@@ -1,27 +1,28 @@
 /**
- * Who may know of whom, and who may send what to whom: the one interface through which reachability enters
- * the network map. Policy will answer it; until a tailnet has one, everybody reaches everybody in it.
+ * Who may know of whom, and who may send what to whom: the one interface through which reachability enters the
+ * network map. A tailnet's policy answers it (policy-reach.ts); until there is one, everybody reaches everybody.
  */
 
 import type { BitSet } from '../../base/bit-set.ts'
 import type { Wall } from '../../base/clock.ts'
+import type { FilterRule } from '../../policy/filter.ts'
+import type { CapMap } from '../../policy/node-attributes.ts'
+import type { WireSshRule } from '../../policy/ssh.ts'
 import { isExpired } from '../model/model.ts'
 import type { Node } from '../model/records.ts'
-
-/** A filter rule as clients read it. (control.md §7.1) */
-export interface FilterRule {
-  readonly SrcIPs: readonly string[]
-  readonly IPProto?: readonly number[]
-  readonly DstPorts: readonly {
-    readonly IP: string
-    readonly Ports: { readonly First: number; readonly Last: number }
-  }[]
-}
 
 /** A node by its number in the tailnet and its dense one. */
 export interface Placed {
   readonly slot: number
   readonly node: Node
+}
+
+/** A node as somebody who may route. */
+export interface Routed extends Placed {
+  /** Prefixes that it offers and may route. */
+  readonly enabled: readonly string[]
+  /** Those of them that it is the primary router of, and exit routes. */
+  readonly routes: readonly string[]
 }
 
 export interface Reach {
@@ -31,15 +32,28 @@ export interface Reach {
   visible(viewer: Placed): BitSet | undefined
   /** The named filters of one node; never empty, so that "nothing is allowed" is said and not left out. */
   filters(viewer: Placed): Readonly<Record<string, readonly FilterRule[]>>
+  /** Who may log in to the node by SSH; `undefined`: nothing is said of it. */
+  ssh(viewer: Placed): readonly WireSshRule[] | undefined
+  /** The routes of a peer that the viewer is told of; `peer.routes` itself where that is what everybody is told. */
+  routes(viewer: Routed, peer: Routed): readonly string[]
+  /** What the node may do beyond what every node may. */
+  capabilities(viewer: Placed, httpsEnabled: boolean): CapMap
+  /** The node's IPv4 address is kept from everybody, itself included. */
+  hidesIPv4(node: Placed): boolean
 }
 
 const ALL_PORTS = { First: 0, Last: 65535 }
 const ALLOW_ALL = { base: [{ SrcIPs: ['*'], DstPorts: [{ IP: '*', Ports: ALL_PORTS }] }] } as const
+const NOTHING: CapMap = new Map()
 
 export const everybody: Reach = {
   connects: () => true,
   visible: () => undefined,
   filters: () => ALLOW_ALL,
+  ssh: () => undefined,
+  routes: (_viewer, peer) => peer.routes,
+  capabilities: () => NOTHING,
+  hidesIPv4: () => false,
 }
 
 /** Takes this node part in the tailnet now: approved, its key not run out? Whoever doesn't is told nothing. */

@@ -5,15 +5,21 @@
  * Who is sent what, and when, is the streams' matter; turning it into messages is map-writer.ts.
  */
 
+import { BitSet } from '../../base/bit-set.ts'
 import { DAY_MS } from '../../base/clock.ts'
 import type { Wall } from '../../base/clock.ts'
+import type { Policy } from '../../policy/policy.ts'
+import type { PolicyNode } from '../../policy/tailnet.ts'
 import type { Effect } from '../model/following.ts'
 import { isExpired } from '../model/model.ts'
 import type { Changed, TailnetState } from '../model/model.ts'
-import type { Node, Presence, Tailnet } from '../model/records.ts'
+import type { AttributesRecord, Node, Presence, Tailnet, User } from '../model/records.ts'
 import { isOnline, peerJson, profileOf, sameShownHostinfo } from './node-json.ts'
 import type { Shown } from './node-json.ts'
 import { Pages } from './pages.ts'
+import { policyNode, PolicyReach } from './policy-reach.ts'
+import { everybody } from './reach.ts'
+import type { Reach } from './reach.ts'
 import { enabledRoutes, isExitRoute, Primaries } from './routes.ts'
 
 /** What of a peer changed, as bits: those that a patch can say (control.md §5.6), and everything else. */
@@ -34,7 +40,10 @@ export class Entry implements Shown {
   /** Prefixes that it may route, and those of them that peers are told are its own. */
   enabled: readonly string[] = []
   routes: readonly string[] = []
+  hidesIPv4 = false
   #text: string | undefined
+  /** Texts for those who are told of other routes than most. */
+  readonly #variants = new Map<string, string>()
 
   constructor(node: Node, slot: number) {
     this.id = node.id
@@ -51,12 +60,24 @@ export class Entry implements Shown {
     return this.node.authorized && this.node.discoKey !== undefined
   }
 
-  text(tailnet: Tailnet, now: Wall): string {
-    return (this.#text ??= peerJson(tailnet, this, now))
+  get isRouter(): boolean {
+    return this.enabled.length > 0
+  }
+
+  text(tailnet: Tailnet, now: Wall, routes = this.routes): string {
+    if (routes === this.routes) return (this.#text ??= peerJson(tailnet, this, now))
+    const key = routes.join()
+    let text = this.#variants.get(key)
+    if (text === undefined) {
+      const { node, presence, hidesIPv4 } = this
+      this.#variants.set(key, (text = peerJson(tailnet, { node, presence, hidesIPv4, routes }, now)))
+    }
+    return text
   }
 
   forget(): void {
     this.#text = undefined
+    this.#variants.clear()
   }
 }
 
@@ -65,6 +86,11 @@ export class TailnetMap {
   tailnet: Tailnet
   readonly entries = new Map<number, Entry>()
   readonly pages: Pages<Entry>
+  /** Who reaches whom; another one after `setPolicy`. */
+  reach: Reach = everybody
+  #policy: PolicyReach | undefined
+  readonly #bySlot: (Entry | undefined)[] = []
+  readonly #routers = new Set<Entry>()
   readonly #primaries = new Primaries()
   /** Nodes of each profile. */
   readonly #nodesOf = new Map<number, number>()
@@ -72,7 +98,9 @@ export class TailnetMap {
   #slots = 0
   /** Keys run out at these times. */
   readonly #expiring = new Map<number, Wall>()
-  /** The earliest of them; `undefined`: not known at the moment. It is asked for at every turn. */
+  /** Posture attributes of these nodes lapse at these times. */
+  readonly #lapsing = new Map<number, Wall>()
+  /** The earliest of all; `undefined`: not known at the moment. It is asked for at every turn. */
   #soonest: Wall | undefined
 
   constructor(state: TailnetState, tailnet: Tailnet, compress: (text: string) => Uint8Array) {
@@ -88,32 +116,44 @@ export class TailnetMap {
 
   /** Takes in one change of the model and adds what it means to `effects`. */
   apply(changed: Changed, now: Wall, effects: Effect[]): void {
+    const own: Effect[] = []
     switch (changed.kind) {
       case 'node':
-        return this.#applyNode(changed.before, changed.after, effects, now)
+        this.#applyNode(changed.before, changed.after, own, now)
+        break
       case 'presence': {
         const entry = this.entries.get(Number(changed.id))
-        if (entry === undefined) return
-        const was = isOnline(entry)
-        entry.presence = changed.after
-        if (isOnline(entry) === was) return
-        this.#touch(entry)
-        effects.push({ kind: 'peer', node: entry.id, mask: ONLINE })
-        this.#reroute(entry, effects)
-        return
+        if (entry !== undefined) this.#applyPresence(entry, changed.after, own, now)
+        break
       }
       case 'user':
-        if (changed.after !== undefined && changed.before !== undefined) {
-          effects.push({ kind: 'profile', user: changed.after.id })
-          if (changed.after.role !== changed.before.role)
-            for (const entry of this.entries.values())
-              if (entry.node.user === changed.after.id) effects.push({ kind: 'self', node: entry.id })
-        }
-        return
-      case 'tailnet':
-        return
+        if (changed.after !== undefined && changed.before !== undefined)
+          this.#applyUser(changed.before, changed.after, own, now)
+        break
+      case 'attributes': {
+        const entry = this.entries.get(Number(changed.id))
+        if (entry !== undefined) this.#consult(entry, own, now)
+        break
+      }
       default:
     }
+    effects.push(...this.#addressed(own))
+  }
+
+  /** From now on the policy says who reaches whom; `undefined`: nobody says, and everybody does. */
+  setPolicy(policy: Policy | undefined, now: Wall, effects: Effect[]): void {
+    if (policy === undefined) this.reach = everybody
+    else {
+      const nodes = [...this.entries.values()]
+        .map((entry) => this.#policyNode(entry, now))
+        .filter((node) => node !== undefined)
+      const isPrimary = (slot: number, prefix: string): boolean =>
+        this.#primaries.isPrimary(this.#bySlot[slot]?.id ?? 0, prefix)
+      this.reach = this.#policy = new PolicyReach(policy, nodes, isPrimary)
+    }
+    if (policy === undefined) this.#policy = undefined
+    effects.push({ kind: 'policy' })
+    for (const entry of this.entries.values()) this.#hideIPv4(entry, effects)
   }
 
   /** The tailnet's own record changed: its domain is in every name. */
@@ -132,7 +172,7 @@ export class TailnetMap {
   nextExpiry(now: Wall): Wall | undefined {
     if (this.#soonest === undefined) {
       let soonest = Infinity as Wall
-      for (const at of this.#expiring.values()) if (at < soonest) soonest = at
+      for (const at of [...this.#expiring.values(), ...this.#lapsing.values()]) if (at < soonest) soonest = at
       this.#soonest = soonest
     }
     return this.#soonest <= now + DAY_MS ? this.#soonest : undefined
@@ -148,11 +188,18 @@ export class TailnetMap {
       this.#touch(entry)
       effects.push({ kind: 'peer', node: id, mask: FULL }, { kind: 'view', node: id })
     }
+    for (const [id, at] of this.#lapsing) {
+      if (at > now) continue
+      this.#lapsing.delete(id)
+      const entry = this.entries.get(id)
+      if (entry !== undefined) this.#consult(entry, effects, now)
+    }
   }
 
   #add(node: Node): Entry {
     const entry = new Entry(node, this.#free.pop() ?? this.#slots++)
     this.entries.set(node.id, entry)
+    this.#bySlot[entry.slot] = entry
     this.pages.insert(entry)
     this.#countUp(node)
     this.#watchExpiry(node)
@@ -195,6 +242,8 @@ export class TailnetMap {
       if (entry === undefined) return
       this.#primariesMoved(entry.id, [], effects)
       this.entries.delete(entry.id)
+      this.#consult(entry, effects, now)
+      this.#bySlot[entry.slot] = undefined
       this.#expireAt(entry.id, undefined)
       this.pages.remove(entry)
       this.#free.push(entry.slot)
@@ -204,7 +253,9 @@ export class TailnetMap {
     }
     const entry = this.entries.get(after.id)
     if (entry === undefined) {
-      this.#reroute(this.#add(after), effects)
+      const added = this.#add(after)
+      this.#reroute(added, effects)
+      this.#consult(added, effects, now)
       effects.push({ kind: 'peer', node: after.id, mask: FULL })
       return
     }
@@ -224,6 +275,102 @@ export class TailnetMap {
     if (turned || old.authorized !== after.authorized || !sameTexts(old.tags, after.tags))
       effects.push({ kind: 'view', node: after.id })
     this.#reroute(entry, effects)
+    this.#consult(entry, effects, now)
+  }
+
+  #applyPresence(entry: Entry, presence: Presence | undefined, effects: Effect[], now: Wall): void {
+    const was = isOnline(entry)
+    entry.presence = presence
+    if (isOnline(entry) === was) return
+    this.#touch(entry)
+    effects.push({ kind: 'peer', node: entry.id, mask: ONLINE })
+    this.#reroute(entry, effects)
+    if (entry.isRouter) this.#consult(entry, effects, now)
+  }
+
+  #applyUser(before: User, after: User, effects: Effect[], now: Wall): void {
+    effects.push({ kind: 'profile', user: after.id })
+    if (after.role === before.role && after.loginName === before.loginName) return
+    for (const entry of this.entries.values()) {
+      if (entry.node.user !== after.id) continue
+      effects.push({ kind: 'self', node: entry.id })
+      this.#consult(entry, effects, now)
+    }
+  }
+
+  /** Asks the policy what it makes of a node as it is now, and tells whoever that concerns. */
+  #consult(entry: Entry, effects: Effect[], now: Wall): void {
+    if (this.#policy === undefined) return
+    const here = this.entries.has(entry.id)
+    const routed = this.#routers.has(entry)
+    if (here && entry.isRouter) this.#routers.add(entry)
+    else this.#routers.delete(entry)
+    const touched = this.#policy.set(entry.slot, here ? this.#policyNode(entry, now) : undefined)
+    if (touched === undefined) return
+    effects.push(
+      { kind: 'edges', node: entry.id, others: this.#ids(touched.edges) },
+      { kind: 'rules', nodes: this.#ids(touched.rules) },
+    )
+    // Which routes it is told of may have changed; and who carries what others offer too.
+    for (const router of this.#routers) {
+      if (router !== entry)
+        effects.push({
+          kind: 'peer',
+          node: router.id,
+          mask: 0,
+          ...(routed || entry.isRouter ? {} : { to: [entry.id] }),
+        })
+    }
+    this.#hideIPv4(entry, effects)
+  }
+
+  #policyNode(entry: Entry, now: Wall): PolicyNode | undefined {
+    if (!entry.isShown) return undefined
+    const { slot, node, enabled, routes } = entry
+    const custom = this.state.get('attributes', String(entry.id))?.values ?? {}
+    this.#lapse(entry.id, custom, now)
+    const user = this.state.usersById.get(node.user)
+    return policyNode({ slot, node, enabled, routes, user, custom, online: isOnline(entry) }, now)
+  }
+
+  #lapse(id: number, custom: AttributesRecord['values'], now: Wall): void {
+    const times = Object.values(custom).flatMap(({ expires }) =>
+      expires !== undefined && expires > now ? [expires] : [],
+    )
+    if (times.length === 0) this.#lapsing.delete(id)
+    else this.#lapsing.set(id, Math.min(...times) as Wall)
+    this.#soonest = undefined
+  }
+
+  #hideIPv4(entry: Entry, effects: Effect[]): void {
+    const hidden = this.reach.hidesIPv4(entry)
+    if (hidden === entry.hidesIPv4) return
+    entry.hidesIPv4 = hidden
+    this.#touch(entry)
+    effects.push({ kind: 'peer', node: entry.id, mask: FULL }, { kind: 'self', node: entry.id })
+  }
+
+  /** Says who sees each node that looks different, so that nobody else is asked. */
+  #addressed(effects: readonly Effect[]): readonly Effect[] {
+    if (this.#policy === undefined) return effects
+    const viewers = new Map<number, readonly number[]>()
+    return effects.map((effect) => {
+      if (effect.kind !== 'peer' || effect.to !== undefined) return effect
+      const entry = this.entries.get(effect.node)
+      if (entry === undefined) return effect
+      let to = viewers.get(effect.node)
+      if (to === undefined) viewers.set(effect.node, (to = this.#ids(this.reach.visible(entry) ?? new BitSet())))
+      return { ...effect, to }
+    })
+  }
+
+  #ids(slots: BitSet): number[] {
+    const ids: number[] = []
+    for (const slot of slots) {
+      const entry = this.#bySlot[slot]
+      if (entry !== undefined) ids.push(entry.id)
+    }
+    return ids
   }
 
   /** Asks anew which prefixes a node routes, and tells of every node whose part changed. */

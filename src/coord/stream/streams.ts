@@ -7,10 +7,10 @@
  * nodes, and hold nobody else up. What a message says is the writer's matter (netmap).
  */
 
-import { BitSet } from '../../base/bit-set.ts'
 import type { Dice } from '../../base/bytes.ts'
 import { later, NEVER } from '../../base/clock.ts'
 import type { Mono } from '../../base/clock.ts'
+import { nothingTold } from '../model/following.ts'
 import type { Effect, Pending, Round, Told } from '../model/following.ts'
 import type { TailnetNum } from '../model/records.ts'
 
@@ -58,10 +58,11 @@ export class MapStream {
   readonly tailnet: TailnetNum
   readonly node: number
   readonly sink: Sink
-  readonly told: Told = { peers: new BitSet(), profiles: new Set() }
+  readonly told: Told = nothingTold()
   readonly pending: Pending = {
     self: false,
     view: false,
+    rules: false,
     tailnet: false,
     peers: new Map(),
     gone: new Set(),
@@ -163,17 +164,44 @@ export class Streams {
   note(tailnet: TailnetNum, effects: readonly Effect[]): void {
     const streams = this.#byTailnet.get(tailnet)
     if (streams === undefined) return
-    for (const effect of effects) {
-      if (effect.kind === 'self' || effect.kind === 'view') {
-        const stream = streams.get(effect.node)
-        if (stream === undefined || !stream.begun) continue
-        stream.pending.self = true
-        if (effect.kind === 'view') stream.pending.view = true
-        this.#dirty.add(stream)
-        continue
-      }
-      for (const stream of streams.values()) if (stream.begun && noted(stream, effect)) this.#dirty.add(stream)
+    const note = (node: number, change: (pending: Pending) => void): void => {
+      const stream = streams.get(node)
+      if (stream === undefined || !stream.begun) return
+      change(stream.pending)
+      this.#dirty.add(stream)
     }
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case 'self':
+        case 'view':
+          note(effect.node, (pending) => {
+            pending.self = true
+            if (effect.kind === 'view') pending.view = true
+          })
+          break
+        case 'rules':
+          for (const node of effect.nodes) note(node, (pending) => void (pending.rules = true))
+          break
+        case 'edges':
+          for (const other of effect.others) {
+            note(other, ({ peers }) => peers.set(effect.node, peers.get(effect.node) ?? 0))
+            note(effect.node, ({ peers }) => peers.set(other, peers.get(other) ?? 0))
+          }
+          break
+        case 'peer':
+          if (effect.to === undefined) this.#noteAll(streams, effect)
+          else
+            for (const node of effect.to)
+              note(node, ({ peers }) => peers.set(effect.node, (peers.get(effect.node) ?? 0) | effect.mask))
+          break
+        default:
+          this.#noteAll(streams, effect)
+      }
+    }
+  }
+
+  #noteAll(streams: ReadonlyMap<number, MapStream>, effect: ForAll): void {
+    for (const stream of streams.values()) if (stream.begun && noted(stream, effect)) this.#dirty.add(stream)
   }
 
   /** Sends one message out of turn, such as a ping request. False: the node has no stream that is ready. */
@@ -284,8 +312,11 @@ function dueAt(stream: MapStream): Mono {
   return later(due, -(due % BEAT_MS))
 }
 
+/** Effects that any stream may have to be told of. */
+type ForAll = Extract<Effect, { kind: 'peer' | 'gone' | 'profile' | 'forgotten' | 'policy' | 'tailnet' }>
+
 /** Adds one effect to what a stream must be told. False: it does not concern it. */
-function noted(stream: MapStream, effect: Exclude<Effect, { kind: 'self' } | { kind: 'view' }>): boolean {
+function noted(stream: MapStream, effect: ForAll): boolean {
   const { pending, told } = stream
   switch (effect.kind) {
     case 'peer':
@@ -296,6 +327,7 @@ function noted(stream: MapStream, effect: Exclude<Effect, { kind: 'self' } | { k
       pending.peers.delete(effect.node)
       if (!told.peers.has(effect.slot)) return false
       told.peers.delete(effect.slot)
+      told.routes.delete(effect.slot)
       pending.gone.add(effect.node)
       return true
     }
@@ -306,6 +338,9 @@ function noted(stream: MapStream, effect: Exclude<Effect, { kind: 'self' } | { k
     case 'forgotten':
       told.profiles.delete(effect.profile)
       return false
+    case 'policy':
+      pending.self = pending.view = pending.rules = true
+      return true
     default:
       pending.tailnet = true
       return true
@@ -315,6 +350,7 @@ function noted(stream: MapStream, effect: Exclude<Effect, { kind: 'self' } | { k
 function reset(pending: Pending): void {
   pending.self = false
   pending.view = false
+  pending.rules = false
   pending.tailnet = false
   pending.peers.clear()
   pending.gone.clear()

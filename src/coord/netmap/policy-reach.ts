@@ -1,0 +1,113 @@
+/** Reachability as a tailnet's policy has it: what the engine says, in the words of the network map. */
+
+import type { BitSet } from '../../base/bit-set.ts'
+import type { Wall } from '../../base/clock.ts'
+import { formatPrefix, parseIp, parsePrefix } from '../../base/ip.ts'
+import type { Ip, Prefix } from '../../base/ip.ts'
+import { Engine } from '../../policy/engine.ts'
+import type { Touched } from '../../policy/engine.ts'
+import type { FilterRule } from '../../policy/filter.ts'
+import type { CapMap } from '../../policy/node-attributes.ts'
+import type { Policy } from '../../policy/policy.ts'
+import type { WireSshRule } from '../../policy/ssh.ts'
+import type { PolicyNode, PolicyUser } from '../../policy/tailnet.ts'
+import { attributesOf } from '../model/attributes.ts'
+import type { AttributesRecord, User } from '../model/records.ts'
+import type { Placed, Reach, Routed } from './reach.ts'
+import { isExitRoute } from './routes.ts'
+
+/** A node's part in the policy: what it is made from, at one time. */
+export interface Subject extends Routed {
+  readonly user: User | undefined
+  readonly online: boolean
+  /** Posture attributes that were set by hand. */
+  readonly custom: AttributesRecord['values']
+}
+
+export class PolicyReach implements Reach {
+  readonly engine: Engine
+  readonly #isPrimary: (slot: number, prefix: string) => boolean
+
+  /** @param isPrimary is the node the one of all routers of a subnet that everybody uses? */
+  constructor(policy: Policy, nodes: Iterable<PolicyNode>, isPrimary: (slot: number, prefix: string) => boolean) {
+    this.engine = new Engine(policy, nodes)
+    this.#isPrimary = isPrimary
+  }
+
+  /** A node came, changed or (`undefined`) went. Nothing, where nothing that a policy can see has changed. */
+  set(slot: number, after: PolicyNode | undefined): Touched | undefined {
+    const before = this.engine.node(slot)
+    if (before === after || (before !== undefined && after !== undefined && isSame(before, after))) return undefined
+    return this.engine.set(slot, after)
+  }
+
+  connects(a: Placed, b: Placed): boolean {
+    return this.engine.connects(a.slot, b.slot)
+  }
+
+  visible(viewer: Placed): BitSet {
+    return this.engine.visible(viewer.slot)
+  }
+
+  filters(viewer: Placed): Readonly<Record<string, readonly FilterRule[]>> {
+    return { base: this.engine.filter(viewer.slot) }
+  }
+
+  ssh(viewer: Placed): readonly WireSshRule[] {
+    return this.engine.sshRules(viewer.slot)
+  }
+
+  routes(viewer: Routed, peer: Routed): readonly string[] {
+    const shown = this.engine
+      .routes(viewer.slot, peer.slot, ({ slot }, route) => this.#isPrimary(slot, formatPrefix(route)))
+      .map(formatPrefix)
+    return shown.length === peer.routes.length && shown.every((text, i) => text === peer.routes[i])
+      ? peer.routes
+      : shown
+  }
+
+  capabilities(viewer: Placed, httpsEnabled: boolean): CapMap {
+    return this.engine.capabilities(viewer.slot, httpsEnabled)
+  }
+
+  hidesIPv4({ slot }: Placed): boolean {
+    const node = this.engine.node(slot)
+    return node !== undefined && this.engine.attributes.withoutIPv4(node)
+  }
+}
+
+/** A node as the policy sees it. */
+export function policyNode({ slot, node, user, enabled, online, custom }: Subject, now: Wall): PolicyNode {
+  return {
+    slot,
+    id: node.id,
+    user: policyUser(node.user, user),
+    tags: node.tags,
+    ipv4: parseIp(node.ipv4) as Ip,
+    ipv6: parseIp(node.ipv6) as Ip,
+    routes: enabled.map((text) => parsePrefix(text)).filter((prefix): prefix is Prefix => prefix !== undefined),
+    // It makes a difference for routers only, and would have every policy asked anew whenever a lid is closed.
+    online: online || enabled.every(isExitRoute),
+    attributes: new Map(Object.entries(attributesOf(node, custom, now).attributes)),
+  }
+}
+
+export function policyUser(id: number, user: User | undefined): PolicyUser {
+  return { id, login: user?.loginName ?? '', role: user?.role ?? 'member' }
+}
+
+function isSame(a: PolicyNode, b: PolicyNode): boolean {
+  return (
+    a.id === b.id &&
+    a.user.id === b.user.id &&
+    a.user.login === b.user.login &&
+    a.user.role === b.user.role &&
+    a.online === b.online &&
+    a.ipv4.value === b.ipv4.value &&
+    a.ipv6.value === b.ipv6.value &&
+    a.tags.join() === b.tags.join() &&
+    a.routes.map(formatPrefix).join() === b.routes.map(formatPrefix).join() &&
+    a.attributes.size === b.attributes.size &&
+    [...a.attributes].every(([name, value]) => b.attributes.get(name) === value)
+  )
+}
