@@ -17,7 +17,9 @@ const all = (pattern: string): string[] => globSync(pattern, { cwd: ROOT }).sort
 /** Tests that need a database server, processes or privileges of their own run apart from the quick ones. */
 const isSystem = (file: string): boolean => /\.(pg|system)\.test\.ts$/.test(file)
 
-const quick = [...all('src/**/*.test.ts'), ...all('test/{conformance,sim}/**/*.test.ts')].filter((f) => !isSystem(f))
+const quick = [...all('src/**/*.test.ts'), ...all('test/{conformance,policy,sim}/**/*.test.ts')].filter(
+  (f) => !isSystem(f),
+)
 const system = [...all('{src,test}/**/*.{pg,system}.test.ts'), ...all('test/{kills,e2e}/**/*.test.ts')]
 
 export const LAYERS: Suite = {

@@ -7,7 +7,6 @@ import { BitSet } from '../base/bit-set.ts'
 import type { Ip } from '../base/ip.ts'
 import type { AccessRule, Destination, Policy, Selector } from './policy.ts'
 import type { Routes } from './routes.ts'
-import { carries } from './selection.ts'
 import type { Selected, Selection } from './selection.ts'
 import { Sources } from './sources.ts'
 import type { PolicyNode } from './tailnet.ts'
@@ -34,14 +33,12 @@ export interface Part {
 export class PartReach {
   readonly #targets: readonly Target[]
   readonly #via: readonly Selected[]
-  readonly #selection: Selection
   readonly #nodes = new BitSet()
   #stamp = -1
 
-  constructor(targets: readonly Target[], via: readonly Selected[], selection: Selection) {
+  constructor(targets: readonly Target[], via: readonly Selected[]) {
     this.#targets = targets
     this.#via = via
-    this.#selection = selection
   }
 
   /** Everybody whom some target leads to. */
@@ -52,8 +49,9 @@ export class PartReach {
     if (stamp !== this.#stamp) {
       this.#stamp = stamp
       this.#nodes.clear()
-      for (const { selected } of this.#targets) this.#nodes.addAll(selected.touched)
-      if (this.#via.length > 0) this.#keepRouters()
+      // With `via` only routers that have one of the tags and carry what is asked for. (policy.md §15.7)
+      for (const { selected } of this.#targets) this.#nodes.addAll(this.isVia ? selected.routed : selected.touched)
+      if (this.isVia) this.#nodes.keepAll(this.#tagged())
     }
     return this.#nodes
   }
@@ -64,31 +62,24 @@ export class PartReach {
 
   /** Does this target lead to a node that `nodes` has? */
   leads({ selected }: Target, node: PolicyNode): boolean {
-    return selected.touched.has(node.slot) && (!this.isVia || carries(selected, node))
+    return (this.isVia ? selected.routed : selected.touched).has(node.slot)
   }
 
-  /** Only routers that have one of the tags and carry what is asked for. (policy.md §15.7) */
-  #keepRouters(): void {
+  #tagged(): BitSet {
     const tagged = new BitSet()
     for (const { nodes } of this.#via) tagged.addAll(nodes)
-    this.#nodes.keepAll(tagged)
-    for (const slot of this.#nodes) {
-      const node = this.#selection.node(slot) as PolicyNode
-      if (!this.#targets.some((target) => this.leads(target, node))) this.#nodes.delete(slot)
-    }
+    return tagged
   }
 }
 
 export class Access {
   /** In the order in which filters are written: all grants, then all ACLs. */
   readonly parts: readonly Part[]
-  readonly #policy: Policy
   readonly #selection: Selection
   readonly #routes: Routes
   readonly #sources = new Map<string, Sources>()
 
   constructor(policy: Policy, selection: Selection, routes: Routes) {
-    this.#policy = policy
     this.#selection = selection
     this.#routes = routes
     const rules = policy.allowAll ? [EVERYTHING] : policy.rules
@@ -102,9 +93,9 @@ export class Access {
     return this.#selection.at(ip)
   }
 
-  /** Every list of sources that a posture is asked of. */
-  *postured(): Generator<Sources> {
-    for (const sources of this.#sources.values()) if (sources.postures.length > 0) yield sources
+  /** Every list of sources there is, each once. */
+  get lists(): Iterable<Sources> {
+    return this.#sources.values()
   }
 
   /** Whom a list of selectors admits; one object for lists that are written alike. */
@@ -112,7 +103,7 @@ export class Access {
     const key = JSON.stringify([selectors.map(({ text }) => text), postures])
     let sources = this.#sources.get(key)
     if (sources === undefined) {
-      sources = new Sources(this.#policy, this.#selection, this.#routes, selectors, postures)
+      sources = new Sources(this.#selection, this.#routes, selectors, postures)
       this.#sources.set(key, sources)
     }
     return sources
@@ -144,7 +135,7 @@ export class Access {
       sources: this.sources(rule.sources, rule.postures),
       targets,
       reversed: this.sources(self || rule.app.size === 0 ? [] : destinations.map(({ target }) => target), []),
-      reach: new PartReach(targets, via, this.#selection),
+      reach: new PartReach(targets, via),
     }
   }
 }

@@ -54,6 +54,20 @@ export class AddressSet {
     return found !== undefined && found.first <= last
   }
 
+  /** What both hold. */
+  intersection(other: AddressSet): AddressSet {
+    const both = new AddressSet()
+    for (const { family, first, last } of this.ranges())
+      for (const theirs of other.#ranges[family])
+        if (theirs.first <= last && theirs.last >= first)
+          both.add({
+            family,
+            first: theirs.first > first ? theirs.first : first,
+            last: theirs.last < last ? theirs.last : last,
+          })
+    return both
+  }
+
   /** IPv4 first, each in rising order. */
   ranges(): readonly AddressRange[] {
     return [...this.#ranges[4], ...this.#ranges[6]]
@@ -85,6 +99,23 @@ export function formatRange({ family, first, last }: AddressRange): string {
     return formatPrefix({ ip: { family, value: first }, bits })
   }
   return `${formatIp({ family, value: first })}-${formatIp({ family, value: last })}`
+}
+
+/** The fewest prefixes that together are the range. */
+export function prefixesOf({ family, first, last }: AddressRange): Prefix[] {
+  const width = widthOf(family)
+  const prefixes: Prefix[] = []
+  for (let value = first; value <= last;) {
+    let host = 0
+    while (host < width && isBlock(value, host + 1) && value + (2n << BigInt(host)) - 1n <= last) host++
+    prefixes.push({ ip: { family, value }, bits: width - host })
+    value += 1n << BigInt(host)
+  }
+  return prefixes
+}
+
+function isBlock(first: bigint, hostBits: number): boolean {
+  return (first & ((1n << BigInt(hostBits)) - 1n)) === 0n
 }
 
 /** Everything but private, shared, link-local, and what else is not the public internet. (policy.md §15.6) */

@@ -14,14 +14,13 @@ import type { FilterRule } from './filter.ts'
 import { NodeAttributes } from './node-attributes.ts'
 import type { CapMap } from './node-attributes.ts'
 import type { Policy } from './policy.ts'
-import { meetsOne } from './postures.ts'
 import { Routes } from './routes.ts'
 import { Selection } from './selection.ts'
-import type { Selected } from './selection.ts'
-import type { Sources } from './sources.ts'
 import { Ssh } from './ssh.ts'
 import type { WireSshRule } from './ssh.ts'
 import type { PolicyNode } from './tailnet.ts'
+import { toldAnew } from './told-anew.ts'
+import type { Standing } from './told-anew.ts'
 import { Visibility } from './visibility.ts'
 import type { IsPrimary } from './visibility.ts'
 
@@ -93,73 +92,28 @@ export class Engine {
 
   /** A node came, changed or (`undefined`) went. */
   set(slot: number, after: PolicyNode | undefined): Touched {
-    const before = this.node(slot)
+    const was = this.#standing(slot)
     const edges = this.visible(slot)
-    const owned = before === undefined ? undefined : this.selection.devicesOfOwner(before)
-    const reconsidered = this.#postures(before, after)
-    const changed = this.#put(slot, after)
-    const turned = reconsidered.filter((sources) => sources.reconsider(slot))
+    this.#put(slot, after)
+    const is = this.#standing(slot)
     const seen = this.visible(slot)
     const both = edges.clone()
     both.keepAll(seen)
     edges.addAll(seen)
     edges.deleteAll(both)
-    const rules = this.#toldAnew(before, after, new Set(changed), new Set(turned))
-    if (owned !== undefined && sidesOf(before) !== sidesOf(after)) rules.addAll(owned)
-    return { edges, rules }
+    return { edges, rules: toldAnew(this.access, this.ssh, this.selection, slot, was, is) }
   }
 
-  #put(slot: number, after: PolicyNode | undefined): Selected[] {
+  #put(slot: number, after: PolicyNode | undefined): void {
     this.#routes.set(this.node(slot), after)
-    return this.selection.set(slot, after)
+    this.selection.set(slot, after)
   }
 
-  /** Sources of which a posture is asked that the node meets now and did not, or the other way round. */
-  #postures(before: PolicyNode | undefined, after: PolicyNode | undefined): Sources[] {
-    if (before === undefined || after === undefined || before.attributes === after.attributes) return []
-    return [...this.access.postured()].filter(
-      ({ postures }) =>
-        meetsOne(this.policy, postures, before.attributes) !== meetsOne(this.policy, postures, after.attributes),
-    )
-  }
-
-  /** Whose rules name the node, or a route that it brought or took along. */
-  #toldAnew(
-    before: PolicyNode | undefined,
-    after: PolicyNode | undefined,
-    changed: ReadonlySet<Selected>,
-    turned: ReadonlySet<Sources>,
-  ): BitSet {
-    const rules = new BitSet()
-    const slot = (after ?? before)?.slot
-    const moved = before?.ipv4.value !== after?.ipv4.value || before?.ipv6.value !== after?.ipv6.value
-    const rerouted = before?.routes !== after?.routes
-    const names = (sources: Sources): boolean =>
-      turned.has(sources) ||
-      sources.selected.some(
-        (selected) =>
-          (changed.has(selected) && writesAddresses(selected, sources)) ||
-          (rerouted && selected.selector.kind === 'any') ||
-          (moved && slot !== undefined && selected.nodes.has(slot) && writesAddresses(selected, sources)),
-      )
-    for (const part of this.access.parts) {
-      if (names(part.sources)) rules.addAll(part.reach.nodes)
-      if (part.rule.app.size > 0 && names(part.reversed)) rules.addAll(part.sources.admitted)
+  #standing(slot: number): Standing {
+    return {
+      node: this.node(slot),
+      routes: this.#routes.stamp,
+      bits: [...this.access.lists].map((l) => l.standing(slot)),
     }
-    for (const { sources, targets } of this.ssh.rules)
-      if (names(sources)) for (const { nodes } of targets) rules.addAll(nodes)
-    if (slot !== undefined) rules.add(slot)
-    return rules
   }
-}
-
-/** Do filters write the members of the selector one by one? */
-function writesAddresses({ selector, addresses }: Selected, { postures }: Sources): boolean {
-  if (postures.length > 0) return true
-  return addresses === undefined && selector.kind !== 'any'
-}
-
-/** Which person's device it is; tagged ones are nobody's. */
-function sidesOf(node: PolicyNode | undefined): number | undefined {
-  return node === undefined || node.tags.length > 0 ? undefined : node.user.id
 }

@@ -1,12 +1,12 @@
 /** The packet filter of one node: the parts of the policy that lead to it, as clients read rules. (policy.md §15) */
 
-import { formatIp } from '../base/ip.ts'
+import { formatIp, formatPrefix } from '../base/ip.ts'
 import type { Access, Part } from './access.ts'
-import { formatRange } from './address-set.ts'
+import { formatRange, prefixesOf } from './address-set.ts'
 import type { PortRange, Selector, Traffic } from './policy.ts'
 import type { Selection } from './selection.ts'
 import { isInternet } from './selection.ts'
-import { addressesOf, literal } from './sources.ts'
+import { addressesOf, keyOf, literal } from './sources.ts'
 import type { PolicyNode } from './tailnet.ts'
 
 /** As it goes over the wire (control.md §7.1): `DstPorts` or `CapGrant`, never both. */
@@ -63,10 +63,15 @@ export class Filters {
 
   #sources(part: Part, node: PolicyNode): From {
     if (!part.self) return { key: part.sources.key, texts: part.sources.texts }
+    const admitted = this.#access.admitted(part, node)
+    return { key: keyOf([], admitted), texts: this.#addresses(admitted) }
+  }
+
+  #addresses(slots: Iterable<number>): string[] {
     const texts: string[] = []
-    for (const slot of this.#access.admitted(part, node))
-      texts.push(...addressesOf(this.#selection.node(slot) as PolicyNode).map(formatIp))
-    return { key: `self ${texts.join()}`, texts }
+    for (const slot of slots)
+      texts.push(...addressesOf(this.#selection.node(slot) as PolicyNode).map((ip) => formatIp(ip)))
+    return texts
   }
 
   /** Rules with equal sources and protocol are one, where the first of them stands; nothing is left out. */
@@ -111,9 +116,9 @@ export class Filters {
 
   #companions(rules: FilterRule[], part: Part, node: PolicyNode): void {
     const { app } = part.rule
-    if (app.size === 0 || part.reach.isVia || !part.sources.admitted.has(node.slot)) return
+    if (!hasCompanion(part) || !part.sources.admitted.has(node.slot)) return
     if (part.self && !part.reach.nodes.has(node.slot)) return
-    const texts = part.self ? this.#sources(part, node).texts : part.reversed.texts
+    const texts = part.self ? this.#addresses(this.#selection.devicesOfOwner(node)) : part.reversed.texts
     for (const capability of [...app.keys()].sort()) {
       const companion = COMPANIONS.get(capability)
       if (companion === undefined) continue
@@ -121,6 +126,11 @@ export class Filters {
       rules.push({ SrcIPs: texts, CapGrant: [{ Dsts, CapMap: { [companion]: null } }] })
     }
   }
+}
+
+/** Are those who may use something told of by whom they are served? */
+export function hasCompanion({ rule: { app }, reach }: Part): boolean {
+  return !reach.isVia && [...COMPANIONS.keys()].some((capability) => app.has(capability))
 }
 
 /** In order of first appearance. */
@@ -141,13 +151,12 @@ function grantDsts(part: Part, node: PolicyNode): string[] {
   const dsts = new Set<string>()
   for (const target of part.targets) {
     if (!part.reach.leads(target, node)) continue
-    const { selector, addresses, nodes } = target.selected
+    const { selector, addresses, routed } = target.selected
     if (isInternet(selector)) continue
-    if (addresses === undefined) for (const ip of addressesOf(node)) dsts.add(single(ip))
-    else {
-      for (const ip of addressesOf(node)) if (addresses.contains(ip)) dsts.add(single(ip))
-      if (!nodes.has(node.slot)) for (const range of addresses.ranges()) dsts.add(formatRange(range))
-    }
+    for (const ip of addressesOf(node)) if (addresses?.contains(ip) ?? true) dsts.add(single(ip))
+    // Clients take nothing but prefixes here.
+    if (addresses !== undefined && routed.has(node.slot))
+      for (const p of addresses.ranges().flatMap(prefixesOf)) dsts.add(formatPrefix(p))
   }
   return [...dsts]
 }

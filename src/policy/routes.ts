@@ -1,13 +1,24 @@
 /** The subnets that a tailnet's routers carry, approved ones only, as the source side of rules writes them. */
 
-import { formatPrefix, prefix, prefixContains } from '../base/ip.ts'
+import { CGNAT, CHROMEOS, ULA, VIA } from '../base/address-plan.ts'
+import { formatPrefix, prefix } from '../base/ip.ts'
 import type { Ip } from '../base/ip.ts'
+import { AddressSet, rangeFrom } from './address-set.ts'
 import type { PolicyNode } from './tailnet.ts'
+
+/** Addresses of nodes themselves. What is behind a site lies in their range, and is none of theirs. */
+const NODES: AddressSet = (() => {
+  const set = AddressSet.of(CGNAT, ULA)
+  for (const p of [CHROMEOS, VIA]) set.remove(rangeFrom(p))
+  return set
+})()
 
 export class Routes {
   /** How many nodes carry each subnet. */
   readonly #carried = new Map<string, number>()
   #subnets: readonly string[] | undefined
+  #addresses: AddressSet | undefined
+  #behind: AddressSet | undefined
   /** Grows with every change of `subnets`. */
   stamp = 0
 
@@ -18,7 +29,16 @@ export class Routes {
 
   /** Is the address in one of them? */
   include(ip: Ip): boolean {
-    return this.subnets.some((text) => prefixContains(prefix(text), ip))
+    return (this.#addresses ??= AddressSet.of(...this.subnets.map(prefix))).contains(ip)
+  }
+
+  /** What is in them and can't be a node's own address, so that it came through a router. */
+  get behind(): AddressSet {
+    if (this.#behind === undefined) {
+      this.#behind = AddressSet.of(...this.subnets.map(prefix))
+      for (const range of NODES.ranges()) this.#behind.remove(range)
+    }
+    return this.#behind
   }
 
   set(before: PolicyNode | undefined, after: PolicyNode | undefined): void {
@@ -32,7 +52,7 @@ export class Routes {
     if (count === 0) this.#carried.delete(text)
     else this.#carried.set(text, count)
     if (count === 0 || (count === 1 && by === 1)) {
-      this.#subnets = undefined
+      this.#subnets = this.#addresses = this.#behind = undefined
       this.stamp++
     }
   }

@@ -7,12 +7,13 @@
 
 import { CGNAT } from '../base/address-plan.ts'
 import { BitSet } from '../base/bit-set.ts'
-import { isSingleIp, prefixContains, prefixOf } from '../base/ip.ts'
+import { isSingleIp, prefix, prefixCovers, prefixOf } from '../base/ip.ts'
 import type { Ip, Prefix } from '../base/ip.ts'
 import { AddressSet, INTERNET, rangeFrom } from './address-set.ts'
 import { IpSets } from './ipsets.ts'
 import { domainOf, People } from './people.ts'
 import type { Policy, Selector } from './policy.ts'
+import { meetsOne } from './postures.ts'
 import type { PolicyNode } from './tailnet.ts'
 
 export type Side = 'source' | 'destination'
@@ -25,9 +26,11 @@ export class Selected {
   readonly addresses: AddressSet | undefined
   /** By who they are, or because an own address is named. */
   readonly nodes = new BitSet()
-  /** Those, and the routers behind which a named address is. */
+  /** Routers behind which something is that is named. */
+  readonly routed = new BitSet()
+  /** Both of these. */
   readonly touched = new BitSet()
-  /** Grows with every change of the two. */
+  /** Grows with every change of them. */
   stamp = 0
 
   constructor(selector: Selector, side: Side, addresses: AddressSet | undefined) {
@@ -37,7 +40,20 @@ export class Selected {
   }
 }
 
+/** The nodes that meet one of some postures. */
+export class Meeting {
+  readonly postures: readonly string[]
+  readonly nodes = new BitSet()
+  /** Grows with every change of `nodes`. */
+  stamp = 0
+
+  constructor(postures: readonly string[]) {
+    this.postures = postures
+  }
+}
+
 export class Selection {
+  readonly #policy: Policy
   readonly people: People
   readonly #ipsets: IpSets
   readonly #nodes: (PolicyNode | undefined)[] = []
@@ -46,6 +62,7 @@ export class Selection {
   /** Untagged nodes, by the number of their user. */
   readonly #devices = new Map<number, BitSet>()
   readonly #watched = new Map<string, Selected>()
+  readonly #meetings = new Map<string, Meeting>()
   // Where a node may belong, by what it is.
   readonly #everywhere: Selected[] = []
   readonly #byLogin = new Map<string, Selected[]>()
@@ -57,6 +74,7 @@ export class Selection {
   readonly #ranges: Selected[] = []
 
   constructor(policy: Policy) {
+    this.#policy = policy
     this.people = new People(policy)
     this.#ipsets = new IpSets(policy)
   }
@@ -94,8 +112,19 @@ export class Selection {
     return selected
   }
 
-  /** A node came, changed or (`undefined`) went. Returns the selectors that it entered, left or is routed by anew. */
-  set(slot: number, after: PolicyNode | undefined): Selected[] {
+  /** The nodes that meet one of the postures; the same object for the same postures. */
+  meeting(postures: readonly string[]): Meeting {
+    const key = postures.join()
+    let meeting = this.#meetings.get(key)
+    if (meeting === undefined) {
+      this.#meetings.set(key, (meeting = new Meeting(postures)))
+      for (const node of this.all()) this.#meet(meeting, node.slot, node)
+    }
+    return meeting
+  }
+
+  /** A node came, changed or (`undefined`) went. */
+  set(slot: number, after: PolicyNode | undefined): void {
     const before = this.#nodes[slot]
     this.#nodes[slot] = after
     this.#own(before, slot, false)
@@ -106,12 +135,18 @@ export class Selection {
     if (after !== undefined) for (const ip of [after.ipv4, after.ipv6]) this.#addresses.set(addressKey(ip), slot)
     const concerned = new Set<Selected>()
     for (const node of [before, after]) if (node !== undefined) this.#candidates(node, concerned)
-    const changed: Selected[] = []
-    for (const selected of concerned) {
-      const match = after === undefined ? NEITHER : this.#match(selected, after)
-      if (this.#put(selected, slot, match)) changed.push(selected)
-    }
-    return changed
+    for (const selected of concerned)
+      this.#put(selected, slot, after === undefined ? NEITHER : this.#match(selected, after))
+    if (before?.attributes !== after?.attributes)
+      for (const meeting of this.#meetings.values()) this.#meet(meeting, slot, after)
+  }
+
+  #meet(meeting: Meeting, slot: number, node: PolicyNode | undefined): void {
+    const meets = node !== undefined && meetsOne(this.#policy, meeting.postures, node.attributes)
+    if (meeting.nodes.has(slot) === meets) return
+    if (meets) meeting.nodes.add(slot)
+    else meeting.nodes.delete(slot)
+    meeting.stamp++
   }
 
   #own(node: PolicyNode | undefined, slot: number, has: boolean): void {
@@ -161,7 +196,7 @@ export class Selection {
 
   #match({ selector, addresses, side }: Selected, node: PolicyNode): Match {
     if (addresses !== undefined) return addressMatch(addresses, selector, side, node)
-    return this.#isMember(selector, node) ? BOTH : NEITHER
+    return { nodes: this.#isMember(selector, node), routed: isEverything(selector) && routesAnything(node, side) }
   }
 
   #isMember(selector: Selector, node: PolicyNode): boolean {
@@ -169,36 +204,37 @@ export class Selection {
     if (selector.kind === 'any') return true
     if (selector.kind === 'tag') return node.tags.includes(selector.tag)
     if (selector.kind === 'autogroup') {
-      if (selector.autogroup === 'danger-all') return true
+      if (isDangerAll(selector)) return true
       if (selector.autogroup === 'tagged') return tagged
       if (selector.autogroup === 'self') return !tagged
     }
     return !tagged && this.people.includes(selector, node.user)
   }
 
-  #put(selected: Selected, slot: number, { nodes, touched }: Match): boolean {
-    if (selected.nodes.has(slot) === nodes && selected.touched.has(slot) === touched) return false
+  #put(selected: Selected, slot: number, { nodes, routed }: Match): void {
+    if (selected.nodes.has(slot) === nodes && selected.routed.has(slot) === routed) return
     if (nodes) selected.nodes.add(slot)
     else selected.nodes.delete(slot)
-    if (touched) selected.touched.add(slot)
+    if (routed) selected.routed.add(slot)
+    else selected.routed.delete(slot)
+    if (nodes || routed) selected.touched.add(slot)
     else selected.touched.delete(slot)
     selected.stamp++
-    return true
   }
 }
 
 interface Match {
   readonly nodes: boolean
-  readonly touched: boolean
+  readonly routed: boolean
 }
 const NO_NODES = new BitSet()
-const NEITHER: Match = { nodes: false, touched: false }
-const BOTH: Match = { nodes: true, touched: true }
+const NEITHER: Match = { nodes: false, routed: false }
+const LOOPBACK = [prefix('127.0.0.0/8'), prefix('::1/128')]
 
 /** policy.md §15.4 for destinations, §15.8 for sources. */
 function addressMatch(addresses: AddressSet, selector: Selector, side: Side, node: PolicyNode): Match {
   const own = !isInternet(selector) && (addresses.contains(node.ipv4) || addresses.contains(node.ipv6))
-  return { nodes: own, touched: own || node.routes.some((route) => leadsTo(route, selector, addresses, side)) }
+  return { nodes: own, routed: node.routes.some((route) => leadsTo(route, selector, addresses, side)) }
 }
 
 /** Does a node with this route stand for some of the addresses? */
@@ -208,10 +244,18 @@ function leadsTo(route: Prefix, selector: Selector, addresses: AddressSet, side:
   return side === 'destination' && isPublic(addresses, route.ip.family)
 }
 
-/** Does the node reach what is selected over a route that it carries, rather than by being it? */
-export function carries({ selector, addresses, side }: Selected, node: PolicyNode): boolean {
-  if (selector.kind === 'any') return node.routes.length > 0
-  return addresses !== undefined && node.routes.some((route) => leadsTo(route, selector, addresses, side))
+/** Is something behind the node, of which it is enough that it is there? Nothing is sent from behind an exit node. */
+function routesAnything({ routes }: PolicyNode, side: Side): boolean {
+  return side === 'destination' ? routes.length > 0 : routes.some(isUsefulRoute)
+}
+
+/** Does the selector name all addresses there are? */
+export function isEverything(selector: Selector): boolean {
+  return selector.kind === 'any' || isDangerAll(selector)
+}
+
+export function isDangerAll(selector: Selector): boolean {
+  return selector.kind === 'autogroup' && selector.autogroup === 'danger-all'
 }
 
 export function isInternet(selector: Selector): boolean {
@@ -222,9 +266,9 @@ function isPublic(addresses: AddressSet, family: 4 | 6): boolean {
   return addresses.ranges().some((range) => range.family === family && INTERNET.overlaps(range))
 }
 
-/** Routes inside the range of the nodes' own addresses never become rules. (policy.md §15.8) */
+/** Routes inside the range of the nodes' own addresses, or to the machine itself, never become rules. (policy.md §15.8) */
 export function isUsefulRoute(route: Prefix): boolean {
-  return route.bits > 0 && !(route.ip.family === 4 && prefixContains(CGNAT, route.ip) && route.bits >= CGNAT.bits)
+  return route.bits > 0 && ![CGNAT, ...LOOPBACK].some((own) => prefixCovers(own, route))
 }
 
 /** Equal for selectors that mean the same, however they are written. */

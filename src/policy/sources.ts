@@ -52,12 +52,7 @@ export class Sources {
   #texts: readonly string[] | undefined
   #key: string | undefined
 
-  constructor(
-    selection: Selection,
-    routes: Routes,
-    selectors: readonly Selector[],
-    postures: readonly string[],
-  ) {
+  constructor(selection: Selection, routes: Routes, selectors: readonly Selector[], postures: readonly string[]) {
     this.#selection = selection
     this.#routes = routes
     this.selected = selectors.map((selector) => selection.watch(selector, 'source'))

@@ -57,10 +57,9 @@ export class Ssh {
     // Those who may log in elsewhere as themselves are told so for their own node too.
     const personal = isPersonal(rule) && node.tags.length === 0 && sources.admitted.has(node.slot)
     let leads: 'own' | undefined = personal ? 'own' : undefined
-    for (const { selector, nodes } of targets) {
-      if (!nodes.has(node.slot)) continue
-      const own = selector.kind === 'user' || (selector.kind === 'autogroup' && selector.autogroup === 'self')
-      if (!own) return 'all'
+    for (const target of targets) {
+      if (!target.nodes.has(node.slot)) continue
+      if (!isOwn(target)) return 'all'
       leads = 'own'
     }
     return leads
@@ -73,6 +72,22 @@ export class Ssh {
     const admitted = compiled.sources.admitted.clone()
     if (leads === 'own') admitted.keepAll(this.#selection.devicesOfOwner(node))
     return admitted
+  }
+
+  /** All that the rule says of a node that it admits. */
+  principal({ rule, sources, targets }: CompiledSsh, node: PolicyNode): string {
+    const { ipv4, ipv6, tags, user } = node
+    const own = tags.length > 0 ? '' : `${user.id}`
+    const person = isPersonal(rule) ? `${own} ${tags.length > 0 ? '' : user.login}` : targets.some(isOwn) ? own : ''
+    return `${ipv4.value} ${ipv6.value} ${byTags(sources) ? tags.length : ''} ${person}`
+  }
+
+  /** Adds the nodes that the rule tells of one that is, or was, one of these. */
+  readers({ rule, sources, targets }: CompiledSsh, states: readonly (PolicyNode | undefined)[], into: BitSet): void {
+    const own = new BitSet()
+    for (const node of states) if (node !== undefined) own.addAll(this.#selection.devicesOfOwner(node))
+    for (const target of targets) into.addAll(isOwn(target) ? intersection(own, target.nodes) : target.nodes)
+    if (isPersonal(rule)) into.addAll(intersection(own, sources.admitted))
   }
 
   #rule(compiled: CompiledSsh, node: PolicyNode): WireSshRule[] {
@@ -128,6 +143,21 @@ export class Ssh {
 
 function isCheck({ rule }: CompiledSsh): boolean {
   return rule.action === 'check'
+}
+
+/** Does the target stand for nodes of whoever logs in only? */
+function isOwn({ selector }: Selected): boolean {
+  return selector.kind === 'user' || (selector.kind === 'autogroup' && selector.autogroup === 'self')
+}
+
+function byTags({ selected }: Sources): boolean {
+  return selected.some(({ selector }) => selector.kind === 'autogroup' && selector.autogroup === 'tagged')
+}
+
+function intersection(a: BitSet, b: BitSet): BitSet {
+  const both = a.clone()
+  both.keepAll(b)
+  return both
 }
 
 function isPersonal({ users }: SshRule): boolean {
