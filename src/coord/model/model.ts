@@ -277,6 +277,8 @@ const KINDS: readonly Kind[] = [
   'key',
   'key-use',
   'attributes',
+  'policy',
+  'policy-version',
   'holder',
 ]
 

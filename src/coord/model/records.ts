@@ -167,6 +167,23 @@ export interface AttributesRecord {
 }
 
 /**
+ * A policy as it was saved. `policy` has one record, `current`; `policy-version` keeps each under its number.
+ * A tailnet that never saved one has none, and lives by the default policy.
+ */
+export interface PolicyRecord {
+  /** From 1, by one for each save. */
+  readonly version: number
+  /** HuJSON, formatted. */
+  readonly text: string
+  readonly at: Wall
+  /** Who saved it: login name, or the credential's id. */
+  readonly by: string
+  readonly comment: string
+  /** Mail domains that belonged to the tailnet then, with which the text was found good. */
+  readonly domains: readonly string[]
+}
+
+/**
  * Who has what only one may have. Record ids: `login-name/NAME` (in lower case) and `owner` in a tailnet's scope,
  * where the holder is a user; `tailnet-name/NAME` in the server's.
  */
@@ -209,6 +226,8 @@ export interface Kinds {
   key: Key
   'key-use': KeyUse
   attributes: AttributesRecord
+  policy: PolicyRecord
+  'policy-version': PolicyRecord
   holder: HolderRecord
 }
 export type Kind = keyof Kinds
