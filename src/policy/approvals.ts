@@ -50,6 +50,16 @@ export class Approvals {
     )
   }
 
+  /** Where the IPv4 address of a new machine comes from; none: from anywhere. */
+  ipPools(applicant: Applicant): Prefix[] {
+    return this.#policy.nodeAttrs
+      .filter(
+        ({ ipPool, targets }) =>
+          ipPool.length > 0 && targets.some((t) => t.kind === 'any' || this.#isOne(t, applicant)),
+      )
+      .flatMap(({ ipPool }) => ipPool)
+  }
+
   /** A tagged machine is what its tags are, and nothing of the person that brought it. */
   #isOne(selector: Selector, { user, tags }: Applicant): boolean {
     if (selector.kind === 'tag') return tags.includes(selector.tag)
