@@ -15,7 +15,8 @@ export function paddings(object: HuObject, layouts: Map<HuNode, Layout>): number
   let from = 0
   const widths: number[] = []
   const flush = (to: number): void => {
-    const widest = Math.max(...widths.slice(from, to))
+    let widest = 0
+    for (let i = from; i < to; i++) widest = Math.max(widest, widths[i] as number)
     for (let i = from; i < to; i++) spaces[i] = 1 + widest - (widths[i] as number)
     from = to
   }

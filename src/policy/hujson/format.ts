@@ -5,6 +5,7 @@
  * here it is all written down, token by token and without recursion.
  */
 
+import { MeshError } from '../../base/errors.ts'
 import type { HuNode, HuValue } from './ast.ts'
 import { paddings } from './format-align.ts'
 import { gapText, readTrivia, setComments } from './format-extra.ts'
@@ -15,6 +16,9 @@ import type { Composite } from './items.ts'
 import { canonicalLiteral } from './literal.ts'
 import { isStandard } from './pack.ts'
 import { childAt } from './walk.ts'
+
+/** Indents and padding can make little text huge: ten thousand levels, or a name of a megabyte among many short ones. */
+const MAX_LENGTH = 64 * 1024 * 1024
 
 /** A composite that is being written. */
 interface Frame {
@@ -27,7 +31,11 @@ interface Frame {
   next: number
 }
 
-/** The formatted text of a tree, which stays as it is. */
+/**
+ * The formatted text of a tree, which stays as it is.
+ *
+ * @throws MeshError `input/invalid` when the text would be out of all proportion
+ */
 export function format(root: HuValue): string {
   const layouts = measure(root)
   const writer = new Writer(layouts, !isStandard(root))
@@ -41,6 +49,7 @@ class Writer {
   readonly #commas: boolean
   readonly #out: string[] = []
   readonly #opened: Frame[] = []
+  #length = 0
 
   constructor(layouts: Map<HuNode, Layout>, commas: boolean) {
     this.#layouts = layouts
@@ -51,36 +60,43 @@ class Writer {
     return this.#out.join('')
   }
 
+  #put(text: string): void {
+    this.#length += text.length
+    if (this.#length > MAX_LENGTH) {
+      throw new MeshError('input/invalid', `Cannot format HuJSON: the result is longer than ${MAX_LENGTH} characters`)
+    }
+    this.#out.push(text)
+  }
+
   writeTop(root: HuValue): void {
     const before = readTrivia(root.before)
     if (before.comments.length > 0) {
-      this.#out.push(setComments(before, { indent: 0, blankFirst: false, blankLast: true }).slice(1))
+      this.#put(setComments(before, { indent: 0, blankFirst: false, blankLast: true }).slice(1))
     }
     this.#open(root, 0)
     for (let frame = this.#opened.at(-1); frame !== undefined; frame = this.#opened.at(-1)) this.#step(frame)
     const after = readTrivia(root.after)
     if (after.comments.length > 0) {
-      this.#out.push(setComments({ ...after, tail: 0 }, { indent: 0, blankFirst: true, blankLast: false }).slice(0, -1))
+      this.#put(setComments({ ...after, tail: 0 }, { indent: 0, blankFirst: true, blankLast: false }).slice(0, -1))
     }
-    this.#out.push('\n')
+    this.#put('\n')
   }
 
   /** Writes a literal or an empty composite; of others the opening bracket. */
   #open({ node }: HuValue, depth: number): void {
     if (node.kind === 'literal') {
-      this.#out.push(canonicalLiteral(node.text))
+      this.#put(canonicalLiteral(node.text))
       return
     }
-    this.#out.push(node.kind === 'object' ? '{' : '[')
+    this.#put(node.kind === 'object' ? '{' : '[')
     if (countOf(node) === 0) {
       const closing = readTrivia(node.closing)
       if (closing.comments.length > 0) {
-        this.#out.push(
-          setComments({ ...closing, tail: 0 }, { indent: depth + 1, blankFirst: false, blankLast: false }).slice(0, -1),
-          gapText(closing.breaks ? 1 : 0, depth, false),
-        )
+        const setting = { indent: depth + 1, blankFirst: false, blankLast: false }
+        this.#put(setComments({ ...closing, tail: 0 }, setting).slice(0, -1))
+        this.#put(gapText(closing.breaks ? 1 : 0, depth, false))
       }
-      this.#out.push(node.kind === 'object' ? '}' : ']')
+      this.#put(node.kind === 'object' ? '}' : ']')
       return
     }
     const { expanded } = this.#layouts.get(node) as Layout
@@ -102,12 +118,12 @@ class Writer {
     const isMember = node.kind === 'object' && index % 2 === 1
     let inside = expanded ? depth + 1 : depth
     if (isMember) {
-      this.#out.push(':')
+      this.#put(':')
       if (this.#beforeMember(previous as HuValue, value, depth + 2, frame.paddings[index >> 1] ?? 1)) inside++
     } else {
-      if (index > 0) this.#out.push(',')
+      if (index > 0) this.#put(',')
       if (expanded) this.#beforeLine(value.before, depth + 1, index === 0)
-      else if (!this.#comments(value.before, depth + 2) && index > 0) this.#out.push(' ')
+      else if (!this.#comments(value.before, depth + 2) && index > 0) this.#put(' ')
     }
     this.#open(value, inside)
   }
@@ -116,7 +132,7 @@ class Writer {
   #comments(extra: string, indent: number): boolean {
     const trivia = readTrivia(extra)
     if (trivia.comments.length === 0) return false
-    this.#out.push(setComments(trivia, { indent, blankFirst: false, blankLast: false }))
+    this.#put(setComments(trivia, { indent, blankFirst: false, blankLast: false }))
     return true
   }
 
@@ -124,10 +140,10 @@ class Writer {
   #beforeMember(name: HuValue, value: HuValue, indent: number, padding: number): boolean {
     const trivia = readTrivia(value.before)
     const broken = trivia.breaks || (name.after.includes('\n') && name.after.includes('/'))
-    if (trivia.comments.length === 0 && trivia.breaks) this.#out.push(gapText(1, indent, false))
+    if (trivia.comments.length === 0 && trivia.breaks) this.#put(gapText(1, indent, false))
     else {
       this.#comments(value.before, indent)
-      this.#out.push(' '.repeat(trivia.comments.length === 0 ? padding : padding - 1))
+      this.#put(' '.repeat(trivia.comments.length === 0 ? padding : padding - 1))
     }
     return broken
   }
@@ -135,10 +151,10 @@ class Writer {
   /** Writes what stands before a value that has a line of its own. */
   #beforeLine(extra: string, indent: number, first: boolean): void {
     const trivia = readTrivia(extra)
-    if (trivia.comments.length === 0) this.#out.push(gapText(Math.max(trivia.tail, 1), indent, !first))
+    if (trivia.comments.length === 0) this.#put(gapText(Math.max(trivia.tail, 1), indent, !first))
     else {
       const text = setComments(trivia, { indent, blankFirst: !first, blankLast: true })
-      this.#out.push(trivia.breaks ? text : gapText(1, indent, false) + text.slice(1))
+      this.#put(trivia.breaks ? text : gapText(1, indent, false) + text.slice(1))
     }
   }
 
@@ -146,16 +162,16 @@ class Writer {
     const closing = readTrivia(node.closing)
     const commented = closing.comments.length > 0
     if (expanded) {
-      if (this.#commas) this.#out.push(',')
+      if (this.#commas) this.#put(',')
       const setting = { indent: depth + 1, blankFirst: true, blankLast: false }
-      if (commented) this.#out.push(setComments({ ...closing, tail: 0 }, setting).slice(0, -1))
-      this.#out.push(gapText(1, depth, false))
+      if (commented) this.#put(setComments({ ...closing, tail: 0 }, setting).slice(0, -1))
+      this.#put(gapText(1, depth, false))
     } else {
       // Between two comments the comma stays: without it the first would belong to what the second belongs to.
-      if (node.trailingComma && commented && readTrivia(last.after).comments.length > 0) this.#out.push(',')
+      if (node.trailingComma && commented && readTrivia(last.after).comments.length > 0) this.#put(',')
       this.#comments(node.closing, depth + 2)
     }
-    this.#out.push(node.kind === 'object' ? '}' : ']')
+    this.#put(node.kind === 'object' ? '}' : ']')
     this.#opened.pop()
   }
 }

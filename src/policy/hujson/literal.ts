@@ -63,20 +63,11 @@ export function isString(literal: string): boolean {
   return literal.charCodeAt(0) === QUOTE
 }
 
-const SHORT: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' }
-const ESCAPE = /\\(?:u([0-9a-fA-F]{4})|([^]))/g
-
 /** What a valid string literal says. Half a surrogate pair and bytes that aren't UTF-8 come as U+FFFD each. */
 export function unquote(literal: string): string {
-  const inner = literal.slice(1, -1)
   // Stray bytes go first: an escaped high surrogate beside one is still half a pair.
-  const clean = inner.toWellFormed()
-  if (!clean.includes('\\')) return clean
-  return clean
-    .replace(ESCAPE, (_, hex?: string, short?: string) =>
-      hex === undefined ? (SHORT[short as string] ?? (short as string)) : String.fromCharCode(Number.parseInt(hex, 16)),
-    )
-    .toWellFormed()
+  const clean = literal.toWellFormed()
+  return clean.includes('\\') ? (JSON.parse(clean) as string).toWellFormed() : clean.slice(1, -1)
 }
 
 /** A string literal that says `text`, with no more escapes than JSON asks for. */

@@ -18,11 +18,29 @@ export function positionIn(text: string, offset: number): Position {
   return { line, column: 1 + byteLength(text, start, offset) }
 }
 
-/** The same for many offsets of one text: reads it once, then finds each line by halving. */
+/** A mark is set every so many characters, so that columns within long lines are found without reading them whole. */
+const STRIDE = 1024
+
+/** The same for many offsets of one text: reads it once, at the first question, and then looks lines up. */
 export function positionsIn(text: string): (offset: number) => Position {
-  const starts = [0]
-  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1)
+  const starts: number[] = []
+  /** The bytes before each mark. */
+  const bytes: number[] = []
+  const index = (): void => {
+    starts.push(0)
+    for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1)
+    let sum = 0
+    for (let at = 0; at <= text.length; at += STRIDE) {
+      bytes.push(sum)
+      sum += byteLength(text, at, Math.min(at + STRIDE, text.length))
+    }
+  }
+  const bytesBefore = (offset: number): number => {
+    const mark = Math.floor(offset / STRIDE)
+    return (bytes[mark] as number) + byteLength(text, mark * STRIDE, offset)
+  }
   return (offset) => {
+    if (starts.length === 0) index()
     let low = 0
     let high = starts.length
     while (high - low > 1) {
@@ -30,6 +48,6 @@ export function positionsIn(text: string): (offset: number) => Position {
       if ((starts[middle] as number) <= offset) low = middle
       else high = middle
     }
-    return { line: low + 1, column: 1 + byteLength(text, starts[low] as number, offset) }
+    return { line: low + 1, column: 1 + bytesBefore(offset) - bytesBefore(starts[low] as number) }
   }
 }

@@ -45,17 +45,19 @@ export function strayByteAt(text: string, at: number): number | undefined {
   return before >= 0xd800 && before <= 0xdbff ? undefined : unit - STRAY
 }
 
-/** How many bytes `text` takes between two offsets. */
+/**
+ * How many bytes `text` takes between two offsets. What each offset adds is counted at its own place, so that parts add
+ * up wherever they are cut: of a character of two units, the first has all four bytes.
+ */
 export function byteLength(text: string, from = 0, to: number = text.length): number {
   let bytes = 0
   for (let i = from; i < to; i++) {
     const unit = text.charCodeAt(i)
     if (unit < 0x80) bytes += 1
     else if (unit < 0x800) bytes += 2
-    else if (unit >= 0xd800 && unit <= 0xdbff) {
-      bytes += 4
-      i++
-    } else bytes += unit >= 0xdc80 && unit <= 0xdcff ? 1 : 3
+    else if (unit < 0xd800 || unit > 0xdfff) bytes += 3
+    else if (unit < 0xdc00) bytes += 4
+    else if (strayByteAt(text, i) !== undefined) bytes += 1
   }
   return bytes
 }
