@@ -15,19 +15,14 @@ function asRecorded(line: string): Outcome {
   return status === 200 ? { nodes: shown } : { refused: { status, message }, nodes: shown }
 }
 
-test('every capture is read, and differs in nothing from what it shows', () => {
+test('every capture is read, and differs in nothing from what it shows; what peers are granted follows from it', () => {
   assert.ok(LINES.length > 400)
-  for (const line of LINES) assert.deepEqual(compare(readCapture(line), asRecorded(line), []), [])
-})
-
-test('what peers are granted follows from the filter and the peers', () => {
   let granted = 0
   for (const line of LINES) {
     const capture = readCapture(line)
     const nodes = new Map(
       [...capture.shown].map(([name, shown]) => {
-        const { self = {}, peers, packet_filter_rules: rules } = shown
-        const caps = grantedTo(self, peers ?? [], rules ?? [])
+        const caps = grantedTo(shown.self ?? {}, shown.peers ?? [], shown.packet_filter_rules ?? [])
         granted += Object.keys(caps).length
         return [name, { ...shown, peer_caps: caps }]
       }),
@@ -240,12 +235,17 @@ function setFirst(object: Json, value: Json): void {
   object[Object.keys(object)[0] as string] = value
 }
 
+/** Parsed once; one that was altered is parsed anew. */
+const recorded = new Map<string, Json>()
+
 for (const { name, alter } of ALTERATIONS)
   test(`an altered capture is found out: ${name}`, () => {
     let altered = 0
     for (const line of LINES) {
-      const capture = JSON.parse(line) as Json
+      const capture = recorded.get(line) ?? JSON.parse(line)
+      recorded.set(line, capture)
       if (!Object.values(capture.nodes).some((node) => alter(node, capture))) continue
+      recorded.delete(line)
       assert.notDeepEqual(compare(readCapture(JSON.stringify(capture)), asRecorded(line), []), [], capture.id)
       if (++altered === TRIED) break
     }
