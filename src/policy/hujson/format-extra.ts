@@ -73,15 +73,11 @@ export function formatComment(raw: string, indent: number): string {
   const isLine = raw.startsWith('//')
   if (!isLine && !raw.includes('\n')) return raw.replaceAll('\r', ' ')
   const [first, ...rest] = raw.split('\n').map(cleanLine) as [string, ...string[]]
-  const starred = rest.every((line) => /^[ \t]*\*/.test(line))
   const margin = commonMargin(rest)
-  const tabs = '\t'.repeat(indent)
-  const lines = rest.map((line, i) => {
-    if (starred) return `${tabs} ${line.slice(marginOf(line))}`
-    if (line === '') return ''
-    return tabs + line.slice(i === rest.length - 1 && isEnd(line) ? marginOf(line) : margin)
-  })
-  return [first, ...lines].join('\n')
+  const bare = rest.map((line, i) => line.slice(i === rest.length - 1 && isEnd(line) ? marginOf(line) : margin))
+  const starred = bare.every((line) => line.startsWith('*'))
+  const lead = '\t'.repeat(indent) + (starred ? ' ' : '')
+  return [first, ...bare.map((line) => (line === '' ? '' : lead + line))].join('\n')
 }
 
 /** A line without blanks at its end; a carriage return beside a newline is half of it, one alone is a space. */
