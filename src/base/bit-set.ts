@@ -114,3 +114,10 @@ export class BitSet {
     this.#words = grown
   }
 }
+
+/** What both hold, as a set of its own. */
+export function intersection(a: BitSet, b: BitSet): BitSet {
+  const both = a.clone()
+  both.keepAll(b)
+  return both
+}

@@ -94,26 +94,24 @@ export class Engine {
   set(slot: number, after: PolicyNode | undefined): Touched {
     const was = this.#standing(slot)
     const edges = this.visible(slot)
-    this.#put(slot, after)
+    const subnets = this.#put(slot, after)
     const is = this.#standing(slot)
     const seen = this.visible(slot)
     const both = edges.clone()
     both.keepAll(seen)
     edges.addAll(seen)
     edges.deleteAll(both)
-    return { edges, rules: toldAnew(this.access, this.ssh, this.selection, slot, was, is) }
+    return { edges, rules: toldAnew(this.access, this.ssh, this.selection, slot, was, is, subnets) }
   }
 
-  #put(slot: number, after: PolicyNode | undefined): void {
-    this.#routes.set(this.node(slot), after)
+  /** Returns the subnets that came or went with it. */
+  #put(slot: number, after: PolicyNode | undefined): Prefix[] {
+    const subnets = this.#routes.set(this.node(slot), after)
     this.selection.set(slot, after)
+    return subnets
   }
 
   #standing(slot: number): Standing {
-    return {
-      node: this.node(slot),
-      routes: this.#routes.stamp,
-      bits: [...this.access.lists].map((l) => l.standing(slot)),
-    }
+    return { node: this.node(slot), bits: Array.from(this.access.lists, (list) => list.standing(slot)) }
   }
 }

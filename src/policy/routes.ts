@@ -2,7 +2,7 @@
 
 import { CGNAT, CHROMEOS, ULA, VIA } from '../base/address-plan.ts'
 import { formatPrefix, prefix } from '../base/ip.ts'
-import type { Ip } from '../base/ip.ts'
+import type { Ip, Prefix } from '../base/ip.ts'
 import { AddressSet, rangeFrom } from './address-set.ts'
 import type { PolicyNode } from './tailnet.ts'
 
@@ -41,20 +41,26 @@ export class Routes {
     return this.#behind
   }
 
-  set(before: PolicyNode | undefined, after: PolicyNode | undefined): void {
-    if (before?.routes === after?.routes) return
-    for (const text of subnetsOf(before)) this.#count(text, -1)
-    for (const text of subnetsOf(after)) this.#count(text, 1)
-  }
-
-  #count(text: string, by: 1 | -1): void {
-    const count = (this.#carried.get(text) ?? 0) + by
-    if (count === 0) this.#carried.delete(text)
-    else this.#carried.set(text, count)
-    if (count === 0 || (count === 1 && by === 1)) {
+  /** Returns the subnets that are there now and were not, or were and aren't. */
+  set(before: PolicyNode | undefined, after: PolicyNode | undefined): Prefix[] {
+    if (before?.routes === after?.routes) return []
+    const [old, now] = [subnetsOf(before), subnetsOf(after)]
+    const changed = [
+      ...[...old.difference(now)].filter((text) => this.#count(text, -1) === 0),
+      ...[...now.difference(old)].filter((text) => this.#count(text, 1) === 1),
+    ]
+    if (changed.length > 0) {
       this.#subnets = this.#addresses = this.#behind = undefined
       this.stamp++
     }
+    return changed.map(prefix)
+  }
+
+  #count(text: string, by: 1 | -1): number {
+    const count = (this.#carried.get(text) ?? 0) + by
+    if (count === 0) this.#carried.delete(text)
+    else this.#carried.set(text, count)
+    return count
   }
 }
 

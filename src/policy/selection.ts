@@ -55,6 +55,8 @@ export class Meeting {
 export class Selection {
   readonly #policy: Policy
   readonly people: People
+  /** Grows whenever a node that stays gets another address. */
+  moves = 0
   readonly #ipsets: IpSets
   readonly #nodes: (PolicyNode | undefined)[] = []
   /** Whose address it is: by `addressKey`, the slot. */
@@ -127,6 +129,7 @@ export class Selection {
   set(slot: number, after: PolicyNode | undefined): void {
     const before = this.#nodes[slot]
     this.#nodes[slot] = after
+    if (before !== undefined && after !== undefined && hasMoved(before, after)) this.moves++
     this.#own(before, slot, false)
     this.#own(after, slot, true)
     if (before !== undefined)
@@ -221,6 +224,10 @@ export class Selection {
     else selected.touched.delete(slot)
     selected.stamp++
   }
+}
+
+function hasMoved(before: PolicyNode, after: PolicyNode): boolean {
+  return before.ipv4.value !== after.ipv4.value || before.ipv6.value !== after.ipv6.value
 }
 
 interface Match {

@@ -38,7 +38,7 @@ interface Written {
 export class Sources {
   readonly selected: readonly Selected[]
   readonly postures: readonly string[]
-  /** It says which subnets there are, so its text changes with them. */
+  /** Its text changes with the subnets that there are. */
   readonly readsSubnets: boolean
   readonly #selection: Selection
   readonly #routes: Routes
@@ -48,6 +48,7 @@ export class Sources {
   readonly #touched = new BitSet()
   #stamp = -1
   #routesStamp = -1
+  #moves = 0
   #written: Written | undefined
   #texts: readonly string[] | undefined
   #key: string | undefined
@@ -58,10 +59,11 @@ export class Sources {
     this.selected = selectors.map((selector) => selection.watch(selector, 'source'))
     this.postures = postures
     this.#meeting = postures.length === 0 ? undefined : selection.meeting(postures)
-    this.readsSubnets = this.selected.some(
-      ({ selector, addresses }) =>
-        selector.kind === 'any' || (this.#meeting !== undefined && (addresses !== undefined || isDangerAll(selector))),
-    )
+    this.readsSubnets =
+      this.#meeting === undefined
+        ? this.selected.some(({ selector }) => selector.kind === 'any') &&
+          !this.selected.some(({ selector }) => isDangerAll(selector))
+        : this.selected.some(({ selector, addresses }) => isEverything(selector) || addresses !== undefined)
   }
 
   /** Nodes that may send: one of their own addresses is a source. */
@@ -110,6 +112,11 @@ export class Sources {
     })
   }
 
+  /** Does its text say that there is this subnet? */
+  writesSubnet(route: Prefix): boolean {
+    return this.readsSubnets && this.includesRoute(route)
+  }
+
   /** What of the node's own is written for its sake, and whether it may send: the bits above. */
   standing(slot: number): number {
     if (!this.admitted.has(slot)) return 0
@@ -131,9 +138,10 @@ export class Sources {
   #refresh(): void {
     let stamp = this.#meeting?.stamp ?? 0
     for (const selected of this.selected) stamp += selected.stamp
-    if (this.readsSubnets && this.#routes.stamp !== this.#routesStamp) {
+    if ((this.readsSubnets && this.#routes.stamp !== this.#routesStamp) || this.#selection.moves !== this.#moves) {
       this.#texts = this.#written = this.#key = undefined
       this.#routesStamp = this.#routes.stamp
+      this.#moves = this.#selection.moves
     }
     if (stamp === this.#stamp) return
     this.#stamp = stamp

@@ -1,6 +1,6 @@
 /** The SSH policy of one node, as its SSH server reads it. (policy.md §7, §15.9; control.md §7.3) */
 
-import { BitSet } from '../base/bit-set.ts'
+import { BitSet, intersection } from '../base/bit-set.ts'
 import { formatIp } from '../base/ip.ts'
 import type { Access } from './access.ts'
 import { domainOf } from './people.ts'
@@ -74,20 +74,18 @@ export class Ssh {
     return admitted
   }
 
-  /** All that the rule says of a node that it admits. */
-  principal({ rule, sources, targets }: CompiledSsh, node: PolicyNode): string {
-    const { ipv4, ipv6, tags, user } = node
-    const own = tags.length > 0 ? '' : `${user.id}`
-    const person = isPersonal(rule) ? `${own} ${tags.length > 0 ? '' : user.login}` : targets.some(isOwn) ? own : ''
-    return `${ipv4.value} ${ipv6.value} ${byTags(sources) ? tags.length : ''} ${person}`
-  }
-
-  /** Adds the nodes that the rule tells of one that is, or was, one of these. */
-  readers({ rule, sources, targets }: CompiledSsh, states: readonly (PolicyNode | undefined)[], into: BitSet): void {
+  /** Adds the nodes whose rules say something else when one that the rule admits, or doesn't, changes. */
+  addTold(compiled: CompiledSsh, was: PolicyNode | undefined, is: PolicyNode | undefined, told: BitSet): void {
+    const { rule, sources, targets } = compiled
+    const anew = principal(compiled, was) !== principal(compiled, is)
+    if (!anew && ownerOf(was) === ownerOf(is)) return
     const own = new BitSet()
-    for (const node of states) if (node !== undefined) own.addAll(this.#selection.devicesOfOwner(node))
-    for (const target of targets) into.addAll(isOwn(target) ? intersection(own, target.nodes) : target.nodes)
-    if (isPersonal(rule)) into.addAll(intersection(own, sources.admitted))
+    for (const node of [was, is]) if (node !== undefined) own.addAll(this.#selection.devicesOfOwner(node))
+    for (const target of targets) {
+      if (isOwn(target)) told.addAll(intersection(own, target.nodes))
+      else if (anew) told.addAll(target.nodes)
+    }
+    if (isPersonal(rule)) told.addAll(intersection(own, sources.admitted))
   }
 
   #rule(compiled: CompiledSsh, node: PolicyNode): WireSshRule[] {
@@ -145,6 +143,18 @@ function isCheck({ rule }: CompiledSsh): boolean {
   return rule.action === 'check'
 }
 
+/** What the rule says of a node that it admits, to whoever reads it; nothing of one that it does not. */
+function principal({ rule, sources }: CompiledSsh, node: PolicyNode | undefined): string {
+  if (node === undefined) return ''
+  const { ipv4, ipv6, tags } = node
+  const person = isPersonal(rule) ? `${ownerOf(node) ?? ''} ${localpart(rule.users, node) ?? ''}` : ''
+  return `${ipv4.value} ${ipv6.value} ${byTags(sources) ? tags.length : ''} ${person}`
+}
+
+function ownerOf(node: PolicyNode | undefined): number | undefined {
+  return node === undefined || node.tags.length > 0 ? undefined : node.user.id
+}
+
 /** Does the target stand for nodes of whoever logs in only? */
 function isOwn({ selector }: Selected): boolean {
   return selector.kind === 'user' || (selector.kind === 'autogroup' && selector.autogroup === 'self')
@@ -152,12 +162,6 @@ function isOwn({ selector }: Selected): boolean {
 
 function byTags({ selected }: Sources): boolean {
   return selected.some(({ selector }) => selector.kind === 'autogroup' && selector.autogroup === 'tagged')
-}
-
-function intersection(a: BitSet, b: BitSet): BitSet {
-  const both = a.clone()
-  both.keepAll(b)
-  return both
 }
 
 function isPersonal({ users }: SshRule): boolean {

@@ -3,8 +3,8 @@
  * leads in which the node, or a subnet that it brought, is written otherwise than before. Nobody else.
  */
 
-import { BitSet } from '../base/bit-set.ts'
-import type { Ip } from '../base/ip.ts'
+import { BitSet, intersection } from '../base/bit-set.ts'
+import type { Ip, Prefix } from '../base/ip.ts'
 import type { Access, Part } from './access.ts'
 import { hasCompanion } from './filter.ts'
 import type { Selection } from './selection.ts'
@@ -16,13 +16,11 @@ import type { PolicyNode } from './tailnet.ts'
 /** What rules can say of a node, at one time. */
 export interface Standing {
   readonly node: PolicyNode | undefined
-  /** Which subnets there were. */
-  readonly routes: number
   /** How the node stands in every list of sources, in their order. */
   readonly bits: readonly number[]
 }
 
-/** The changed node is always among them. */
+/** The changed node is always among them. `subnets`: those that nobody carried before, or carries any more. */
 export function toldAnew(
   access: Access,
   ssh: Ssh,
@@ -30,6 +28,7 @@ export function toldAnew(
   slot: number,
   was: Standing,
   is: Standing,
+  subnets: readonly Prefix[],
 ): BitSet {
   const told = new BitSet()
   if (was.node !== undefined || is.node !== undefined) told.add(slot)
@@ -41,40 +40,45 @@ export function toldAnew(
     const [before, after] = [was.bits[at] as number, is.bits[at++] as number]
     bits.set(sources, [before, after])
     const otherwise = (before ^ after) & (WRITES_IPV4 | WRITES_IPV6)
-    if (otherwise !== 0 || (moved & after) !== 0 || (sources.readsSubnets && was.routes !== is.routes))
+    if (otherwise !== 0 || (moved & after) !== 0 || subnets.some((subnet) => sources.writesSubnet(subnet)))
       rewritten.add(sources)
   }
-  const standings = ({ sources }: { sources: Sources }): [Standing['node'], number][] => {
+  /** The node then and now, and whether it was and is a source. */
+  const standings = ({ sources }: { sources: Sources }): [PolicyNode | undefined, boolean][] => {
     const [before, after] = bits.get(sources) as readonly [number, number]
     return [
-      [was.node, before & ADMITTED],
-      [is.node, after & ADMITTED],
+      [was.node, (before & ADMITTED) !== 0],
+      [is.node, (after & ADMITTED) !== 0],
     ]
   }
 
   for (const part of access.parts) {
     if (part.self) {
-      // Companions tell of all devices of the user, whether or not they are sources themselves.
-      const [before, after] = standings(part).map(([node, admitted]) => ownText(node, admitted || hasCompanion(part)))
-      if (before === after) continue
-      for (const node of [was.node, is.node]) if (node !== undefined) told.addAll(selection.devicesOfOwner(node))
+      const states = standings(part)
+      const [before, after] = states.map(([node, admitted]) => (admitted ? ownText(node) : ''))
+      for (const [node, admitted] of states) {
+        if (node === undefined) continue
+        const own = selection.devicesOfOwner(node)
+        if (admitted && before !== after) told.addAll(own)
+        // Companions tell sources of all devices of the user.
+        else if (hasCompanion(part) && ownText(was.node) !== ownText(is.node))
+          told.addAll(intersection(own, part.sources.admitted))
+      }
       continue
     }
     if (rewritten.has(part.sources) && saysSomething(part)) told.addAll(part.reach.nodes)
     if (rewritten.has(part.reversed) && hasCompanion(part)) told.addAll(part.sources.admitted)
   }
   for (const compiled of ssh.rules) {
-    const [before, after] = standings(compiled).map(([node, admitted]) =>
-      node !== undefined && admitted ? ssh.principal(compiled, node) : '',
-    )
-    if (before !== after) ssh.readers(compiled, [was.node, is.node], told)
+    const [before, after] = standings(compiled).map(([node, admitted]) => (admitted ? node : undefined))
+    ssh.addTold(compiled, before, after, told)
   }
   return told
 }
 
 /** How the node is written in rules between the devices of one user. */
-function ownText(node: PolicyNode | undefined, counts: number | boolean): string {
-  if (node === undefined || node.tags.length > 0 || !counts) return ''
+function ownText(node: PolicyNode | undefined): string {
+  if (node === undefined || node.tags.length > 0) return ''
   return `${node.user.id} ${node.ipv4.value} ${node.ipv6.value}`
 }
 

@@ -17,7 +17,7 @@ import { mayLogIn } from './plain-ssh.ts'
 import * as plain from './plain.ts'
 import { runs } from './runs.ts'
 import { say } from './say.ts'
-import { capabilitiesFor, isThroughExit, passes, sshAnswer } from './wire-filter.ts'
+import { ClientFilter, isThroughExit, sshAnswer } from './wire-filter.ts'
 
 /** Ports on the edges of what policies name; ICMP by family; a protocol without ports. */
 const TRAFFIC = [
@@ -57,6 +57,7 @@ test('every flow: as the policy says, as the engine explains, and as the filter 
       const engine = new Engine(policy, tailnet.nodes)
       for (const at of tailnet.nodes) {
         const filter = engine.filter(at.slot)
+        const client = new ClientFilter(filter)
         for (const to of arriving(at))
           for (const from of everyone(tailnet)) {
             if (from.family !== to.family) continue
@@ -65,7 +66,7 @@ test('every flow: as the policy says, as the engine explains, and as the filter 
               const flow = { from, to, ...traffic }
               const want = plain.mayPass(policy, tailnet, { ...flow, at })
               const explained = allowing(engine.access, at, flow).length > 0
-              const passed = passes(filter, localNets(at, to), flow)
+              const passed = client.passes(localNets(at, to), flow)
               if (want !== explained || want !== passed)
                 assert.fail(say(policy, tailnet, { want, explained, passed, flow, at: at.slot, filter }))
             }
@@ -131,11 +132,12 @@ test('every capability: who may use what where, companions included', () => {
       const engine = new Engine(policy, tailnet.nodes)
       for (const at of tailnet.nodes) {
         const filter = engine.filter(at.slot)
+        const client = new ClientFilter(filter)
         for (const to of arriving(at))
           for (const from of everyone(tailnet)) {
             if (from.family !== to.family) continue
             const want = sorted(plain.capabilities(policy, tailnet, from, at, to))
-            const got = sorted(capabilitiesFor(filter, from, to))
+            const got = sorted(client.capabilities(from, to))
             if (want !== got) assert.fail(say(policy, tailnet, { want, got, from, to, at: at.slot, filter }))
           }
       }

@@ -15,54 +15,78 @@ export interface WireFlow {
   readonly port: number
 }
 
-/** Does the first packet of the flow pass? `local`: where the node lets packets go to at all. */
-export function passes(rules: readonly FilterRule[], local: readonly Prefix[], flow: WireFlow): boolean {
-  if (!local.some((net) => prefixContains(net, flow.to))) return false
-  return rules.some(
-    (rule) =>
-      rule.SrcIPs.some((text) => covers(text, flow.from)) &&
-      (rule.DstPorts ?? []).some(({ IP, Ports }) => covers(IP, flow.to) && takes(rule, Ports, flow)),
-  )
+type Has = (ip: Ip) => boolean
+interface Rule {
+  readonly sources: readonly Has[]
+  readonly protocols: readonly number[]
+  readonly ports: readonly { readonly has: Has; readonly first: number; readonly last: number }[]
+  readonly grants: readonly { readonly has: readonly Has[]; readonly caps: Caps }[]
+}
+type Caps = Readonly<Record<string, readonly unknown[] | null>>
+
+/** A filter as a client has it, to be asked many times. */
+export class ClientFilter {
+  readonly #rules: readonly Rule[]
+
+  constructor(rules: readonly FilterRule[]) {
+    this.#rules = rules.map(({ SrcIPs, IPProto, DstPorts, CapGrant }) => ({
+      sources: SrcIPs.map(read),
+      protocols: IPProto ?? [6, 17, 1, 58],
+      ports: (DstPorts ?? []).map(({ IP, Ports }) => ({ has: read(IP), first: Ports.First, last: Ports.Last })),
+      grants: (CapGrant ?? []).map(({ Dsts, CapMap }) => ({ has: Dsts.map(readPrefix), caps: CapMap })),
+    }))
+  }
+
+  /** Does the first packet of the flow pass? `local`: where the node lets packets go to at all. */
+  passes(local: readonly Prefix[], { from, to, protocol, port }: WireFlow): boolean {
+    if (!local.some((net) => prefixContains(net, to))) return false
+    return this.#rules.some(
+      ({ sources, protocols, ports }) =>
+        (protocol === 1 || protocol === 58 || protocols.includes(protocol)) &&
+        ports.some(({ has, first, last }) => isOpen(protocol, port, first, last) && has(to)) &&
+        sources.some((has) => has(from)),
+    )
+  }
+
+  /** What whoever sends from `from` is told that it may do at `to`. */
+  capabilities(from: Ip, to: Ip): Map<string, unknown[] | null> {
+    const all = new Map<string, unknown[] | null>()
+    for (const { sources, grants } of this.#rules)
+      for (const { has, caps } of grants) {
+        if (!sources.some((covers) => covers(from)) || !has.some((covers) => covers(to))) continue
+        for (const [name, values] of Object.entries(caps)) {
+          const list = [...(all.get(name) ?? []), ...(values ?? [])]
+          all.set(name, list.length === 0 ? null : list)
+        }
+      }
+    return all
+  }
 }
 
-function takes(rule: FilterRule, { First, Last }: { First: number; Last: number }, { protocol, port }: WireFlow) {
+function isOpen(protocol: number, port: number, first: number, last: number): boolean {
   if (protocol === 1 || protocol === 58) return true
-  if (!(rule.IPProto ?? [6, 17, 1, 58]).includes(protocol)) return false
-  if (protocol === 6 || protocol === 17 || protocol === 132) return First <= port && port <= Last
-  return First === 0 && Last === 65535
+  if (protocol === 6 || protocol === 17 || protocol === 132) return first <= port && port <= last
+  return first === 0 && last === 65535
 }
 
-/** Is the address one of those that the text says: `*`, an address, a prefix without host bits, `first-last`? */
-function covers(text: string, ip: Ip): boolean {
-  if (text === '*') return true
+/** `*`, an address, a prefix without host bits, `first-last`. */
+function read(text: string): Has {
+  if (text === '*') return () => true
   const [first, last] = text.split('-').map((t) => parseIp(t))
   if (first !== undefined && last !== undefined) {
     if (first.family !== last.family || first.value > last.value) throw new Error(`Not a range: ${text}`)
-    return first.family === ip.family && first.value <= ip.value && ip.value <= last.value
+    return ({ family, value }) => family === first.family && first.value <= value && value <= last.value
   }
-  if (first !== undefined && !text.includes('-')) return first.family === ip.family && first.value === ip.value
-  const net = parsePrefix(text)
-  if (net === undefined || rangeOf(net)[0] !== net.ip.value) throw new Error(`A client would not take this: ${text}`)
-  return prefixContains(net, ip)
+  if (first !== undefined && !text.includes('-'))
+    return ({ family, value }) => family === first.family && value === first.value
+  return readPrefix(text)
 }
 
-/** What whoever sends from `from` is told that it may do at `to`. Destinations must be prefixes. */
-export function capabilitiesFor(rules: readonly FilterRule[], from: Ip, to: Ip): Map<string, unknown[] | null> {
-  const caps = new Map<string, unknown[] | null>()
-  for (const { SrcIPs, CapGrant } of rules)
-    for (const { Dsts, CapMap } of CapGrant ?? []) {
-      const nets = Dsts.map((text) => {
-        const net = parsePrefix(text)
-        if (net === undefined) throw new Error(`A client would not take the whole map: ${text}`)
-        return net
-      })
-      if (!SrcIPs.some((text) => covers(text, from)) || !nets.some((net) => prefixContains(net, to))) continue
-      for (const [name, values] of Object.entries(CapMap)) {
-        const all = [...(caps.get(name) ?? []), ...(values ?? [])]
-        caps.set(name, all.length === 0 ? null : all)
-      }
-    }
-  return caps
+/** All that destinations of capabilities may be: for anything else a client throws the whole map away. */
+function readPrefix(text: string): Has {
+  const net = parsePrefix(text)
+  if (net === undefined || rangeOf(net)[0] !== net.ip.value) throw new Error(`A client would not take this: ${text}`)
+  return (ip) => prefixContains(net, ip)
 }
 
 const NEVER_THROUGH_EXITS = [
@@ -98,4 +122,9 @@ export function sshAnswer(
     return action['accept'] === true ? 'accept' : 'check'
   }
   return 'refuse'
+}
+
+/** One flow asked of a filter. */
+export function passes(rules: readonly FilterRule[], local: readonly Prefix[], flow: WireFlow): boolean {
+  return new ClientFilter(rules).passes(local, flow)
 }

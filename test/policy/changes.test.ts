@@ -1,0 +1,118 @@
+/**
+ * A policy that follows its tailnet: after any changes it says what it would say if it had been compiled anew, and
+ * every change names those, and only those, for whom something is otherwise.
+ */
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as fc from 'fast-check'
+import { Engine } from '../../src/policy/engine.ts'
+import type { Policy } from '../../src/policy/policy.ts'
+import type { PolicyTailnet } from '../../src/policy/tailnet.ts'
+import { policies } from './generate-policy.ts'
+import { changes, Story, tailnets } from './generate.ts'
+import type { Change } from './generate.ts'
+import { runs } from './runs.ts'
+import { say } from './say.ts'
+
+const SLOTS = 7
+const all = Array.from({ length: SLOTS + 1 }, (_, slot) => slot)
+
+/** All that one node is told, and who it sees. */
+interface View {
+  readonly rules: string
+  readonly sees: readonly number[]
+  readonly capabilities: string
+}
+
+function viewOf(engine: Engine, slot: number): View {
+  return {
+    rules: JSON.stringify([engine.filter(slot), engine.sshRules(slot)]),
+    sees: [...engine.visible(slot)],
+    capabilities: JSON.stringify([...engine.capabilities(slot, false)]),
+  }
+}
+
+interface Step {
+  readonly change: Change
+  readonly was: readonly View[]
+  readonly is: readonly View[]
+  /** The slots that were set, with whom each named. */
+  readonly edges: ReadonlyMap<number, readonly number[]>
+  readonly rules: ReadonlySet<number>
+  readonly now: PolicyTailnet
+}
+
+/** Carries the changes out, one after the other. */
+function* follow(policy: Policy, tailnet: PolicyTailnet, list: readonly Change[]): Generator<Step> {
+  const engine = new Engine(policy, tailnet.nodes)
+  const story = new Story(tailnet)
+  let was = all.map((slot) => viewOf(engine, slot))
+  for (const change of list) {
+    const rules = new Set<number>()
+    const edges = new Map<number, readonly number[]>()
+    for (const slot of story.apply(change)) {
+      const touched = engine.set(slot, story.nodes.get(slot))
+      for (const other of touched.rules) rules.add(other)
+      edges.set(slot, [...touched.edges])
+    }
+    const is = all.map((slot) => viewOf(engine, slot))
+    yield { change, was, is, rules, edges, now: story.tailnet }
+    was = is
+  }
+}
+
+const stories = [policies(4), tailnets(5), changes(SLOTS, 8)] as const
+const sees = (views: readonly View[], a: number, b: number): boolean => (views[a] as View).sees.includes(b)
+
+test('what has followed changes says the same as what is compiled anew', () => {
+  fc.assert(
+    fc.property(...stories, (policy, tailnet, list) => {
+      for (const { change, is, now } of follow(policy, tailnet, list)) {
+        const fresh = new Engine(policy, now.nodes)
+        for (const slot of all) {
+          const want = viewOf(fresh, slot)
+          if (JSON.stringify(is[slot]) !== JSON.stringify(want))
+            assert.fail(say(policy, now, { change, slot, got: is[slot], want }))
+        }
+      }
+    }),
+    runs(80),
+  )
+})
+
+test('a change names every node whose rules are otherwise, and every pair that sees each other anew or no more', () => {
+  fc.assert(
+    fc.property(...stories, (policy, tailnet, list) => {
+      for (const step of follow(policy, tailnet, list)) {
+        const { was, is, rules, edges } = step
+        const facts = { change: step.change, rules: [...rules], edges: [...edges], was, is }
+        for (const a of all) {
+          const isSet = edges.has(a)
+          if (was[a]?.rules !== is[a]?.rules && !rules.has(a)) assert.fail(say(policy, step.now, { a }, facts))
+          if (!isSet && was[a]?.capabilities !== is[a]?.capabilities) assert.fail(say(policy, step.now, { a }, facts))
+          for (const b of all) {
+            const turned = sees(was, a, b) !== sees(is, a, b)
+            const named = (edges.get(a)?.includes(b) ?? false) || (edges.get(b)?.includes(a) ?? false)
+            // Where several were set, one may have taken back what another did.
+            if (edges.size > 1 ? turned && !named : turned !== named)
+              assert.fail(say(policy, step.now, { a, b }, facts))
+          }
+        }
+      }
+    }),
+    runs(80),
+  )
+})
+
+test('a change names nobody else', () => {
+  fc.assert(
+    fc.property(...stories, (policy, tailnet, list) => {
+      for (const { change, was, is, rules, edges, now } of follow(policy, tailnet, list))
+        for (const other of rules)
+          if (!edges.has(other) && was[other]?.rules === is[other]?.rules)
+            assert.fail(say(policy, now, { change, other, rules: [...rules], is: is[other] }))
+    }),
+    runs(80),
+  )
+})
