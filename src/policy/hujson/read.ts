@@ -35,14 +35,14 @@ export interface Reading {
   /** In the order of the text. */
   readonly duplicates: readonly Duplicate[]
   /** Where an offset of the tree stands. */
-  position(offset: number): Position
+  readonly position: (offset: number) => Position
   /**
    * Where an element or a member's value starts; without a key, where the object or array itself does. `undefined` for
    * what isn't of this reading.
    */
-  positionOf(holder: JsonObject | JsonArray, key?: string | number): Position | undefined
+  readonly positionOf: (holder: JsonObject | JsonArray, key?: string | number) => Position | undefined
   /** Where a member's name starts. */
-  positionOfName(holder: JsonObject, name: string): Position | undefined
+  readonly positionOfName: (holder: JsonObject, name: string) => Position | undefined
 }
 
 /** @throws HuJsonError */
