@@ -131,10 +131,7 @@ export class Ssh {
   *#listed({ sources }: CompiledSsh, admitted: BitSet): Generator<PolicyNode> {
     for (const slot of admitted) {
       const node = this.#selection.node(slot) as PolicyNode
-      const byTags = sources.selected.some(
-        ({ selector }) => selector.kind === 'autogroup' && selector.autogroup === 'tagged',
-      )
-      for (let i = 0; i < (byTags ? Math.max(1, node.tags.length) : 1); i++) yield node
+      for (let i = 0; i < timesListed(sources, node); i++) yield node
     }
   }
 }
@@ -146,9 +143,10 @@ function isCheck({ rule }: CompiledSsh): boolean {
 /** What the rule says of a node that it admits, to whoever reads it; nothing of one that it does not. */
 function principal({ rule, sources }: CompiledSsh, node: PolicyNode | undefined): string {
   if (node === undefined) return ''
-  const { ipv4, ipv6, tags } = node
-  const person = isPersonal(rule) ? `${ownerOf(node) ?? ''} ${localpart(rule.users, node) ?? ''}` : ''
-  return `${ipv4.value} ${ipv6.value} ${byTags(sources) ? tags.length : ''} ${person}`
+  const person = isPersonal(rule)
+    ? `${ownerOf(node) ?? ''} ${localpart(rule.users, node) ?? ''}`
+    : timesListed(sources, node)
+  return `${node.ipv4.value} ${node.ipv6.value} ${person}`
 }
 
 function ownerOf(node: PolicyNode | undefined): number | undefined {
@@ -160,8 +158,10 @@ function isOwn({ selector }: Selected): boolean {
   return selector.kind === 'user' || (selector.kind === 'autogroup' && selector.autogroup === 'self')
 }
 
-function byTags({ selected }: Sources): boolean {
-  return selected.some(({ selector }) => selector.kind === 'autogroup' && selector.autogroup === 'tagged')
+/** `autogroup:tagged` lists a node once for each of its tags. (policy.md §3.3) */
+function timesListed({ selected }: Sources, { tags }: PolicyNode): number {
+  const byTags = selected.some(({ selector }) => selector.kind === 'autogroup' && selector.autogroup === 'tagged')
+  return byTags ? Math.max(1, tags.length) : 1
 }
 
 function isPersonal({ users }: SshRule): boolean {
