@@ -4,6 +4,7 @@
  */
 
 import type { Prefix } from '../base/ip.ts'
+import type { DerpRegion } from '../wire/derp-map.ts'
 
 /** A place in the policy's text; both count from 1. */
 export interface Place {
@@ -213,8 +214,8 @@ export interface Policy {
   readonly nodeAttrs: readonly NodeAttrs[]
   readonly postures: ReadonlyMap<string, Posture>
   readonly attrConfig: ReadonlyMap<string, AttributeConfig>
-  /** As written, checked: regions by number, `null` where a default one is taken away. */
-  readonly derpMap?: { readonly regions: ReadonlyMap<number, unknown>; readonly omitDefaultRegions: boolean }
+  /** Regions by number, as clients read them; `null` where a default one is taken away. */
+  readonly derpMap?: { readonly regions: ReadonlyMap<number, DerpRegion | null>; readonly omitDefaultRegions: boolean }
   readonly disableIPv4: boolean
   readonly oneCGNATRoute: '' | 'mac-always' | 'mac-never'
   readonly randomizeClientPort: boolean
@@ -222,6 +223,8 @@ export interface Policy {
 }
 
 export interface PolicyWarning {
+  /** The group or selector that it is about, as written. */
+  readonly about: string
   readonly text: string
   readonly at: Place
 }

@@ -1,0 +1,73 @@
+/**
+ * What a policy's selectors may refer to: the names that its own sections declare, and the people and mail domains of the
+ * tailnet. Notes what is worth a warning, once each.
+ */
+
+import { quoteText } from '../hujson/errors.ts'
+import type { Host, Place, PolicyWarning } from '../policy.ts'
+import { PolicyRefusal } from './refusal.ts'
+
+/** What the check needs to know of the tailnet. */
+export interface DocumentContext {
+  /** Mail domains that belong to the tailnet, as they are to be written. */
+  readonly domains: ReadonlySet<string>
+  /** Everybody's login, in lower case. */
+  readonly logins: ReadonlySet<string>
+}
+
+export interface Declared {
+  readonly groups: ReadonlySet<string>
+  readonly tags: ReadonlySet<string>
+  readonly ipsets: ReadonlySet<string>
+  readonly postures: ReadonlySet<string>
+  readonly hosts: ReadonlyMap<string, Host>
+}
+
+export class Names {
+  readonly groups: ReadonlySet<string>
+  readonly tags: ReadonlySet<string>
+  readonly ipsets: ReadonlySet<string>
+  readonly postures: ReadonlySet<string>
+  readonly hosts: ReadonlyMap<string, Host>
+  readonly warnings: PolicyWarning[] = []
+  readonly #context: DocumentContext
+  readonly #warned = new Set<string>()
+  #memberSpelling: string | undefined
+
+  constructor(declared: Declared, context: DocumentContext) {
+    this.groups = declared.groups
+    this.tags = declared.tags
+    this.ipsets = declared.ipsets
+    this.postures = declared.postures
+    this.hosts = declared.hosts
+    this.#context = context
+  }
+
+  /** What keeps a domain out of `user:*@…` and `localpart:*@…`; letter case counts, as it does for the service. */
+  domainFault(domain: string): string | undefined {
+    if (this.#context.domains.has(domain)) return undefined
+    return `${domain} is not associated with this Tailnet and cannot be used in user:*@<domain> expressions`
+  }
+
+  /** Somebody who isn't there may join later: a warning, not a mistake. (policy.md §9) */
+  expectUser(login: string, about: string, at: Place): void {
+    if (!this.#context.logins.has(login.toLowerCase()))
+      this.warn(about, `${quoteText(about)}: user not found: ${quoteText(login)}`, at)
+  }
+
+  warn(about: string, text: string, at: Place): void {
+    if (this.#warned.has(text)) return
+    this.#warned.add(text)
+    this.warnings.push({ about, text, at })
+  }
+
+  /** `autogroup:members` is the same as `autogroup:member`; a policy keeps to one of them. (policy.md §3.3) */
+  spellMember(spelling: string, at: Place): void {
+    this.#memberSpelling ??= spelling
+    if (this.#memberSpelling !== spelling)
+      throw new PolicyRefusal(
+        `"autogroup:member" and "autogroup:members" can not both be used: give one of the two`,
+        at,
+      )
+  }
+}

@@ -1,0 +1,222 @@
+/**
+ * A value of the policy's text together with where it stands and what messages call it, read as what a section expects:
+ * a text, a list, an object with known fields, a table of named things. Anything else is refused with its place.
+ *
+ * `null` counts as absent, as in the reference. Names of fields may be in any letter case (policy.md §1); names that an
+ * administrator chose are taken as they are.
+ */
+
+import { quoteText } from '../hujson/errors.ts'
+import { standardize } from '../hujson/index.ts'
+import type { HuMember, HuValue } from '../hujson/index.ts'
+import { isString, unquote } from '../hujson/literal.ts'
+import { walk } from '../hujson/walk.ts'
+import type { Place } from '../policy.ts'
+import { PolicyRefusal } from './refusal.ts'
+
+/** A text as written, and where. */
+export interface Written {
+  readonly text: string
+  readonly at: Place
+}
+
+/** Values that are handed on unread are no deeper than this, so that whoever walks them may recurse. */
+const MAX_OPAQUE_DEPTH = 100
+
+/** The fields that an object may have, by their names in lower case. */
+export type FieldNames<Name extends string> = ReadonlyMap<string, Name>
+
+export function fieldNames<const Name extends string>(...names: readonly Name[]): FieldNames<Name> {
+  return new Map(names.map((name) => [name.toLowerCase(), name]))
+}
+
+export class Part {
+  readonly what: string
+  readonly #value: HuValue
+  readonly #placeOf: (offset: number) => Place
+
+  /** @param what what messages call it, such as `grants[2].src` */
+  constructor(value: HuValue, what: string, placeOf: (offset: number) => Place) {
+    this.#value = value
+    this.what = what
+    this.#placeOf = placeOf
+  }
+
+  get at(): Place {
+    return this.#placeOf(this.#value.start)
+  }
+
+  get isNull(): boolean {
+    return this.#literal() === 'null'
+  }
+
+  /** What it is called goes before `fact`. */
+  refusal(fact: string): PolicyRefusal {
+    return new PolicyRefusal(this.what === '' ? fact : `${this.what}: ${fact}`, this.at)
+  }
+
+  /** The text of a string, blanks around it included. */
+  string(): string {
+    const literal = this.#literal()
+    if (literal === undefined || !isString(literal)) throw this.#mismatch('a string')
+    return unquote(literal)
+  }
+
+  boolean(): boolean {
+    const literal = this.#literal()
+    if (literal !== 'true' && literal !== 'false') throw this.#mismatch('true or false')
+    return literal === 'true'
+  }
+
+  integer(least: number, most: number): number {
+    const literal = this.#literal() ?? ''
+    const number = Number(literal)
+    if (!/^-?\d/.test(literal)) throw this.#mismatch('a whole number')
+    if (!Number.isInteger(number) || number < least || number > most)
+      throw this.refusal(`must be a whole number from ${least} to ${most}, not ${literal}`)
+    return number
+  }
+
+  /** A string, a finite number, true or false. */
+  scalar(): string | number | boolean {
+    const literal = this.#literal()
+    if (literal === 'true' || literal === 'false') return literal === 'true'
+    if (literal === undefined || literal === 'null') throw this.#mismatch('a string, a number, true or false')
+    if (isString(literal)) return unquote(literal)
+    return this.#finite(literal)
+  }
+
+  list(): Part[] {
+    const { node } = this.#value
+    if (node.kind !== 'array') throw this.#mismatch('a list')
+    return node.elements.map((element, index) => new Part(element, `${this.what}[${index}]`, this.#placeOf))
+  }
+
+  /** A list of strings as they are. */
+  verbatim(): Written[] {
+    return this.list().map((part) => ({ text: part.string(), at: part.at }))
+  }
+
+  /** A list of strings without the blanks around each. (policy.md §3.1) */
+  words(): Written[] {
+    return this.list().map((part) => ({ text: part.string().trim(), at: part.at }))
+  }
+
+  /** An object whose fields are all among `names`, each there once at most. */
+  fields<Name extends string>(names: FieldNames<Name>): Fields<Name> {
+    const found = new Map<Name, Part>()
+    for (const { name: written, value } of this.#members()) {
+      const text = nameOf(written)
+      const name = names.get(text.toLowerCase())
+      if (name === undefined) throw new PolicyRefusal(`unknown field: ${quoteText(text)}`, this.#placeOf(written.start))
+      if (found.has(name)) throw this.#duplicate(text, written)
+      found.set(name, new Part(value, this.what === '' ? name : `${this.what}.${name}`, this.#placeOf))
+    }
+    return new Fields(found, this.at)
+  }
+
+  /** An object whose names the administrator chose, each there once. */
+  entries(): { readonly name: string; readonly at: Place; readonly value: Part }[] {
+    const seen = new Set<string>()
+    return this.#members().map(({ name: written, value }) => {
+      const name = nameOf(written)
+      if (seen.has(name)) throw this.#duplicate(name, written)
+      seen.add(name)
+      const what = `${this.what}[${quoteText(name)}]`
+      return { name, at: this.#placeOf(written.start), value: new Part(value, what, this.#placeOf) }
+    })
+  }
+
+  /** Whatever it is, as JSON has it. Names such as `__proto__` stay names. */
+  json(): unknown {
+    let depth = 0
+    walk(this.#value, (part, text) => {
+      if (part !== 'token') return
+      if (text === '{' || text === '[') depth++
+      if (text === '}' || text === ']') depth--
+      if (depth > MAX_OPAQUE_DEPTH) throw this.refusal(`must not be nested deeper than ${MAX_OPAQUE_DEPTH} levels`)
+      // Such a number would be handed on as null.
+      if (/^[-\d]/.test(text)) this.#finite(text)
+    })
+    return JSON.parse(standardize(this.#value).toWellFormed()) as unknown
+  }
+
+  #finite(literal: string): number {
+    const number = Number(literal)
+    if (!Number.isFinite(number)) throw this.refusal(`${literal} is too large a number`)
+    return number
+  }
+
+  #literal(): string | undefined {
+    const { node } = this.#value
+    return node.kind === 'literal' ? node.text : undefined
+  }
+
+  #members(): readonly HuMember[] {
+    const { node } = this.#value
+    if (node.kind !== 'object') throw this.#mismatch('an object')
+    return node.members
+  }
+
+  #duplicate(name: string, written: HuValue): PolicyRefusal {
+    const message = `${quoteText(name)} is given more than once`
+    return new PolicyRefusal(this.what === '' ? message : `${this.what}: ${message}`, this.#placeOf(written.start))
+  }
+
+  #mismatch(wanted: string): PolicyRefusal {
+    return this.refusal(`must be ${wanted}, not ${kindOf(this.#value)}`)
+  }
+}
+
+export class Fields<Name extends string> {
+  readonly at: Place
+  readonly #found: ReadonlyMap<Name, Part>
+
+  constructor(found: ReadonlyMap<Name, Part>, at: Place) {
+    this.#found = found
+    this.at = at
+  }
+
+  /** `undefined` where the field is absent or null. */
+  get(name: Name): Part | undefined {
+    const part = this.#found.get(name)
+    return part === undefined || part.isNull ? undefined : part
+  }
+
+  /** A field and its older name, of which one may be there. */
+  either(name: Name, older: Name): Part | undefined {
+    const [part, old] = [this.get(name), this.get(older)]
+    if (part !== undefined && old !== undefined)
+      throw old.refusal(`"${older}" is the older name of "${name}": give one of the two`)
+    return part ?? old
+  }
+
+  list(name: Name): readonly Part[] {
+    return this.get(name)?.list() ?? []
+  }
+
+  words(name: Name): readonly Written[] {
+    return this.get(name)?.words() ?? []
+  }
+
+  verbatim(name: Name): readonly Written[] {
+    return this.get(name)?.verbatim() ?? []
+  }
+
+  boolean(name: Name): boolean {
+    return this.get(name)?.boolean() ?? false
+  }
+}
+
+/** The parser takes nothing but strings for names. */
+function nameOf({ node }: HuValue): string {
+  return node.kind === 'literal' ? unquote(node.text) : ''
+}
+
+function kindOf({ node }: HuValue): string {
+  if (node.kind === 'array') return 'a list'
+  if (node.kind === 'object') return 'an object'
+  if (node.text === 'null') return 'null'
+  if (node.text === 'true' || node.text === 'false') return node.text
+  return isString(node.text) ? 'a string' : 'a number'
+}
