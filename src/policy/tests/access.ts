@@ -66,12 +66,16 @@ export class AccessTests {
   errors({ test, assertions, faults }: ReadyTest): string[] {
     const errors = [...faults]
     if (assertions.length === 0) return errors
-    const footing = this.#trial.footing(test.attributes)
     for (const { text, want, flow } of assertions) {
-      const problem = typeof flow === 'string' ? flow : this.#verdict(footing, flow, want)
+      const problem = typeof flow === 'string' ? flow : this.#verdict(this.#footing(test, flow.from), flow, want)
       if (problem !== undefined) errors.push(`address ${JSON.stringify(text)}: ${problem}`)
     }
     return errors
+  }
+
+  #footing({ attributes }: AccessTest, from: Usable): Footing {
+    const footing = this.#trial.footing(attributes)
+    return footing.ground.isRouted(from) ? this.#trial.footing(undefined) : footing
   }
 
   #verdict(footing: Footing, flow: Exclude<Assertion['flow'], string>, want: Assertion['want']): string | undefined {

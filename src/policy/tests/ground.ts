@@ -40,6 +40,11 @@ export class Ground {
     return subject.kind === 'address' ? this.engine.selection.at(subject.ip) : undefined
   }
 
+  /** Is it what comes in through a subnet router? Nothing is asked of the device then. (policy.md §12) */
+  isRouted(subject: Usable): boolean {
+    return subject.kind === 'address' && this.owner(subject) === undefined && this.#routersOf(subject.ip).length > 0
+  }
+
   /** The families that flows between the two can be of. */
   families(from: Usable, to: Usable): readonly Family[] {
     const [a, b] = [familiesOf(from), familiesOf(to)]
@@ -127,14 +132,15 @@ export class Ground {
 
   /** Routers of the subnets that it is in; for what is in the internet, exit nodes else. */
   #carriers(ip: Ip): readonly PolicyNode[] {
-    const carry = (exit: boolean): PolicyNode[] =>
-      this.#routers.filter(({ routes }) =>
-        routes.some(
-          (route) => (route.bits === 0) === exit && (exit || isUsefulRoute(route)) && prefixContains(route, ip),
-        ),
-      )
-    const routers = carry(false)
-    return routers.length > 0 || !INTERNET.contains(ip) ? routers : carry(true)
+    const routers = this.#routersOf(ip)
+    if (routers.length > 0 || !INTERNET.contains(ip)) return routers
+    return this.#routers.filter(({ routes }) => routes.some((route) => route.bits === 0 && prefixContains(route, ip)))
+  }
+
+  #routersOf(ip: Ip): readonly PolicyNode[] {
+    return this.#routers.filter(({ routes }) =>
+      routes.some((route) => isUsefulRoute(route) && prefixContains(route, ip)),
+    )
   }
 
   /** As devices: what it names, or whose address it is; none for what no device has. */

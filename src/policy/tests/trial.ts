@@ -3,7 +3,7 @@
 import { meetsOne } from '../postures.ts'
 import type { AccessRule, AttributeValue, Policy, SshRule } from '../policy.ts'
 import type { PolicyNode } from '../tailnet.ts'
-import { Ground } from './ground.ts'
+import { Ground, remembered } from './ground.ts'
 
 export type Pretended = ReadonlyMap<string, AttributeValue> | undefined
 
@@ -19,7 +19,9 @@ export interface Footing {
 export class Trial {
   readonly #policy: Policy
   readonly #nodes: readonly PolicyNode[]
-  #real: Ground | undefined
+  /** Else it makes no difference what a source has. (policy.md §21, 22) */
+  readonly #asks: boolean
+  readonly #footings = new Map<Pretended, Footing>()
   #unposed:
     | { readonly ground: Ground; readonly asked: ReadonlyMap<AccessRule | SshRule, readonly string[]> }
     | undefined
@@ -27,28 +29,27 @@ export class Trial {
   constructor(policy: Policy, nodes: readonly PolicyNode[]) {
     this.#policy = policy
     this.#nodes = nodes
+    this.#asks = [...policy.rules, ...policy.ssh].some(({ postures }) => postures.length > 0)
   }
 
   footing(pretended: Pretended): Footing {
-    if (pretended === undefined || this.#asksNothing)
-      return { ground: (this.#real ??= new Ground(this.#policy, this.#nodes)), key: '', counts: () => true }
-    const { ground, asked } = (this.#unposed ??= this.#withoutPostures())
-    const attributes = [...pretended].sort(([a], [b]) => (a < b ? -1 : 1))
-    const answers = new Map<AccessRule | SshRule, boolean>()
-    return {
-      ground,
-      key: JSON.stringify(attributes),
-      counts: (rule) => {
-        let answer = answers.get(rule)
-        if (answer === undefined) answers.set(rule, (answer = meetsOne(this.#policy, asked.get(rule) ?? [], pretended)))
-        return answer
-      },
-    }
+    const asked = this.#asks ? pretended : undefined
+    return remembered(this.#footings, asked, () => (asked === undefined ? this.#real() : this.#posed(asked)))
   }
 
-  /** Then it makes no difference what a source has. (policy.md §21, 22) */
-  get #asksNothing(): boolean {
-    return [...this.#policy.rules, ...this.#policy.ssh].every(({ postures }) => postures.length === 0)
+  #real(): Footing {
+    return { ground: new Ground(this.#policy, this.#nodes), key: '', counts: () => true }
+  }
+
+  #posed(attributes: Exclude<Pretended, undefined>): Footing {
+    const { ground, asked } = (this.#unposed ??= this.#withoutPostures())
+    const answers = new Map<AccessRule | SshRule, boolean>()
+    const meets = (rule: AccessRule | SshRule): boolean => meetsOne(this.#policy, asked.get(rule) ?? [], attributes)
+    return {
+      ground,
+      key: JSON.stringify([...attributes].sort(([a], [b]) => (a < b ? -1 : 1))),
+      counts: (rule) => remembered(answers, rule, () => meets(rule)),
+    }
   }
 
   /** The rules admit whoever they name; what they ask for is asked of the pretended attributes instead. */
