@@ -30,7 +30,7 @@ interface Extent {
 
 const EMPTY_COMPOSITE: Extent = { first: 2, last: 2, breaks: false }
 
-/** The layout of each composite that isn't empty and bare. */
+/** The layout of each composite. */
 export function measure(root: HuValue): Map<HuNode, Layout> {
   const layouts = new Map<HuNode, Layout>()
   const extents = new Map<HuNode, Extent>()
@@ -181,6 +181,7 @@ function extentOfEmpty(node: Composite): Extent {
 function extentExpanded(node: Composite): Extent {
   const start = node.kind === 'array' ? node.elements[0] : node.members[0]?.name
   const trivia = readTrivia((start as HuValue).before)
+  // Comments beside the bracket count, even if formatting will put them on the next line.
   const beside = trivia.comments.length > 0 ? extentOfComments(trivia).first : 0
   return { first: 1 + beside, last: 1, breaks: true }
 }

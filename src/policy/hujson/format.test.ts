@@ -60,7 +60,8 @@ test('formatting twice is formatting once, says the same, and leaves plain JSON 
 test('little text does not become huge', () => {
   const deep = `${'[1,\n'.repeat(9999)}[\n${'1,\n'.repeat(20_000)}1]${']'.repeat(9999)}`
   const padded = `{\n"${'n'.repeat(100_000)}":1,${'"k":1,'.repeat(1000)}"k":1}`
-  for (const text of [deep, padded])
+  const commented = `${'[1,\n'.repeat(9999)}/*${'\n*'.repeat(100_000)}*/1${']'.repeat(9999)}`
+  for (const text of [deep, padded, commented])
     assert.throws(() => format(parse(text)), /the result is longer than 67108864 characters/)
 })
 

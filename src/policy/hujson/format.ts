@@ -9,6 +9,7 @@ import { MeshError } from '../../base/errors.ts'
 import type { HuNode, HuValue } from './ast.ts'
 import { paddings } from './format-align.ts'
 import { gapText, readTrivia, setComments } from './format-extra.ts'
+import type { Setting, Trivia } from './format-extra.ts'
 import { measure } from './format-measure.ts'
 import type { Layout } from './format-measure.ts'
 import { countOf } from './items.ts'
@@ -61,23 +62,39 @@ class Writer {
   }
 
   #put(text: string): void {
-    this.#length += text.length
-    if (this.#length > MAX_LENGTH) {
-      throw new MeshError('input/invalid', `Cannot format HuJSON: the result is longer than ${MAX_LENGTH} characters`)
-    }
+    this.#grow(text.length)
     this.#out.push(text)
+  }
+
+  #grow(by: number): void {
+    this.#length += by
+    if (this.#length <= MAX_LENGTH) return
+    throw new MeshError('input/invalid', `Cannot format HuJSON: the result is longer than ${MAX_LENGTH} characters`)
+  }
+
+  /** `setComments`, unless the indents of all the lines would be too much already. */
+  #set(trivia: Trivia, setting: Setting): string {
+    let lines = 0
+    for (const { raw } of trivia.comments) {
+      lines++
+      for (let at = raw.indexOf('\n'); at >= 0; at = raw.indexOf('\n', at + 1)) lines++
+    }
+    const tabs = lines * setting.indent
+    this.#grow(tabs)
+    this.#length -= tabs
+    return setComments(trivia, setting)
   }
 
   writeTop(root: HuValue): void {
     const before = readTrivia(root.before)
     if (before.comments.length > 0) {
-      this.#put(setComments(before, { indent: 0, blankFirst: false, blankLast: true }).slice(1))
+      this.#put(this.#set(before, { indent: 0, blankFirst: false, blankLast: true }).slice(1))
     }
     this.#open(root, 0)
     for (let frame = this.#opened.at(-1); frame !== undefined; frame = this.#opened.at(-1)) this.#step(frame)
     const after = readTrivia(root.after)
     if (after.comments.length > 0) {
-      this.#put(setComments({ ...after, tail: 0 }, { indent: 0, blankFirst: true, blankLast: false }).slice(0, -1))
+      this.#put(this.#set({ ...after, tail: 0 }, { indent: 0, blankFirst: true, blankLast: false }).slice(0, -1))
     }
     this.#put('\n')
   }
@@ -93,7 +110,7 @@ class Writer {
       const closing = readTrivia(node.closing)
       if (closing.comments.length > 0) {
         const setting = { indent: depth + 1, blankFirst: false, blankLast: false }
-        this.#put(setComments({ ...closing, tail: 0 }, setting).slice(0, -1))
+        this.#put(this.#set({ ...closing, tail: 0 }, setting).slice(0, -1))
         this.#put(gapText(closing.breaks ? 1 : 0, depth, false))
       }
       this.#put(node.kind === 'object' ? '}' : ']')
@@ -132,7 +149,7 @@ class Writer {
   #comments(extra: string, indent: number): boolean {
     const trivia = readTrivia(extra)
     if (trivia.comments.length === 0) return false
-    this.#put(setComments(trivia, { indent, blankFirst: false, blankLast: false }))
+    this.#put(this.#set(trivia, { indent, blankFirst: false, blankLast: false }))
     return true
   }
 
@@ -153,7 +170,7 @@ class Writer {
     const trivia = readTrivia(extra)
     if (trivia.comments.length === 0) this.#put(gapText(Math.max(trivia.tail, 1), indent, !first))
     else {
-      const text = setComments(trivia, { indent, blankFirst: !first, blankLast: true })
+      const text = this.#set(trivia, { indent, blankFirst: !first, blankLast: true })
       this.#put(trivia.breaks ? text : gapText(1, indent, false) + text.slice(1))
     }
   }
@@ -164,7 +181,7 @@ class Writer {
     if (expanded) {
       if (this.#commas) this.#put(',')
       const setting = { indent: depth + 1, blankFirst: true, blankLast: false }
-      if (commented) this.#put(setComments({ ...closing, tail: 0 }, setting).slice(0, -1))
+      if (commented) this.#put(this.#set({ ...closing, tail: 0 }, setting).slice(0, -1))
       this.#put(gapText(1, depth, false))
     } else {
       // Between two comments the comma stays: without it the first would belong to what the second belongs to.

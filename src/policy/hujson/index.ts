@@ -2,7 +2,7 @@
 
 export type { HuArray, HuLiteral, HuMember, HuNode, HuObject, HuValue } from './ast.ts'
 export { copyOf, withoutBareCommas } from './copy.ts'
-export { HuJsonError, HuJsonPatchError } from './errors.ts'
+export { HuJsonError, HuJsonPatchError, quoteText } from './errors.ts'
 export { format } from './format.ts'
 export { isStandard, minimize, pack, standardize } from './pack.ts'
 export { parse } from './parse.ts'
