@@ -5,11 +5,18 @@
 
 export interface Exception {
   readonly id: string
-  /** Absent: every node, and the answer. */
+  /** Empty: the answer. Absent: the answer, and every node. */
   readonly node?: string
   /** Which statements (compare.ts); absent: all. */
   readonly what?: RegExp
   readonly why: string
 }
 
-export const EXCEPTIONS: readonly Exception[] = []
+export const EXCEPTIONS: readonly Exception[] = [
+  {
+    id: 'ssh-e1',
+    node: '',
+    what: /^message$/,
+    why: 'the recorder put another mail domain into the policy, but not into the message, which quotes it in capitals',
+  },
+]
