@@ -60,18 +60,21 @@ export function readHuJsonVectors(file: string | URL): HuJsonVector[] {
 
 /** Where Sett does something else than a vector says, in words; nothing when it agrees. */
 export function differences(vector: HuJsonVector, source: Source): string[] {
+  if (!FIELDS.some((field) => vector[field] !== undefined)) return ['the vector does not say what became of its input']
   let found: string[] = []
   for (const input of readings(vector)) {
     const outcome = outcomeOf(input, vector.patch, source)
-    found = FIELDS.filter((field) => outcome[field] !== vector[field]).map(
+    found = FIELDS.filter((field) => isSaid(vector, field) && outcome[field] !== vector[field]).map(
       (field) => `${field}: want ${JSON.stringify(vector[field])}, got ${JSON.stringify(outcome[field])}`,
     )
-    if (vector.patched === undefined && vector.patchError === undefined && vector.error === undefined) {
-      if (vector.patch !== undefined) found.push('the vector has a patch, but does not say what became of it')
-    }
     if (found.length === 0) return found
   }
   return found
+}
+
+/** A field left out says nothing, but for errors: there it says that there was none. */
+function isSaid(vector: HuJsonVector, field: (typeof FIELDS)[number]): boolean {
+  return vector[field] !== undefined || field === 'error' || field === 'patchError'
 }
 
 /**
@@ -97,9 +100,8 @@ function outcomeOf(input: string | Uint8Array, operations: string | undefined, s
   try {
     const value = parse(input)
     const tree = source === 'cloned' ? withoutBareCommas(value) : value
-    // Vectors of patches leave the transformations out.
-    if (operations !== undefined) return outcomeOfPatch(value, operations)
     return {
+      ...(operations === undefined ? {} : outcomeOfPatch(value, operations)),
       packed: shown(pack(value)),
       standardized: shown(standardize(tree)),
       minimized: shown(minimize(tree)),
