@@ -23,7 +23,12 @@ const REWRITTEN = 'ssh-e1'
 
 const captures = readdirSync(FOLDER)
   .filter((name) => name.endsWith('.jsonl.gz'))
-  .flatMap((name) => gunzipSync(readFileSync(new URL(name, FOLDER))).toString().trimEnd().split('\n'))
+  .flatMap((name) =>
+    gunzipSync(readFileSync(new URL(name, FOLDER)))
+      .toString()
+      .trimEnd()
+      .split('\n'),
+  )
   .map((line) => JSON.parse(line) as Capture)
 
 interface Answer {

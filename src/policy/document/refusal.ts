@@ -9,6 +9,9 @@ export interface RefusalDetail {
   readonly errors: readonly string[]
 }
 
+/** Messages quote what was written, and that may be the whole of a large text. */
+const MAX_MESSAGE = 2000
+
 /** A policy that can't be in force. The message is the whole of what the API says. */
 export class PolicyRefusal extends MeshError {
   /** 500 only where the hosted service answers so as well. */
@@ -25,9 +28,15 @@ export class PolicyRefusal extends MeshError {
       cause,
     }: { readonly status?: 400 | 500; readonly data?: readonly RefusalDetail[]; readonly cause?: unknown } = {},
   ) {
-    super('input/invalid', message, cause === undefined ? undefined : { cause })
+    super('input/invalid', shortened(message), cause === undefined ? undefined : { cause })
     this.status = status
     if (at !== undefined) this.at = at
     if (data !== undefined) this.data = data
   }
+}
+
+function shortened(message: string): string {
+  if (message.length <= MAX_MESSAGE) return message
+  const half = MAX_MESSAGE / 2
+  return `${message.slice(0, half).toWellFormed()}…${message.slice(-half).toWellFormed()}`
 }

@@ -62,8 +62,12 @@ const SHORT: Readonly<Record<string, string>> = {
   '\v': '\\v',
 }
 
+/** Nothing in it needs an escape. */
+const PLAIN = /^[ !#-[\]-~]*$/
+
 /** A text in double quotes, as Go's `%q` has it. */
 export function quoteText(text: string): string {
+  if (PLAIN.test(text)) return `"${text}"`
   let quoted = ''
   for (const character of text.toWellFormed()) {
     if (Object.hasOwn(SHORT, character)) quoted += SHORT[character] as string

@@ -19,7 +19,7 @@ export function positionIn(text: string, offset: number): Position {
 }
 
 /** A mark is set every so many characters, so that columns within long lines are found without reading them whole. */
-const STRIDE = 1024
+const STRIDE = 64
 
 /** The same for many offsets of one text: reads it once, at the first question, and then looks lines up. */
 export function positionsIn(text: string): (offset: number) => Position {
