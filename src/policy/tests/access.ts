@@ -2,11 +2,10 @@
 
 import { matchesTraffic } from '../verdict.ts'
 import type { AccessTest, TestTarget } from '../policy.ts'
-import { meeting } from './crowds.ts'
+import { meeting, remembered } from './crowds.ts'
 import type { Meeting } from './crowds.ts'
 import { readProtocols, readTarget } from './flows.ts'
 import type { Usable } from './ground.ts'
-import { remembered } from './ground.ts'
 import type { Subjects } from './subjects.ts'
 import type { Footing, Trial } from './trial.ts'
 
@@ -94,10 +93,13 @@ export class AccessTests {
       const families = ground.families(from, to)
       let every = families.length > 0
       for (const family of families) {
-        const met = meeting(ground.admitted(from, family), ground.reached(to, family), ({ part, target }) => {
-          const matches = protocols.some((protocol) => matchesTraffic(target, { protocol, port }))
-          return matches && counts(part.rule)
-        })
+        const met = meeting(
+          ground.admitted(from, family),
+          ground.reached(to, family),
+          ({ part, target }) =>
+            protocols.some((protocol) => matchesTraffic(target, { protocol, port })) && counts(part.rule),
+          ({ part }) => part.sources,
+        )
         some ||= met.some
         every &&= met.every
       }

@@ -1,6 +1,6 @@
 /**
  * Do the members of one crowd meet those of another, some or all of them? Members whom the same rules admit, or to
- * whom the same rules lead, are taken together, so that the answer costs what the crowds differ in and not their size.
+ * whom the same ways lead, are taken together, so that the answer costs what the crowds differ in and not their size.
  */
 
 /** Those whom the same rules admit. */
@@ -8,22 +8,17 @@ export interface Admitted<R> {
   readonly rules: ReadonlySet<R>
   /** Rules that admit them to the devices of their own user only. */
   readonly own: ReadonlySet<R>
-  /** Their users, by number; tagged ones have none. */
-  readonly owners: ReadonlySet<number>
-}
-
-/** A way in: the rule, and for access through which of its targets. */
-export interface Way<R> {
-  readonly part: R
 }
 
 /** Those to whom the same ways lead. */
-export interface Reached<R, W extends Way<R>> {
+export interface Reached<W> {
   readonly ways: readonly W[]
   /** Ways that are open to devices of their own user only. */
   readonly own: readonly W[]
-  readonly owners: ReadonlySet<number>
 }
+
+/** Members who are alike, and their users, by number; tagged ones have none. */
+export type Crowd<T> = readonly { readonly alike: T; readonly owners: ReadonlySet<number> }[]
 
 export interface Meeting {
   /** There is a pair that meets. */
@@ -32,47 +27,45 @@ export interface Meeting {
   readonly every: boolean
 }
 
-/** By the ways that `counts` leaves. */
-export function meeting<R, W extends Way<R>>(
-  from: readonly Admitted<R>[],
-  to: readonly Reached<R, W>[],
+/** By the ways that `counts` leaves; `ruleOf` tells whom a way admits. */
+export function meeting<R, W>(
+  from: Crowd<Admitted<R>>,
+  to: Crowd<Reached<W>>,
   counts: (way: W) => boolean,
+  ruleOf: (way: W) => R,
 ): Meeting {
   let some = false
   let every = from.length > 0 && to.length > 0
-  for (const { ways, own, owners } of to) {
-    const open = ways.filter(counts)
-    const ownOpen = own.filter(counts)
-    for (const sources of from) {
-      if (open.some(({ part }) => sources.rules.has(part))) {
+  for (const { alike: target, owners } of to) {
+    const open = new Set(target.ways.filter(counts).map(ruleOf))
+    const own = new Set(target.own.filter(counts).map(ruleOf))
+    for (const { alike: source, owners: theirs } of from) {
+      if (!open.isDisjointFrom(source.rules)) {
         some = true
         continue
       }
-      const mine = ownOpen.some(({ part }) => sources.own.has(part)) && !sources.owners.isDisjointFrom(owners)
+      const mine = !own.isDisjointFrom(source.own) && !theirs.isDisjointFrom(owners)
       some ||= mine
-      every &&= mine && sources.owners.size === 1 && owners.size === 1
+      every &&= mine && theirs.size === 1 && owners.size === 1
     }
     if (some && !every) break
   }
   return { some, every }
 }
 
-/** What of a member decides in which crowd it is. */
-export interface Traits<T> {
-  readonly all: T[]
-  readonly own: T[]
-  /** `undefined` for a tagged node. */
-  readonly owner: number | undefined
+/** Puts those together who are alike: the same object says so. */
+export function gather<T>(members: Iterable<{ readonly alike: T; readonly owner: number | undefined }>): Crowd<T> {
+  const gathered = new Map<T, Set<number>>()
+  for (const { alike, owner } of members) {
+    const owners = remembered(gathered, alike, () => new Set())
+    if (owner !== undefined) owners.add(owner)
+  }
+  return [...gathered].map(([alike, owners]) => ({ alike, owners }))
 }
 
-/** Puts members with the same traits together; traits are put in by number. */
-export function gather(members: readonly Traits<number>[]): (Traits<number> & { readonly owners: Set<number> })[] {
-  const gathered = new Map<string, Traits<number> & { readonly owners: Set<number> }>()
-  for (const member of members) {
-    const key = `${member.all.join()} ${member.own.join()}`
-    let same = gathered.get(key)
-    if (same === undefined) gathered.set(key, (same = { ...member, owners: new Set() }))
-    if (member.owner !== undefined) same.owners.add(member.owner)
-  }
-  return [...gathered.values()]
+/** Computes what isn't in the map yet. */
+export function remembered<K, V>(map: Map<K, V>, key: K, compute: () => V): V {
+  let value = map.get(key)
+  if (value === undefined) map.set(key, (value = compute()))
+  return value
 }

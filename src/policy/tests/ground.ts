@@ -1,8 +1,11 @@
 /**
  * What tests are tried on: the new policy compiled over the tailnet, and who is admitted and reached by which of its
  * parts. The same parts that filters are written from, so that a test and a filter can't disagree. (policy.md §8, §15)
+ *
+ * The engine of a ground never changes, and what is found out about a node is kept.
  */
 
+import type { BitSet } from '../../base/bit-set.ts'
 import { prefixContains } from '../../base/ip.ts'
 import type { Family, Ip } from '../../base/ip.ts'
 import type { Part } from '../access.ts'
@@ -10,11 +13,12 @@ import { INTERNET } from '../address-set.ts'
 import { Engine } from '../engine.ts'
 import type { Policy } from '../policy.ts'
 import { isUsefulRoute } from '../selection.ts'
+import type { Sources } from '../sources.ts'
 import type { PolicyNode } from '../tailnet.ts'
 import { isFor } from '../verdict.ts'
 import type { Allowing } from '../verdict.ts'
-import { gather } from './crowds.ts'
-import type { Admitted, Reached, Traits } from './crowds.ts'
+import { gather, remembered } from './crowds.ts'
+import type { Admitted, Crowd, Reached } from './crowds.ts'
 import type { Subject } from './subjects.ts'
 
 /** One that a test can be tried with. */
@@ -25,19 +29,33 @@ const BOTH: readonly Family[] = [4, 6]
 export class Ground {
   readonly engine: Engine
   readonly #routers: readonly PolicyNode[]
-  readonly #ways: readonly Allowing[]
-  readonly #admitted = new Map<string, readonly Admitted<Part>[]>()
-  readonly #reached = new Map<string, readonly Reached<Part, Allowing>[]>()
+  readonly #lists: readonly SourceList[]
+  readonly #parts: readonly { readonly part: Part; readonly reached: BitSet }[]
+  readonly #admitted = new Map<string, Crowd<Admitted<Sources>>>()
+  readonly #reached = new Map<string, Crowd<Reached<Allowing>>>()
+  // What is known of single nodes, by family and slot; nodes that are alike share one object.
+  readonly #sends: Record<Family, Map<number, Admitted<Sources>>> = { 4: new Map(), 6: new Map() }
+  readonly #receives: Record<Family, Map<number, Reached<Allowing>>> = { 4: new Map(), 6: new Map() }
+  readonly #alikeSenders = new Map<string, Admitted<Sources>>()
+  readonly #alikeReceivers = new Map<string, Reached<Allowing>>()
 
   constructor(policy: Policy, nodes: readonly PolicyNode[]) {
     this.engine = new Engine(policy, nodes)
-    this.#ways = this.engine.access.parts.flatMap((part) => part.targets.map((target) => ({ part, target })))
     this.#routers = nodes.filter(({ routes }) => routes.length > 0)
+    this.#parts = this.engine.access.parts.map((part) => ({ part, reached: part.reach.nodes }))
+    this.#lists = sourceLists(this.engine.access.parts)
   }
 
   /** Whose address it is: the device then counts by who it is. */
   owner(subject: Usable): PolicyNode | undefined {
     return subject.kind === 'address' ? this.engine.selection.at(subject.ip) : undefined
+  }
+
+  /** As devices: what it names, or whose address it is; none for what no device has. */
+  devices(subject: Usable): readonly PolicyNode[] {
+    if (subject.kind === 'devices') return subject.nodes
+    const owner = this.owner(subject)
+    return owner === undefined ? [] : [owner]
   }
 
   /** Is it what comes in through a subnet router? Nothing is asked of the device then. (policy.md §12) */
@@ -55,79 +73,74 @@ export class Ground {
     return this.owner(to) !== undefined ? a : []
   }
 
-  /** Those who send, by the parts that admit their addresses of a family. */
-  admitted(from: Usable, family: Family): readonly Admitted<Part>[] {
+  /** Those who send, by the lists of sources that have their addresses of a family. */
+  admitted(from: Usable, family: Family): Crowd<Admitted<Sources>> {
     return remembered(this.#admitted, `${family} ${from.key}`, () => {
-      const { parts } = this.engine.access
-      return gather(this.#senders(from, family)).map(({ all, own, owners }) => ({
-        rules: new Set(all.map((at) => parts[at] as Part)),
-        own: new Set(own.map((at) => parts[at] as Part)),
-        owners,
-      }))
+      const nodes = this.devices(from)
+      if (nodes.length > 0)
+        return gather(nodes.map((node) => ({ alike: this.#sender(node, family), owner: ownerOf(node) })))
+      const open = from.kind === 'address' ? this.#lists.filter(({ sources }) => sources.includes(from.ip)) : []
+      return [{ alike: { rules: new Set(open.map(({ sources }) => sources)), own: new Set() }, owners: new Set() }]
     })
   }
 
   /** Those who are sent to, by the targets of parts that lead to their addresses of a family. */
-  reached(to: Usable, family: Family): readonly Reached<Part, Allowing>[] {
+  reached(to: Usable, family: Family): Crowd<Reached<Allowing>> {
     return remembered(this.#reached, `${family} ${to.key}`, () => {
-      const ways = this.#ways
-      return gather(this.#receivers(to, family)).map(({ all, own, owners }) => ({
-        ways: all.map((at) => ways[at] as Allowing),
-        own: own.map((at) => ways[at] as Allowing),
-        owners,
-      }))
+      const nodes = this.devices(to)
+      if (nodes.length > 0)
+        return gather(nodes.map((node) => ({ alike: this.#receiver(node, family), owner: ownerOf(node) })))
+      return [{ alike: { ways: this.#waysBehind(to), own: [] }, owners: new Set() }]
     })
   }
 
-  #senders(from: Usable, family: Family): Traits<number>[] {
-    const nodes = this.devices(from)
-    const { parts } = this.engine.access
-    if (nodes.length === 0) {
-      const all: number[] = []
-      if (from.kind === 'address')
-        for (const [at, part] of parts.entries()) if (!part.self && part.sources.includes(from.ip)) all.push(at)
-      return [{ all, own: [], owner: undefined }]
-    }
-    const members = nodes.map((node) => ({ node, ip: addressOf(node, family), ...traitsOf(node) }))
-    for (const [at, { self, sources }] of parts.entries()) {
-      const { admitted } = sources
-      for (const { node, ip, all, own, owner } of members) {
-        if (!self) {
-          if (sources.includes(ip, node)) all.push(at)
-        } else if (owner !== undefined && admitted.has(node.slot)) own.push(at)
+  #sender(node: PolicyNode, family: Family): Admitted<Sources> {
+    return remembered(this.#sends[family], node.slot, () => {
+      const [rules, own]: [SourceList[], SourceList[]] = [[], []]
+      const ip = addressOf(node, family)
+      for (const list of this.#lists) {
+        const named = list.admitted.has(node.slot)
+        if (named && node.tags.length === 0) own.push(list)
+        if ((named || list.hasAny) && (list.byName ? named : list.sources.includes(ip, node))) rules.push(list)
       }
-    }
-    return members
+      const key = `${rules.map(({ at }) => at).join()} ${own.map(({ at }) => at).join()}`
+      const set = (lists: readonly SourceList[]): Set<Sources> => new Set(lists.map(({ sources }) => sources))
+      return remembered(this.#alikeSenders, key, () => ({ rules: set(rules), own: set(own) }))
+    })
   }
 
-  #receivers(to: Usable, family: Family): Traits<number>[] {
-    const nodes = this.devices(to)
-    const members = nodes.map((node) => ({ node, ip: addressOf(node, family), ...traitsOf(node) }))
-    if (nodes.length === 0) {
-      const all: number[] = []
-      const carriers = to.kind === 'address' ? this.#carriers(to.ip) : []
-      for (const [at, way] of this.#ways.entries()) if (this.#leadsBehind(way, to, carriers)) all.push(at)
-      return [{ all, own: [], owner: undefined }]
-    }
-    for (const [at, { part, target }] of this.#ways.entries()) {
-      const reached = part.reach.nodes
-      for (const { node, ip, all, own } of members)
-        if (reached.has(node.slot) && part.reach.leads(target, node) && isFor(target, node, ip))
-          (part.self ? own : all).push(at)
-    }
-    return members
+  #receiver(node: PolicyNode, family: Family): Reached<Allowing> {
+    return remembered(this.#receives[family], node.slot, () => {
+      const [ways, own]: [Allowing[], Allowing[]] = [[], []]
+      const ip = addressOf(node, family)
+      let key = ''
+      for (const [at, { part, reached }] of this.#parts.entries()) {
+        if (!reached.has(node.slot)) continue
+        for (const [nth, target] of part.targets.entries())
+          if (part.reach.leads(target, node) && isFor(target, node, ip)) {
+            ;(part.self ? own : ways).push({ part, target })
+            key += `${at}.${nth} `
+          }
+      }
+      return remembered(this.#alikeReceivers, key, () => ({ ways, own }))
+    })
   }
 
   /** To an address that no device has: at those who carry it, or, if nobody does yet, at whoever will. */
-  #leadsBehind({ part, target }: Allowing, to: Usable, carriers: readonly PolicyNode[]): boolean {
-    if (part.self) return false
-    const { selector, addresses } = target.selected
-    if (to.kind === 'service') return selector.kind === 'service' && selector.service === to.service
-    if (to.kind !== 'address') return false
-    if (carriers.length === 0) return selector.kind === 'any' || (addresses?.contains(to.ip) ?? false)
-    return carriers.some(
-      (node) => part.reach.nodes.has(node.slot) && part.reach.leads(target, node) && isFor(target, node, to.ip),
-    )
+  #waysBehind(to: Usable): Allowing[] {
+    const carriers = to.kind === 'address' ? this.#carriers(to.ip) : []
+    const leads = ({ part, target }: Allowing): boolean => {
+      const { selector, addresses } = target.selected
+      if (to.kind === 'service') return selector.kind === 'service' && selector.service === to.service
+      if (to.kind !== 'address') return false
+      if (carriers.length === 0) return selector.kind === 'any' || (addresses?.contains(to.ip) ?? false)
+      return carriers.some(
+        (node) => part.reach.nodes.has(node.slot) && part.reach.leads(target, node) && isFor(target, node, to.ip),
+      )
+    }
+    return this.#parts
+      .filter(({ part }) => !part.self)
+      .flatMap(({ part }) => part.targets.map((target) => ({ part, target })).filter(leads))
   }
 
   /** Routers of the subnets that it is in; for what is in the internet, exit nodes else. */
@@ -142,18 +155,31 @@ export class Ground {
       routes.some((route) => isUsefulRoute(route) && prefixContains(route, ip)),
     )
   }
-
-  /** As devices: what it names, or whose address it is; none for what no device has. */
-  devices(subject: Usable): readonly PolicyNode[] {
-    if (subject.kind === 'devices') return subject.nodes
-    const owner = this.owner(subject)
-    return owner === undefined ? [] : [owner]
-  }
 }
 
-/** What decides how a device counts, before any rule is looked at. */
-export function traitsOf(node: PolicyNode): Traits<number> {
-  return { all: [], own: [], owner: node.tags.length > 0 ? undefined : node.user.id }
+/** A list of sources that parts have in common, and what is quickly told of it. */
+interface SourceList {
+  readonly at: number
+  readonly sources: Sources
+  readonly admitted: BitSet
+  /** `*` is on it: then those too may be among the sources who are not admitted as nodes. */
+  readonly hasAny: boolean
+  /** Who is admitted is admitted with each address. */
+  readonly byName: boolean
+}
+
+function sourceLists(parts: readonly Part[]): SourceList[] {
+  return [...new Set(parts.map(({ sources }) => sources))].map((sources, at) => {
+    const hasAny = sources.selected.some(({ selector }) => selector.kind === 'any')
+    const named = sources.selected.every(({ addresses }) => addresses === undefined)
+    const byName = named && !(hasAny && sources.postures.length > 0)
+    return { at, sources, admitted: sources.admitted, hasAny, byName }
+  })
+}
+
+/** A tagged node is nobody's. */
+export function ownerOf(node: PolicyNode): number | undefined {
+  return node.tags.length > 0 ? undefined : node.user.id
 }
 
 function familiesOf(subject: Usable): readonly Family[] {
@@ -162,11 +188,4 @@ function familiesOf(subject: Usable): readonly Family[] {
 
 function addressOf(node: PolicyNode, family: Family): Ip {
   return family === 4 ? node.ipv4 : node.ipv6
-}
-
-/** Computes what isn't in the map yet. */
-export function remembered<K, V>(map: Map<K, V>, key: K, compute: () => V): V {
-  let value = map.get(key)
-  if (value === undefined) map.set(key, (value = compute()))
-  return value
 }

@@ -4,9 +4,10 @@ import { parseIp } from '../../base/ip.ts'
 import type { SshTest } from '../policy.ts'
 import type { CompiledSsh } from '../ssh.ts'
 import { letsIn } from '../ssh.ts'
-import { gather, meeting } from './crowds.ts'
-import type { Admitted, Reached, Way } from './crowds.ts'
-import { remembered, traitsOf } from './ground.ts'
+import type { PolicyNode } from '../tailnet.ts'
+import { gather, meeting, remembered } from './crowds.ts'
+import type { Admitted, Crowd, Reached } from './crowds.ts'
+import { ownerOf } from './ground.ts'
 import type { Ground, Usable } from './ground.ts'
 import type { Subjects } from './subjects.ts'
 import type { Footing, Trial } from './trial.ts'
@@ -47,8 +48,7 @@ export function prepareSsh(test: SshTest, subjects: Subjects): ReadySshTest {
 
 export class SshTests {
   readonly #trial: Trial
-  readonly #admitted = new Map<string, readonly Admitted<CompiledSsh>[]>()
-  readonly #reached = new Map<string, readonly Reached<CompiledSsh, Way<CompiledSsh>>[]>()
+  readonly #sides = new Map<Ground, SshSides>()
 
   constructor(trial: Trial) {
     this.#trial = trial
@@ -76,13 +76,16 @@ export class SshTests {
 
   /** `want` where every pair of devices has it; else what some other pair has. */
   #verdict(footing: Footing, from: Usable, to: Usable, account: string, want: Verdict): Verdict {
-    const { ground, key, counts } = footing
-    const sources = remembered(this.#admitted, JSON.stringify([from.key, account, key === '']), () =>
-      admitted(ground, from, account),
-    )
-    const targets = remembered(this.#reached, JSON.stringify([to.key, key === '']), () => reached(ground, to))
+    const { ground, counts } = footing
+    const sides = remembered(this.#sides, ground, () => new SshSides(ground))
+    const [sources, targets] = [sides.admitted(from, account), sides.reached(to)]
     const by = (action: 'accept' | 'check') =>
-      meeting(sources, targets, ({ part: { rule } }) => rule.action === action && counts(rule))
+      meeting(
+        sources,
+        targets,
+        ({ rule }) => rule.action === action && counts(rule),
+        (compiled) => compiled,
+      )
     // Rules that check come before those that accept, so where both match it is a check. (policy.md §15.9)
     const [checks, accepts] = [by('check'), by('accept')]
     if (checks.every) return 'Check'
@@ -95,31 +98,55 @@ export class SshTests {
   }
 }
 
-function admitted(ground: Ground, from: Usable, account: string): readonly Admitted<CompiledSsh>[] {
-  const { rules } = ground.engine.ssh
-  const members = ground.devices(from).map((node) => ({ node, ...traitsOf(node) }))
-  for (const [at, { rule, sources }] of rules.entries()) {
-    const named = sources.admitted
-    for (const { node, all } of members) if (named.has(node.slot) && letsIn(rule.users, account, node)) all.push(at)
-  }
-  return gather(members).map(({ all, owners }) => {
-    const mine = new Set(all.map((at) => rules[at] as CompiledSsh))
-    return { rules: mine, own: mine, owners }
-  })
-}
+/** Who logs in and where, on one ground; what is found out about a node is kept. */
+class SshSides {
+  readonly #ground: Ground
+  readonly #rules: readonly CompiledSsh[]
+  readonly #named = new Map<number, readonly CompiledSsh[]>()
+  readonly #leading = new Map<number, Reached<CompiledSsh>>()
+  readonly #alike = new Map<string, Reached<CompiledSsh>>()
+  readonly #admitted = new Map<string, Crowd<Admitted<CompiledSsh>>>()
+  readonly #reached = new Map<string, Crowd<Reached<CompiledSsh>>>()
 
-function reached(ground: Ground, to: Usable): readonly Reached<CompiledSsh, Way<CompiledSsh>>[] {
-  const { ssh } = ground.engine
-  const members = ground.devices(to).map((node) => ({ node, ...traitsOf(node) }))
-  for (const [at, compiled] of ssh.rules.entries())
-    for (const { node, all, own } of members) {
-      const leads = ssh.leads(compiled, node)
-      if (leads === 'all') all.push(at)
-      else if (leads === 'own') own.push(at)
-    }
-  return gather(members).map(({ all, own, owners }) => ({
-    ways: all.map((at) => ({ part: ssh.rules[at] as CompiledSsh })),
-    own: own.map((at) => ({ part: ssh.rules[at] as CompiledSsh })),
-    owners,
-  }))
+  constructor(ground: Ground) {
+    this.#ground = ground
+    this.#rules = ground.engine.ssh.rules
+  }
+
+  /** Those who log in, by the rules that give them the account. */
+  admitted(from: Usable, account: string): Crowd<Admitted<CompiledSsh>> {
+    return remembered(this.#admitted, JSON.stringify([from.key, account]), () => {
+      const alike = new Map<string, Admitted<CompiledSsh>>()
+      const members = this.#ground.devices(from).map((node) => {
+        const open = this.#namedBy(node).filter(({ rule }) => letsIn(rule.users, account, node))
+        const admitted = remembered(alike, open.map(({ rule }) => rule.index).join(), () => {
+          const rules = new Set(open)
+          return { rules, own: rules }
+        })
+        return { alike: admitted, owner: ownerOf(node) }
+      })
+      return gather(members)
+    })
+  }
+
+  /** Those who are logged in to, by the rules that lead to them. */
+  reached(to: Usable): Crowd<Reached<CompiledSsh>> {
+    return remembered(this.#reached, to.key, () =>
+      gather(this.#ground.devices(to).map((node) => ({ alike: this.#leadingTo(node), owner: ownerOf(node) }))),
+    )
+  }
+
+  #namedBy(node: PolicyNode): readonly CompiledSsh[] {
+    return remembered(this.#named, node.slot, () =>
+      this.#rules.filter(({ sources }) => sources.admitted.has(node.slot)),
+    )
+  }
+
+  #leadingTo(node: PolicyNode): Reached<CompiledSsh> {
+    return remembered(this.#leading, node.slot, () => {
+      const leads = this.#rules.map((compiled) => this.#ground.engine.ssh.leads(compiled, node))
+      const those = (how: 'all' | 'own'): CompiledSsh[] => this.#rules.filter((_, at) => leads[at] === how)
+      return remembered(this.#alike, leads.join(), () => ({ ways: those('all'), own: those('own') }))
+    })
+  }
 }

@@ -3,7 +3,8 @@
 import { meetsOne } from '../postures.ts'
 import type { AccessRule, AttributeValue, Policy, SshRule } from '../policy.ts'
 import type { PolicyNode } from '../tailnet.ts'
-import { Ground, remembered } from './ground.ts'
+import { remembered } from './crowds.ts'
+import { Ground } from './ground.ts'
 
 export type Pretended = ReadonlyMap<string, AttributeValue> | undefined
 
