@@ -420,7 +420,7 @@ function give(caps: PlainCaps, name: string, values: readonly unknown[]): void {
   caps.set(name, all.length === 0 ? null : all)
 }
 
-/** `*` means the node itself here, and not what is behind it. */
+/** At the node itself, or where its routes lead; `*` means the node itself here. (policy.md §15.4) */
 function mayUse(
   policy: Policy,
   tailnet: PolicyTailnet,
@@ -434,7 +434,8 @@ function mayUse(
   return (
     leadsTo(policy, target, [], at) &&
     admits(policy, tailnet, rule, target, from, at) &&
-    (target.kind === 'any' ? own : isTarget(policy, target, at, to))
+    isTarget(policy, target, at, to) &&
+    (own || at.routes.some((route) => isOnRoute(policy, target, route)))
   )
 }
 
