@@ -106,7 +106,7 @@ export type AttributeValue = string | number | boolean
 export interface AccessTest {
   readonly at: Place
   readonly src: string
-  /** As written: `absent` counts as TCP. */
+  /** As written; absent: TCP or UDP, whichever passes. */
   readonly proto?: string
   readonly accept: readonly TestTarget[]
   readonly deny: readonly TestTarget[]

@@ -3,14 +3,14 @@
  * whom the same ways lead, are taken together, so that the answer costs what the crowds differ in and not their size.
  */
 
-/** Those whom the same rules admit. */
+/** Whom the same rules admit. */
 export interface Admitted<R> {
   readonly rules: ReadonlySet<R>
   /** Rules that admit them to the devices of their own user only. */
   readonly own: ReadonlySet<R>
 }
 
-/** Those to whom the same ways lead. */
+/** To whom the same ways lead. */
 export interface Reached<W> {
   readonly ways: readonly W[]
   /** Ways that are open to devices of their own user only. */
@@ -18,7 +18,26 @@ export interface Reached<W> {
 }
 
 /** Members who are alike, and their users, by number; tagged ones have none. */
-export type Crowd<T> = readonly { readonly alike: T; readonly owners: ReadonlySet<number> }[]
+interface Kind<T> {
+  readonly alike: T
+  readonly owners: ReadonlySet<number>
+}
+
+/** Those who want something, and what is true of any, or of all, of them. */
+export interface Senders<R> {
+  readonly kinds: readonly Kind<Admitted<R>>[]
+  readonly any: ReadonlySet<R>
+  readonly all: ReadonlySet<R>
+  /** By whose they are: the sets of rules that admit to what is that user's. */
+  readonly own: ReadonlyMap<number, ReadonlySet<R>>
+}
+
+/** Those from whom something is wanted, and all the ways that lead to any of them. */
+export interface Receivers<W> {
+  readonly kinds: readonly Kind<Reached<W>>[]
+  readonly ways: ReadonlySet<W>
+  readonly own: ReadonlySet<W>
+}
 
 export interface Meeting {
   /** There is a pair that meets. */
@@ -29,35 +48,71 @@ export interface Meeting {
 
 /** By the ways that `counts` leaves; `ruleOf` tells whom a way admits. */
 export function meeting<R, W>(
-  from: Crowd<Admitted<R>>,
-  to: Crowd<Reached<W>>,
+  from: Senders<R>,
+  to: Receivers<W>,
   counts: (way: W) => boolean,
   ruleOf: (way: W) => R,
 ): Meeting {
-  let some = false
-  let every = from.length > 0 && to.length > 0
-  for (const { alike: target, owners } of to) {
-    const open = new Set(target.ways.filter(counts).map(ruleOf))
-    const own = new Set(target.own.filter(counts).map(ruleOf))
-    for (const { alike: source, owners: theirs } of from) {
-      if (!open.isDisjointFrom(source.rules)) {
-        some = true
-        continue
-      }
-      const mine = !own.isDisjointFrom(source.own) && !theirs.isDisjointFrom(owners)
-      some ||= mine
-      every &&= mine && theirs.size === 1 && owners.size === 1
-    }
-    if (some && !every) break
-  }
+  const counting = new Set([...to.ways, ...to.own].filter(counts))
+  const rules = (ways: Iterable<W>): Set<R> => new Set([...ways].filter((way) => counting.has(way)).map(ruleOf))
+  const isOwn = (rulesOfKind: ReadonlySet<R>, owner: number): boolean =>
+    !rulesOfKind.isDisjointFrom(from.own.get(owner) ?? new Set())
+
+  const some =
+    !rules(to.ways).isDisjointFrom(from.any) ||
+    (rules(to.own).size > 0 &&
+      to.kinds.some(({ alike, owners }) => {
+        const own = rules(alike.own)
+        return own.size > 0 && [...owners].some((owner) => isOwn(own, owner))
+      }))
+  const every =
+    some &&
+    to.kinds.every(({ alike, owners }) => {
+      const open = rules(alike.ways)
+      if (!open.isDisjointFrom(from.all)) return true
+      const own = rules(alike.own)
+      return from.kinds.every((sender) => {
+        if (!open.isDisjointFrom(sender.alike.rules)) return true
+        // By what is one's own, all of them meet only where all of them are one user's.
+        const mine = !own.isDisjointFrom(sender.alike.own) && !sender.owners.isDisjointFrom(owners)
+        return mine && sender.owners.size === 1 && owners.size === 1
+      })
+    })
   return { some, every }
 }
 
-/** Puts those together who are alike: the same object says so. */
-export function gather<T>(members: Iterable<{ readonly alike: T; readonly owner: number | undefined }>): Crowd<T> {
+interface Member<T> {
+  /** The same object for those who are alike. */
+  readonly alike: T
+  readonly owner: number | undefined
+}
+
+export function gatherSenders<R>(members: readonly Member<Admitted<R>>[]): Senders<R> {
+  const kinds = gather(members)
+  const any = new Set<R>()
+  const own = new Map<number, Set<R>>()
+  for (const { alike, owners } of kinds) {
+    for (const rule of alike.rules) any.add(rule)
+    for (const owner of owners) for (const rule of alike.own) remembered(own, owner, () => new Set()).add(rule)
+  }
+  let all = kinds[0]?.alike.rules ?? new Set<R>()
+  for (const { alike } of kinds) all = all.intersection(alike.rules)
+  return { kinds, any, all, own }
+}
+
+export function gatherReceivers<W>(members: readonly Member<Reached<W>>[]): Receivers<W> {
+  const kinds = gather(members)
+  return {
+    kinds,
+    ways: new Set(kinds.flatMap(({ alike }) => alike.ways)),
+    own: new Set(kinds.flatMap(({ alike }) => alike.own)),
+  }
+}
+
+function gather<T>(members: readonly Member<T>[]): Kind<T>[] {
   const gathered = new Map<T, Set<number>>()
   for (const { alike, owner } of members) {
-    const owners = remembered(gathered, alike, () => new Set())
+    const owners = remembered(gathered, alike, () => new Set<number>())
     if (owner !== undefined) owners.add(owner)
   }
   return [...gathered].map(([alike, owners]) => ({ alike, owners }))

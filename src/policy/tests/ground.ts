@@ -17,8 +17,8 @@ import type { Sources } from '../sources.ts'
 import type { PolicyNode } from '../tailnet.ts'
 import { isFor } from '../verdict.ts'
 import type { Allowing } from '../verdict.ts'
-import { gather, remembered } from './crowds.ts'
-import type { Admitted, Crowd, Reached } from './crowds.ts'
+import { gatherReceivers, gatherSenders, remembered } from './crowds.ts'
+import type { Admitted, Reached, Receivers, Senders } from './crowds.ts'
 import type { Subject } from './subjects.ts'
 
 /** One that a test can be tried with. */
@@ -30,9 +30,9 @@ export class Ground {
   readonly engine: Engine
   readonly #routers: readonly PolicyNode[]
   readonly #lists: readonly SourceList[]
-  readonly #parts: readonly { readonly part: Part; readonly reached: BitSet }[]
-  readonly #admitted = new Map<string, Crowd<Admitted<Sources>>>()
-  readonly #reached = new Map<string, Crowd<Reached<Allowing>>>()
+  readonly #parts: readonly ReachedPart[]
+  readonly #admitted = new Map<string, Senders<Sources>>()
+  readonly #reached = new Map<string, Receivers<Allowing>>()
   // What is known of single nodes, by family and slot; nodes that are alike share one object.
   readonly #sends: Record<Family, Map<number, Admitted<Sources>>> = { 4: new Map(), 6: new Map() }
   readonly #receives: Record<Family, Map<number, Reached<Allowing>>> = { 4: new Map(), 6: new Map() }
@@ -42,7 +42,11 @@ export class Ground {
   constructor(policy: Policy, nodes: readonly PolicyNode[]) {
     this.engine = new Engine(policy, nodes)
     this.#routers = nodes.filter(({ routes }) => routes.length > 0)
-    this.#parts = this.engine.access.parts.map((part) => ({ part, reached: part.reach.nodes }))
+    this.#parts = this.engine.access.parts.map((part) => ({
+      part,
+      reached: part.reach.nodes,
+      ways: part.targets.map((target) => ({ part, target })),
+    }))
     this.#lists = sourceLists(this.engine.access.parts)
   }
 
@@ -74,23 +78,24 @@ export class Ground {
   }
 
   /** Those who send, by the lists of sources that have their addresses of a family. */
-  admitted(from: Usable, family: Family): Crowd<Admitted<Sources>> {
+  admitted(from: Usable, family: Family): Senders<Sources> {
     return remembered(this.#admitted, `${family} ${from.key}`, () => {
       const nodes = this.devices(from)
       if (nodes.length > 0)
-        return gather(nodes.map((node) => ({ alike: this.#sender(node, family), owner: ownerOf(node) })))
+        return gatherSenders(nodes.map((node) => ({ alike: this.#sender(node, family), owner: ownerOf(node) })))
       const open = from.kind === 'address' ? this.#lists.filter(({ sources }) => sources.includes(from.ip)) : []
-      return [{ alike: { rules: new Set(open.map(({ sources }) => sources)), own: new Set() }, owners: new Set() }]
+      const alike = { rules: new Set(open.map(({ sources }) => sources)), own: new Set<Sources>() }
+      return gatherSenders([{ alike, owner: undefined }])
     })
   }
 
   /** Those who are sent to, by the targets of parts that lead to their addresses of a family. */
-  reached(to: Usable, family: Family): Crowd<Reached<Allowing>> {
+  reached(to: Usable, family: Family): Receivers<Allowing> {
     return remembered(this.#reached, `${family} ${to.key}`, () => {
       const nodes = this.devices(to)
       if (nodes.length > 0)
-        return gather(nodes.map((node) => ({ alike: this.#receiver(node, family), owner: ownerOf(node) })))
-      return [{ alike: { ways: this.#waysBehind(to), own: [] }, owners: new Set() }]
+        return gatherReceivers(nodes.map((node) => ({ alike: this.#receiver(node, family), owner: ownerOf(node) })))
+      return gatherReceivers([{ alike: { ways: this.#waysBehind(to), own: [] }, owner: undefined }])
     })
   }
 
@@ -114,11 +119,12 @@ export class Ground {
       const [ways, own]: [Allowing[], Allowing[]] = [[], []]
       const ip = addressOf(node, family)
       let key = ''
-      for (const [at, { part, reached }] of this.#parts.entries()) {
+      for (const [at, { part, reached, ways: all }] of this.#parts.entries()) {
         if (!reached.has(node.slot)) continue
-        for (const [nth, target] of part.targets.entries())
-          if (part.reach.leads(target, node) && isFor(target, node, ip)) {
-            ;(part.self ? own : ways).push({ part, target })
+        for (const [nth, way] of all.entries())
+          if (part.reach.leads(way.target, node) && isFor(way.target, node, ip)) {
+            if (part.self) own.push(way)
+            else ways.push(way)
             key += `${at}.${nth} `
           }
       }
@@ -138,9 +144,7 @@ export class Ground {
         (node) => part.reach.nodes.has(node.slot) && part.reach.leads(target, node) && isFor(target, node, to.ip),
       )
     }
-    return this.#parts
-      .filter(({ part }) => !part.self)
-      .flatMap(({ part }) => part.targets.map((target) => ({ part, target })).filter(leads))
+    return this.#parts.filter(({ part }) => !part.self).flatMap(({ ways }) => ways.filter(leads))
   }
 
   /** Routers of the subnets that it is in; for what is in the internet, exit nodes else. */
@@ -155,6 +159,12 @@ export class Ground {
       routes.some((route) => isUsefulRoute(route) && prefixContains(route, ip)),
     )
   }
+}
+
+interface ReachedPart {
+  readonly part: Part
+  readonly reached: BitSet
+  readonly ways: readonly Allowing[]
 }
 
 /** A list of sources that parts have in common, and what is quickly told of it. */

@@ -5,8 +5,8 @@ import type { SshTest } from '../policy.ts'
 import type { CompiledSsh } from '../ssh.ts'
 import { letsIn } from '../ssh.ts'
 import type { PolicyNode } from '../tailnet.ts'
-import { gather, meeting, remembered } from './crowds.ts'
-import type { Admitted, Crowd, Reached } from './crowds.ts'
+import { gatherReceivers, gatherSenders, meeting, remembered } from './crowds.ts'
+import type { Admitted, Reached, Receivers, Senders } from './crowds.ts'
 import { ownerOf } from './ground.ts'
 import type { Ground, Usable } from './ground.ts'
 import type { Subjects } from './subjects.ts'
@@ -105,8 +105,8 @@ class SshSides {
   readonly #named = new Map<number, readonly CompiledSsh[]>()
   readonly #leading = new Map<number, Reached<CompiledSsh>>()
   readonly #alike = new Map<string, Reached<CompiledSsh>>()
-  readonly #admitted = new Map<string, Crowd<Admitted<CompiledSsh>>>()
-  readonly #reached = new Map<string, Crowd<Reached<CompiledSsh>>>()
+  readonly #admitted = new Map<string, Senders<CompiledSsh>>()
+  readonly #reached = new Map<string, Receivers<CompiledSsh>>()
 
   constructor(ground: Ground) {
     this.#ground = ground
@@ -114,7 +114,7 @@ class SshSides {
   }
 
   /** Those who log in, by the rules that give them the account. */
-  admitted(from: Usable, account: string): Crowd<Admitted<CompiledSsh>> {
+  admitted(from: Usable, account: string): Senders<CompiledSsh> {
     return remembered(this.#admitted, JSON.stringify([from.key, account]), () => {
       const alike = new Map<string, Admitted<CompiledSsh>>()
       const members = this.#ground.devices(from).map((node) => {
@@ -125,14 +125,14 @@ class SshSides {
         })
         return { alike: admitted, owner: ownerOf(node) }
       })
-      return gather(members)
+      return gatherSenders(members)
     })
   }
 
   /** Those who are logged in to, by the rules that lead to them. */
-  reached(to: Usable): Crowd<Reached<CompiledSsh>> {
+  reached(to: Usable): Receivers<CompiledSsh> {
     return remembered(this.#reached, to.key, () =>
-      gather(this.#ground.devices(to).map((node) => ({ alike: this.#leadingTo(node), owner: ownerOf(node) }))),
+      gatherReceivers(this.#ground.devices(to).map((node) => ({ alike: this.#leadingTo(node), owner: ownerOf(node) }))),
     )
   }
 
