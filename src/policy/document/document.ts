@@ -111,7 +111,7 @@ export function checkPolicy(source: string | Bytes | HuValue, context: DocumentC
 function readText(source: string | Bytes | HuValue): Part {
   const text = textFrom(typeof source === 'string' || source instanceof Uint8Array ? source : pack(source))
   try {
-    return new Part(parse(text), '', positionsIn(text))
+    return new Part(parse(text), positionsIn(text))
   } catch (error) {
     if (!(error instanceof HuJsonError)) throw error
     throw new PolicyRefusal(error.message, { line: error.line, column: error.column }, { cause: error })

@@ -30,16 +30,32 @@ export function fieldNames<const Name extends string>(...names: readonly Name[])
   return new Map(names.map((name) => [name.toLowerCase(), name]))
 }
 
+/** What a part is to the one that holds it. */
+type Step =
+  | { readonly kind: 'element'; readonly index: number }
+  | { readonly kind: 'field' | 'entry'; readonly name: string }
+
 export class Part {
-  readonly what: string
   readonly #value: HuValue
   readonly #placeOf: (offset: number) => Place
+  readonly #holder: Part | undefined
+  readonly #step: Step | undefined
 
-  /** @param what what messages call it, such as `grants[2].src` */
-  constructor(value: HuValue, what: string, placeOf: (offset: number) => Place) {
+  /** Without a holder it is the whole policy. */
+  constructor(value: HuValue, placeOf: (offset: number) => Place, holder?: Part, step?: Step) {
     this.#value = value
-    this.what = what
     this.#placeOf = placeOf
+    this.#holder = holder
+    this.#step = step
+  }
+
+  /** What messages call it, such as `grants[2].src`. Only put together when asked for: hardly any part is in a message. */
+  get what(): string {
+    const [holder, step] = [this.#holder?.what ?? '', this.#step]
+    if (step === undefined) return holder
+    if (step.kind === 'element') return `${holder}[${step.index}]`
+    if (step.kind === 'entry') return `${holder}[${quoteText(step.name)}]`
+    return holder === '' ? step.name : `${holder}.${step.name}`
   }
 
   get at(): Place {
@@ -89,7 +105,7 @@ export class Part {
   list(): Part[] {
     const { node } = this.#value
     if (node.kind !== 'array') throw this.#mismatch('a list')
-    return node.elements.map((element, index) => new Part(element, `${this.what}[${index}]`, this.#placeOf))
+    return node.elements.map((element, index) => this.#part(element, { kind: 'element', index }))
   }
 
   /** A list of strings as they are. */
@@ -110,7 +126,7 @@ export class Part {
       const name = names.get(text.toLowerCase())
       if (name === undefined) throw new PolicyRefusal(`unknown field: ${quoteText(text)}`, this.#placeOf(written.start))
       if (found.has(name)) throw this.#duplicate(text, written)
-      found.set(name, new Part(value, this.what === '' ? name : `${this.what}.${name}`, this.#placeOf))
+      found.set(name, this.#part(value, { kind: 'field', name }))
     }
     return new Fields(found, this.at)
   }
@@ -122,8 +138,7 @@ export class Part {
       const name = nameOf(written)
       if (seen.has(name)) throw this.#duplicate(name, written)
       seen.add(name)
-      const what = `${this.what}[${quoteText(name)}]`
-      return { name, at: this.#placeOf(written.start), value: new Part(value, what, this.#placeOf) }
+      return { name, at: this.#placeOf(written.start), value: this.#part(value, { kind: 'entry', name }) }
     })
   }
 
@@ -139,6 +154,10 @@ export class Part {
       if (/^[-\d]/.test(text)) this.#finite(text)
     })
     return JSON.parse(standardize(this.#value).toWellFormed()) as unknown
+  }
+
+  #part(value: HuValue, step: Step): Part {
+    return new Part(value, this.#placeOf, this, step)
   }
 
   #finite(literal: string): number {
