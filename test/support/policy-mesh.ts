@@ -66,6 +66,7 @@ const NAMES: Sections = {
   groups: {
     'group:ops': ['ann@example.com', 'bob@example.com'],
     'group:dev': ['cy@example.org'],
+    'group:half': ['cy@example.org', 'dee@example.org'],
     'group:later': ['dee@example.org'],
     'group:empty': [],
   },

@@ -57,6 +57,11 @@ const sources: readonly Case[] = [
     errors: [want('tag:web:22', 'Drop')],
   },
   {
+    name: 'a group, each member who has joined',
+    policy: accept(['cy@example.org'], ['tag:web:22']),
+    test: { src: 'group:half', accept: ['tag:web:22'] },
+  },
+  {
     name: 'a group of whom nobody has joined',
     policy: accept(['group:later'], ['tag:web:22']),
     test: { src: 'group:later', accept: ['tag:web:22'], deny: ['tag:db:22'] },
@@ -244,6 +249,22 @@ const targets: readonly Case[] = [
     name: 'IPv6, from a device that was named by IPv4',
     policy: web22,
     test: { src: '100.64.0.1', accept: ['[fd7a:115c:a1e0::11]:22'] },
+  },
+  {
+    name: 'an IPv6 address that nobody has, from a device that was named by IPv4',
+    policy: accept(['ann@example.com'], ['2001:db8::/32:22']),
+    test: { src: '100.64.0.1', accept: ['[2001:db8::1]:22'] },
+  },
+  {
+    name: 'a device that is named by IPv6, from an IPv4 address that nobody has',
+    policy: accept(['10.33.0.0/16'], ['tag:web:22']),
+    test: { src: '10.33.7.7', accept: ['[fd7a:115c:a1e0::11]:22'], deny: ['[fd7a:115c:a1e0::21]:22'] },
+  },
+  {
+    name: 'no flow: addresses of two families that nobody has',
+    policy: everything,
+    test: { src: '10.33.7.7', accept: ['[2001:db8::1]:22'], deny: ['[2001:db8::1]:22'] },
+    errors: [want('[2001:db8::1]:22', 'Accept')],
   },
   {
     name: 'an address that no node has',

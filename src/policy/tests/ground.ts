@@ -105,7 +105,7 @@ export class Ground {
       const ip = addressOf(node, family)
       for (const list of this.#lists) {
         const named = list.admitted.has(node.slot)
-        if (named && node.tags.length === 0) own.push(list)
+        if (named) own.push(list)
         if ((named || list.hasAny) && (list.byName ? named : list.sources.includes(ip, node))) rules.push(list)
       }
       const key = `${rules.map(({ at }) => at).join()} ${own.map(({ at }) => at).join()}`
