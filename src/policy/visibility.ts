@@ -6,7 +6,7 @@
 import { BitSet } from '../base/bit-set.ts'
 import { formatPrefix, prefixesOverlap } from '../base/ip.ts'
 import type { Prefix } from '../base/ip.ts'
-import type { Access, Part } from './access.ts'
+import type { Access, Part, Target } from './access.ts'
 import { rangeFrom } from './address-set.ts'
 import { isInternet } from './selection.ts'
 import type { Selection } from './selection.ts'
@@ -61,17 +61,17 @@ export class Visibility {
     )
   }
 
-  /** The parts by which `viewer` may send to what is behind `peer`. */
+  /** The parts by which `viewer`, or what is behind it, may send to what is behind `peer`. */
   *#towards(viewer: PolicyNode, peer: PolicyNode): Generator<Part> {
     for (const part of this.#access.parts)
-      if (!part.self && part.reach.nodes.has(peer.slot) && part.sources.admitted.has(viewer.slot)) yield part
+      if (!part.self && part.reach.nodes.has(peer.slot) && part.sources.touched.has(viewer.slot)) yield part
   }
 
+  /** The internet is for the node itself, and not for what is behind it. */
   #mayExit(viewer: PolicyNode, peer: PolicyNode): boolean {
     for (const part of this.#towards(viewer, peer))
-      for (const target of part.targets)
-        if (isInternet(target.selected.selector) || target.selected.selector.kind === 'any')
-          if (part.reach.leads(target, peer)) return true
+      if (part.sources.admitted.has(viewer.slot))
+        for (const target of part.targets) if (leadsOut(target) && part.reach.leads(target, peer)) return true
     return false
   }
 
@@ -106,6 +106,10 @@ export class Visibility {
     }
     return first
   }
+}
+
+function leadsOut({ selected: { selector } }: Target): boolean {
+  return selector.kind === 'any' || isInternet(selector)
 }
 
 function leadsToRoute(part: Part, route: Prefix): boolean {

@@ -363,7 +363,7 @@ function mayRoute(
   const carriers = tailnet.nodes.filter(({ routes }) => routes.some((r) => formatPrefix(r) === text))
   const towards = rulesOf(policy).filter(
     (rule) =>
-      isSender(policy, tailnet, rule, viewer) &&
+      (isSender(policy, tailnet, rule, viewer) || sendsForOthers(policy, rule, viewer)) &&
       rule.destinations.some(({ target }) => isShared(target) && leadsTo(policy, target, rule.via, peer)) &&
       rule.destinations.some(
         ({ target }) =>
