@@ -279,6 +279,7 @@ const KINDS: readonly Kind[] = [
   'attributes',
   'policy',
   'policy-version',
+  'policy-proposal',
   'holder',
 ]
 

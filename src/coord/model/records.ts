@@ -39,6 +39,8 @@ export interface TailnetSettings {
   readonly regionalRoutingOn: boolean
   readonly postureIdentityCollectionOn: boolean
   readonly httpsEnabled: boolean
+  /** A policy comes into force only when another administrator has approved it. */
+  readonly policyApprovalOn: boolean
 }
 
 export const DEFAULT_SETTINGS: TailnetSettings = {
@@ -53,6 +55,7 @@ export const DEFAULT_SETTINGS: TailnetSettings = {
   regionalRoutingOn: false,
   postureIdentityCollectionOn: false,
   httpsEnabled: false,
+  policyApprovalOn: false,
 }
 
 export const ROLES = ['owner', 'member', 'admin', 'it-admin', 'network-admin', 'billing-admin', 'auditor'] as const
@@ -181,6 +184,33 @@ export interface PolicyRecord {
   readonly comment: string
   /** Mail domains that belonged to the tailnet then, with which the text was found good. */
   readonly domains: readonly string[]
+  /** Who approved it, where a second administrator has to. */
+  readonly approvedBy?: string
+  /** The default policy was put back: there is no `policy` record after it. */
+  readonly reset?: true
+}
+
+/** A policy that waits for a second administrator, or waited. Record id: its number, from 1. */
+export interface PolicyProposalRecord {
+  readonly number: number
+  /** HuJSON, formatted. */
+  readonly text: string
+  readonly at: Wall
+  readonly by: string
+  /** The user behind `by`; 0: none. */
+  readonly user: number
+  readonly comment: string
+  readonly reset?: true
+  /** Version that was in force, which it is to replace; 0: the default policy. */
+  readonly base: number
+  readonly outcome?: {
+    readonly kind: 'approved' | 'rejected' | 'superseded'
+    readonly at: Wall
+    readonly by: string
+    readonly reason: string
+    /** As which version it came into force. */
+    readonly version?: number
+  }
 }
 
 /**
@@ -228,6 +258,7 @@ export interface Kinds {
   attributes: AttributesRecord
   policy: PolicyRecord
   'policy-version': PolicyRecord
+  'policy-proposal': PolicyProposalRecord
   holder: HolderRecord
 }
 export type Kind = keyof Kinds

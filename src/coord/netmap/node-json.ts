@@ -11,10 +11,13 @@ import { isExpired } from '../model/model.ts'
 import { fqdn } from '../model/naming.ts'
 import type { Node, Presence, Tailnet, User } from '../model/records.ts'
 import type { Hostinfo } from '../../wire/hostinfo.ts'
-import { isExitRoute } from './routes.ts'
+import { isExitRoute } from '../model/routes.ts'
 
 /** The profile under which tagged nodes appear. */
 export const TAGGED_DEVICES = { ID: 2147455555, LoginName: 'tagged-devices', DisplayName: 'Tagged Devices' } as const
+
+/** A tagged node is nobody's, and to itself a user of its own: with a number beyond all of users. */
+const OWN_PROFILES = 2 ** 52
 
 /** What peers need of a node's Hostinfo: what it is, where it serves, and what it offers to route. */
 const SHOWN_TO_PEERS: readonly (keyof Hostinfo)[] = [
@@ -55,6 +58,21 @@ export interface Shown {
 /** The user whose profile goes with a node. */
 export function profileOf(node: Node): number {
   return node.tags.length > 0 ? TAGGED_DEVICES.ID : node.user
+}
+
+/** The user whose profile the node itself goes by. */
+export function ownProfileOf(node: Node): number {
+  return node.tags.length > 0 ? OWN_PROFILES + node.id : node.user
+}
+
+/** The node whose own profile this is. */
+export function nodeOfProfile(id: number): number | undefined {
+  return id > OWN_PROFILES ? id - OWN_PROFILES : undefined
+}
+
+export function ownProfileJson(tailnet: Tailnet, node: Node): string {
+  const LoginName = fqdn(tailnet, node).slice(0, -1)
+  return JSON.stringify({ ID: ownProfileOf(node), LoginName, DisplayName: node.name })
 }
 
 export function profileJson(id: number, user: User | undefined): string {
@@ -148,6 +166,7 @@ export function selfJson(tailnet: Tailnet, own: Own): string {
   const routes = [...enabled.filter((prefix) => !isExitRoute(prefix)), ...enabled.filter(isExitRoute)]
   return JSON.stringify({
     ...fields,
+    User: ownProfileOf(node),
     ...(enabled.length === 0 ? {} : { AllowedIPs: [...(fields['Addresses'] as string[]), ...routes] }),
     ...(expiry === undefined ? {} : { KeyExpiry: mapTime(expiry) }),
     Machine: node.machineKey,

@@ -1,28 +1,15 @@
 /** Reachability as a tailnet's policy has it: what the engine says, in the words of the network map. */
 
 import type { BitSet } from '../../base/bit-set.ts'
-import type { Wall } from '../../base/clock.ts'
-import { formatPrefix, parseIp, parsePrefix } from '../../base/ip.ts'
-import type { Ip, Prefix } from '../../base/ip.ts'
+import { formatPrefix } from '../../base/ip.ts'
 import { Engine } from '../../policy/engine.ts'
 import type { Touched } from '../../policy/engine.ts'
 import type { FilterRule } from '../../policy/filter.ts'
 import type { CapMap } from '../../policy/node-attributes.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { WireSshRule } from '../../policy/ssh.ts'
-import type { PolicyNode, PolicyUser } from '../../policy/tailnet.ts'
-import { attributesOf } from '../model/attributes.ts'
-import type { AttributesRecord, User } from '../model/records.ts'
+import type { PolicyNode } from '../../policy/tailnet.ts'
 import type { Placed, Reach, Routed } from './reach.ts'
-import { isExitRoute } from './routes.ts'
-
-/** A node's part in the policy: what it is made from, at one time. */
-export interface Subject extends Routed {
-  readonly user: User | undefined
-  readonly online: boolean
-  /** Posture attributes that were set by hand. */
-  readonly custom: AttributesRecord['values']
-}
 
 export class PolicyReach implements Reach {
   readonly engine: Engine
@@ -74,26 +61,6 @@ export class PolicyReach implements Reach {
     const node = this.engine.node(slot)
     return node !== undefined && this.engine.attributes.withoutIPv4(node)
   }
-}
-
-/** A node as the policy sees it. */
-export function policyNode({ slot, node, user, enabled, online, custom }: Subject, now: Wall): PolicyNode {
-  return {
-    slot,
-    id: node.id,
-    user: policyUser(node.user, user),
-    tags: node.tags,
-    ipv4: parseIp(node.ipv4) as Ip,
-    ipv6: parseIp(node.ipv6) as Ip,
-    routes: enabled.map((text) => parsePrefix(text)).filter((prefix): prefix is Prefix => prefix !== undefined),
-    // It makes a difference for routers only, and would have every policy asked anew whenever a lid is closed.
-    online: online || enabled.every(isExitRoute),
-    attributes: new Map(Object.entries(attributesOf(node, custom, now).attributes)),
-  }
-}
-
-export function policyUser(id: number, user: User | undefined): PolicyUser {
-  return { id, login: user?.loginName ?? '', role: user?.role ?? 'member' }
 }
 
 function isSame(a: PolicyNode, b: PolicyNode): boolean {

@@ -3,17 +3,7 @@
  * them is primary, since no two peers may carry the same prefix (control.md §5.6). Exit routes are shared by all.
  */
 
-import type { Node } from '../model/records.ts'
-
-const EXIT = new Set(['0.0.0.0/0', '::/0'])
-
-/** Prefixes that a node offers and may route, sorted. */
-export function enabledRoutes(node: Node): string[] {
-  const approved = new Set(node.approvedRoutes)
-  return (node.hostinfo.RoutableIPs ?? []).filter((prefix) => approved.has(prefix)).sort()
-}
-
-export const isExitRoute = (prefix: string): boolean => EXIT.has(prefix)
+import { isExitRoute } from '../model/routes.ts'
 
 /** The primary of each prefix. It keeps the part while it is online or nobody else is. */
 export class Primaries {

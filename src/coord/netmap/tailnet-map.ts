@@ -13,14 +13,16 @@ import type { PolicyNode } from '../../policy/tailnet.ts'
 import type { Effect } from '../model/following.ts'
 import { isExpired } from '../model/model.ts'
 import type { Changed, TailnetState } from '../model/model.ts'
+import { policyNode } from '../model/policy-tailnet.ts'
 import type { AttributesRecord, Node, Presence, Tailnet, User } from '../model/records.ts'
+import { enabledRoutes, isExitRoute } from '../model/routes.ts'
 import { isOnline, peerJson, profileOf, sameShownHostinfo } from './node-json.ts'
 import type { Shown } from './node-json.ts'
 import { Pages } from './pages.ts'
-import { policyNode, PolicyReach } from './policy-reach.ts'
+import { PolicyReach } from './policy-reach.ts'
 import { everybody } from './reach.ts'
 import type { Reach } from './reach.ts'
-import { enabledRoutes, isExitRoute, Primaries } from './routes.ts'
+import { Primaries } from './routes.ts'
 
 /** What of a peer changed, as bits: those that a patch can say (control.md §5.6), and everything else. */
 export const FULL = 1
@@ -140,8 +142,12 @@ export class TailnetMap {
     effects.push(...this.#addressed(own))
   }
 
-  /** From now on the policy says who reaches whom; `undefined`: nobody says, and everybody does. */
-  setPolicy(policy: Policy | undefined, now: Wall, effects: Effect[]): void {
+  /**
+   * From now on the policy says who reaches whom; `undefined`: nobody says, and everybody does.
+   *
+   * @param compact whether rules are written in the shorter form that means the same
+   */
+  setPolicy(policy: Policy | undefined, now: Wall, effects: Effect[], compact = true): void {
     if (policy === undefined) this.reach = everybody
     else {
       const nodes = [...this.entries.values()]
@@ -149,7 +155,7 @@ export class TailnetMap {
         .filter((node) => node !== undefined)
       const isPrimary = (slot: number, prefix: string): boolean =>
         this.#primaries.isPrimary(this.#bySlot[slot]?.id ?? 0, prefix)
-      this.reach = this.#policy = new PolicyReach(policy, nodes, isPrimary)
+      this.reach = this.#policy = new PolicyReach(policy, nodes, isPrimary, compact)
     }
     if (policy === undefined) this.#policy = undefined
     effects.push({ kind: 'policy' })
@@ -326,11 +332,11 @@ export class TailnetMap {
 
   #policyNode(entry: Entry, now: Wall): PolicyNode | undefined {
     if (!entry.isShown) return undefined
-    const { slot, node, enabled, routes } = entry
+    const { slot, node, enabled } = entry
     const custom = this.state.get('attributes', String(entry.id))?.values ?? {}
     this.#lapse(entry.id, custom, now)
     const user = this.state.usersById.get(node.user)
-    return policyNode({ slot, node, enabled, routes, user, custom, online: isOnline(entry) }, now)
+    return policyNode({ slot, node, enabled, user, custom, online: isOnline(entry) }, now)
   }
 
   #lapse(id: number, custom: AttributesRecord['values'], now: Wall): void {

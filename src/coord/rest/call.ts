@@ -11,6 +11,7 @@ import type { Pinged } from '../../wire/api/sett-objects.ts'
 import type { Sha256 } from '../model/credentials.ts'
 import type { Ledger, Plan } from '../model/ledger.ts'
 import type { TailnetState } from '../model/model.ts'
+import type { Policies } from '../model/policies.ts'
 import type { Node, PendingLogin, Tailnet, TailnetNum, Write } from '../model/records.ts'
 import type { Answer } from './answer.ts'
 import type { Place } from './authorise.ts'
@@ -39,6 +40,9 @@ export interface Tools {
   readonly sha256: Sha256
   readonly nextId: Ledger['nextId']
   readonly config: RestConfig
+  readonly policies: Policies
+  /** Lets others have their turn, between steps of something long. */
+  readonly pause: () => Promise<void>
 }
 
 /** The tailnet as it is at one moment, and who asks. */

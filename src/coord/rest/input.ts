@@ -6,18 +6,17 @@
 import * as z from 'zod'
 import { textOf } from '../../base/bytes.ts'
 import { Gathered } from '../../base/gather.ts'
+import { DEFAULT_MAX_BODY } from '../../wire/api/route.ts'
 import type { RouteShape } from '../../wire/api/route.ts'
 import { routes } from '../../wire/api/routes.ts'
 import type { RouteId } from '../../wire/api/routes.ts'
 import { done, refuse } from './answer.ts'
 import type { Answer } from './answer.ts'
 
-/** Nothing that the API takes so far comes near this. */
-export const MAX_BODY = 1 << 20
-
 export interface AnyInput {
   readonly params: Record<string, unknown>
   readonly query: unknown
+  readonly headers: unknown
   readonly body: unknown
 }
 
@@ -36,16 +35,22 @@ export async function readInput(
   const shape: RouteShape = routes[id]
   const query = shape.query?.safeParse(queryOf(url))
   if (query?.success === false) return refuse(400, `Cannot read the query: ${explain(query.error)}`)
-  if (shape.body === undefined) return done({ params, query: query?.data ?? {}, body: undefined })
+  const headers = shape.headers?.safeParse(Object.fromEntries(request.headers))
+  if (headers?.success === false) return refuse(400, `Cannot read the headers: ${explain(headers.error)}`)
+  const head = { params, query: query?.data ?? {}, headers: headers?.data ?? {} }
+  if (shape.body === undefined) return done({ ...head, body: undefined })
 
-  const bytes = await readBody(request)
+  const max = shape.maxBody ?? DEFAULT_MAX_BODY
+  const bytes = await readBody(request, max)
   if (bytes === 'cut-off') return refuse(400, 'Cannot read the request: it ended before its body did')
-  if (bytes === 'too-long') return refuse(413, `The request is larger than ${MAX_BODY} bytes`)
-  const json = parseJson(bytes)
-  if (json === undefined) return refuse(400, 'Cannot read the request: its body is not JSON')
-  const body = shape.body.safeParse(json.value)
+  if (bytes === 'too-long') return refuse(413, `The request is larger than ${max} bytes`)
+  const text = textOf(bytes)
+  if (text === undefined) return refuse(400, 'Cannot read the request: its body is not UTF-8')
+  const value = shape.takes === undefined ? parseJson(text) : { value: text }
+  if (value === undefined) return refuse(400, 'Cannot read the request: its body is not JSON')
+  const body = shape.body.safeParse(value.value)
   if (!body.success) return refuse(400, `Cannot read the request: ${explain(body.error)}`)
-  return done({ params, query: query?.data ?? {}, body: body.data })
+  return done({ ...head, body: body.data })
 }
 
 /** Each member once as a text, or several times as a list. */
@@ -59,12 +64,12 @@ function queryOf(url: URL): Record<string, string | string[]> {
 }
 
 /** The whole body; `too-long` as soon as that is known, `cut-off` when the caller goes before it has sent all. */
-async function readBody(request: Request): Promise<Uint8Array | 'too-long' | 'cut-off'> {
-  if (Number(request.headers.get('content-length') ?? 0) > MAX_BODY) return 'too-long'
+async function readBody(request: Request, max: number): Promise<Uint8Array | 'too-long' | 'cut-off'> {
+  if (Number(request.headers.get('content-length') ?? 0) > max) return 'too-long'
   const body = new Gathered()
   try {
     for await (const part of request.body ?? []) {
-      if (body.length + part.length > MAX_BODY) return 'too-long'
+      if (body.length + part.length > max) return 'too-long'
       body.add(part)
     }
   } catch {
@@ -74,9 +79,7 @@ async function readBody(request: Request): Promise<Uint8Array | 'too-long' | 'cu
 }
 
 /** An empty body says nothing, which is what an empty object says. */
-function parseJson(bytes: Uint8Array): { readonly value: unknown } | undefined {
-  const text = textOf(bytes)
-  if (text === undefined) return undefined
+function parseJson(text: string): { readonly value: unknown } | undefined {
   if (text.trim() === '') return { value: {} }
   try {
     return { value: JSON.parse(text) as unknown }

@@ -13,6 +13,7 @@ import { BASE_PATH } from '../../wire/api/route.ts'
 import type { RouteId } from '../../wire/api/routes.ts'
 import type { Sha256 } from '../model/credentials.ts'
 import type { Ledger } from '../model/ledger.ts'
+import { Policies } from '../model/policies.ts'
 import type { TailnetNum } from '../model/records.ts'
 import { refuse } from './answer.ts'
 import type { Answer } from './answer.ts'
@@ -36,6 +37,10 @@ export interface RestOptions {
   readonly primitives: { readonly sha256: Sha256 }
   readonly config: RestConfig
   readonly live: Live
+  /** Where policies that have been checked are kept; its own if not given. */
+  readonly policies?: Policies
+  /** Resolves after others have had their turn; nobody waits if not given. */
+  readonly pause?: () => Promise<void>
   /** Told of every request that a credential came with, for logs; never told what was in it. */
   readonly onRequest?: (seen: Seen) => void
   /** Told of what went wrong inside; the caller hears only that something did. */
@@ -63,6 +68,8 @@ export function createRest(options: RestOptions): Rest {
     sha256,
     nextId: (counter) => ledger.nextId(counter),
     config: options.config,
+    policies: options.policies ?? new Policies(),
+    pause: options.pause ?? (() => Promise.resolve()),
   }
 
   async function answer(request: Request, identity: Identity | undefined, id: RouteId, raw: Params, url: URL) {

@@ -142,17 +142,32 @@ export const TailnetSettings = z
     regionalRoutingOn: z.boolean(),
     postureIdentityCollectionOn: z.boolean(),
     httpsEnabled: z.boolean(),
+    policyApprovalOn: z.boolean().meta({
+      description: 'Sett’s own: a policy comes into force only when another administrator has approved it',
+    }),
   })
   .meta({ id: 'TailnetSettings' })
 export type TailnetSettings = z.infer<typeof TailnetSettings>
+
+/** A place in a text; both count from 1, columns in bytes. */
+export const Place = z.object({ line: z.number().int(), column: z.number().int() }).meta({ id: 'Place' })
+export type Place = z.infer<typeof Place>
 
 /** The body of every answer from 400 on. */
 export const Problem = z
   .object({
     message: z.string(),
     data: z
-      .array(z.object({ user: z.string().optional(), errors: strings.optional(), warnings: strings.optional() }))
+      .array(
+        z.object({
+          user: z.string().optional(),
+          errors: strings.optional(),
+          warnings: strings.optional(),
+          at: Place.optional().meta({ description: 'Where the test stands in the policy sent' }),
+        }),
+      )
       .optional(),
+    at: Place.optional().meta({ description: 'Where the mistake stands in the policy sent' }),
     status: z.number().int().optional(),
   })
   .meta({ id: 'Error' })

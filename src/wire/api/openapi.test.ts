@@ -35,7 +35,8 @@ const Schema: z.ZodType = z.lazy(() =>
   }),
 )
 const Content = z.strictObject({
-  'application/json': z.strictObject({ schema: z.strictObject({ $ref: z.string() }) }),
+  'application/json': z.strictObject({ schema: z.strictObject({ $ref: z.string().optional() }) }),
+  'application/hujson': z.strictObject({ schema: z.strictObject({ $ref: z.string() }) }).optional(),
 })
 const Operation = z.strictObject({
   operationId: z.string(),
@@ -45,7 +46,7 @@ const Operation = z.strictObject({
   parameters: z.array(
     z.strictObject({
       name: z.string(),
-      in: z.enum(['path', 'query']),
+      in: z.enum(['path', 'query', 'header']),
       required: z.boolean(),
       description: z.string().optional(),
       schema: Schema,
@@ -53,7 +54,12 @@ const Operation = z.strictObject({
   ),
   requestBody: z.strictObject({ required: z.boolean(), content: Content }).optional(),
   responses: z.strictObject({
-    200: z.strictObject({ description: z.string(), content: Content.optional() }),
+    200: z.strictObject({
+      description: z.string(),
+      headers: z.record(z.string(), z.strictObject({ schema: Schema })).optional(),
+      content: Content.optional(),
+    }),
+    202: z.strictObject({ description: z.string(), content: Content }).optional(),
     default: z.strictObject({ description: z.string(), content: Content }),
   }),
 })
@@ -108,6 +114,14 @@ test('every route is an operation, with the parameters of its path and nothing e
     )
     assert.equal(requestBody !== undefined, shape.body !== undefined, id)
     assert.equal(responses[200].content !== undefined, shape.reply !== undefined, id)
+    // A policy goes either way as text or as JSON; everything else is JSON in a shape of its own.
+    const content = (body: any) => Object.keys(body?.content ?? {}).sort()
+    const either = ['application/hujson', 'application/json']
+    if (shape.takes !== undefined) assert.deepEqual(content(requestBody), either, id)
+    else if (requestBody !== undefined) assert.ok(requestBody.content['application/json'].schema.$ref, id)
+    if (shape.gives !== undefined)
+      assert.deepEqual([content(responses[200]), 'ETag' in responses[200].headers], [either, true], id)
+    else if (shape.reply !== undefined) assert.ok(responses[200].content['application/json'].schema.$ref, id)
   }
 })
 

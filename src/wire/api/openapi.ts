@@ -7,14 +7,25 @@ import {
   DeviceRoutes,
   Key,
   KeyCapabilities,
+  Place,
   PostureAttributes,
   Problem,
   TailnetSettings,
   User,
 } from './objects.ts'
-import { BASE_PATH } from './route.ts'
+import {
+  CheckReport,
+  PolicyProposal,
+  PolicyVersion,
+  Preview,
+  PreviewMatch,
+  Proposed,
+  Verdict,
+} from './policy-objects.ts'
+import { BASE_PATH, HUJSON } from './route.ts'
 import type { RouteShape } from './route.ts'
 import { ROUTE_IDS, routes } from './routes.ts'
+import { PolicyBody } from './routes/policy.ts'
 
 export type Json = { readonly [member: string]: unknown }
 
@@ -31,7 +42,17 @@ const OBJECTS = {
   Tailnet,
   AddressHistory,
   ServerStatus,
+  Place,
+  Verdict,
+  Preview,
+  PreviewMatch,
+  PolicyVersion,
+  PolicyProposal,
+  Proposed,
+  CheckReport,
 } as const
+/** What requests of several routes have in common. */
+const BODIES = { Policy: PolicyBody } as const
 
 const pointer = (name: string) => `#/components/schemas/${name}`
 
@@ -73,14 +94,18 @@ function componentSchemas(): { schemas: Record<string, Json>; refs: ReadonlyMap<
     outputs.add(schema, { id: name })
     refs.set(schema, name)
   }
+  for (const [name, schema] of Object.entries(BODIES)) {
+    inputs.add(schema, { id: name })
+    refs.set(schema, name)
+  }
   for (const id of ROUTE_IDS) {
     const shape: RouteShape = routes[id]
     const name = `${(id[0] as string).toUpperCase()}${id.slice(1)}`
-    if (shape.body !== undefined) {
+    if (shape.body !== undefined && !refs.has(shape.body)) {
       inputs.add(shape.body, { id: `${name}Request` })
       refs.set(shape.body, `${name}Request`)
     }
-    if (shape.reply !== undefined && !refs.has(shape.reply)) {
+    if (shape.reply !== undefined && shape.gives === undefined && !refs.has(shape.reply)) {
       outputs.add(shape.reply, { id: `${name}Reply` })
       refs.set(shape.reply, `${name}Reply`)
     }
@@ -100,9 +125,11 @@ function embedded(schema: object): Json {
 
 function operation(id: string, shape: RouteShape, refs: ReadonlyMap<z.ZodType, string>): Json {
   const { access } = shape
-  const content = (schema: z.ZodType) => ({
+  const json = (schema: z.ZodType) => ({
     'application/json': { schema: { $ref: pointer(refs.get(schema) as string) } },
   })
+  // The same policy as JSON is whatever its text says.
+  const policy = { [HUJSON]: { schema: { $ref: pointer('Policy') } }, 'application/json': { schema: {} } }
   return {
     operationId: id,
     tags: [shape.group],
@@ -113,10 +140,26 @@ function operation(id: string, shape: RouteShape, refs: ReadonlyMap<z.ZodType, s
         : access.kind === 'server'
           ? 'For the administrator of the server, over its socket.'
           : 'For any valid credential.',
-    parameters: [...parameters(shape.params, 'path'), ...parameters(shape.query, 'query')],
-    ...(shape.body === undefined ? {} : { requestBody: { required: true, content: content(shape.body) } }),
+    parameters: [
+      ...parameters(shape.params, 'path'),
+      ...parameters(shape.query, 'query'),
+      ...parameters(shape.headers, 'header'),
+    ],
+    ...(shape.body === undefined
+      ? {}
+      : { requestBody: { required: true, content: shape.takes === undefined ? json(shape.body) : policy } }),
     responses: {
-      200: { description: 'Done', ...(shape.reply === undefined ? {} : { content: content(shape.reply) }) },
+      200: {
+        description: 'Done',
+        ...(shape.gives !== undefined
+          ? { headers: { ETag: { schema: { type: 'string' } } }, content: policy }
+          : shape.reply === undefined
+            ? {}
+            : { content: json(shape.reply) }),
+      },
+      ...(shape.pending === undefined
+        ? {}
+        : { 202: { description: 'Noted, and not done yet', content: json(shape.pending) } }),
       default: {
         description: 'Refused',
         content: { 'application/json': { schema: { $ref: pointer('Error') } } },
@@ -125,9 +168,11 @@ function operation(id: string, shape: RouteShape, refs: ReadonlyMap<z.ZodType, s
   }
 }
 
-function parameters(schema: z.ZodObject | undefined, place: 'path' | 'query'): Json[] {
+function parameters(schema: z.ZodObject | undefined, place: 'path' | 'query' | 'header'): Json[] {
   if (schema === undefined) return []
-  return Object.entries(schema.shape).map(([name, member]) => {
+  // OpenAPI has another place for what `Accept` says: the content of the answers.
+  const members = Object.entries(schema.shape).filter(([name]) => place !== 'header' || name !== 'accept')
+  return members.map(([name, member]) => {
     const { description, ...rest } = embedded(z.toJSONSchema(member as z.ZodType, { io: 'input' }))
     return {
       name,

@@ -29,10 +29,27 @@ export interface RouteShape {
   readonly params: z.ZodObject
   /** Query members by name; the first value of each counts. A loose object takes others as well. */
   readonly query?: z.ZodObject
+  /** Headers that count, by their names in lower case. */
+  readonly headers?: z.ZodObject
   readonly body?: z.ZodType
+  /** Present: the body is a text, whatever its content type says, and `body` the schema of that text. */
+  readonly takes?: 'hujson'
+  /** The longest body, in bytes; `DEFAULT_MAX_BODY` if not given. */
+  readonly maxBody?: number
   /** Absent: the answer has no body. */
   readonly reply?: z.ZodType
+  /**
+   * Present: the answer is a text with an ETag, or its JSON if `Accept` asks for that. `reply` is then what the typed
+   * client makes of it.
+   */
+  readonly gives?: 'hujson'
+  /** What an answer has that says: noted, but not done yet (202). `reply` has it among its forms. */
+  readonly pending?: z.ZodType
 }
+
+/** Nothing but policies comes near this. */
+export const DEFAULT_MAX_BODY = 1 << 20
+export const HUJSON = 'application/hujson'
 
 export const BASE_PATH = '/api/v2'
 
@@ -46,6 +63,10 @@ export type ParamsOf<R extends RouteShape> =
   Record<string, never> extends z.output<R['params']> ? object : z.output<R['params']>
 export type QueryOf<R extends RouteShape> = R extends { query: infer Q extends z.ZodType } ? z.output<Q> : object
 export type BodyOf<R extends RouteShape> = R extends { body: infer B extends z.ZodType } ? z.output<B> : undefined
+export type HeadersOf<R extends RouteShape> = R extends { headers: infer H extends z.ZodType } ? z.output<H> : object
+export type HeadersInputOf<R extends RouteShape> = R extends { headers: infer H extends z.ZodType }
+  ? z.input<H>
+  : object
 /** The body as a caller writes it, before defaults are filled in. */
 export type BodyInputOf<R extends RouteShape> = R extends { body: infer B extends z.ZodType } ? z.input<B> : undefined
 export type QueryInputOf<R extends RouteShape> = R extends { query: infer Q extends z.ZodType } ? z.input<Q> : object

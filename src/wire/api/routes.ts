@@ -1,13 +1,32 @@
 /** All routes of the REST API in one table; their keys are the operations' ids. */
 
-import type { BodyInputOf, BodyOf, ParamsOf, QueryInputOf, QueryOf, ReplyOf } from './route.ts'
+import type {
+  BodyInputOf,
+  BodyOf,
+  HeadersInputOf,
+  HeadersOf,
+  ParamsOf,
+  QueryInputOf,
+  QueryOf,
+  ReplyOf,
+} from './route.ts'
 import { deviceRoutes } from './routes/devices.ts'
 import { keyRoutes } from './routes/keys.ts'
+import { policyRoutes } from './routes/policy.ts'
+import { policyHistoryRoutes } from './routes/policy-history.ts'
 import { settRoutes } from './routes/sett.ts'
 import { settingsRoutes } from './routes/settings.ts'
 import { userRoutes } from './routes/users.ts'
 
-export const routes = { ...deviceRoutes, ...keyRoutes, ...userRoutes, ...settingsRoutes, ...settRoutes } as const
+export const routes = {
+  ...deviceRoutes,
+  ...keyRoutes,
+  ...userRoutes,
+  ...policyRoutes,
+  ...policyHistoryRoutes,
+  ...settingsRoutes,
+  ...settRoutes,
+} as const
 
 export type Routes = typeof routes
 export type RouteId = keyof Routes
@@ -16,11 +35,13 @@ export type RouteId = keyof Routes
 export interface Input<Id extends RouteId> {
   readonly params: ParamsOf<Routes[Id]>
   readonly query: QueryOf<Routes[Id]>
+  readonly headers: HeadersOf<Routes[Id]>
   readonly body: BodyOf<Routes[Id]>
 }
 export type Reply<Id extends RouteId> = ReplyOf<Routes[Id]>
 export type BodyInput<Id extends RouteId> = BodyInputOf<Routes[Id]>
 export type QueryInput<Id extends RouteId> = QueryInputOf<Routes[Id]>
+export type HeadersInput<Id extends RouteId> = HeadersInputOf<Routes[Id]>
 export type Params<Id extends RouteId> = ParamsOf<Routes[Id]>
 
 export const ROUTE_IDS = Object.keys(routes) as readonly RouteId[]

@@ -4,15 +4,22 @@ import type { TailnetSettings } from '../../../wire/api/objects.ts'
 import type { SettingsPatch } from '../../../wire/api/routes/settings.ts'
 import type { Scope } from '../../../wire/api/scopes.ts'
 import type { Plan } from '../../model/ledger.ts'
+import { DEFAULT_SETTINGS } from '../../model/records.ts'
+import type { Tailnet } from '../../model/records.ts'
 import { commit, done, refuse, settle } from '../answer.ts'
 import type { Answer } from '../answer.ts'
 import type { At, Shared } from '../call.ts'
-import { may } from '../caller.ts'
+import { may, roleOf } from '../caller.ts'
 
 /** Members that another scope than `feature_settings` opens. */
 const SCOPE_OF: Partial<Record<keyof TailnetSettings, Scope>> = {
   httpsEnabled: 'networking_settings',
   networkFlowLoggingOn: 'logs:network',
+}
+
+/** Every setting; those that came to be after the record was written are as they are for new tailnets. */
+export function settingsOf(record: Tailnet): TailnetSettings {
+  return { ...DEFAULT_SETTINGS, ...record.settings }
 }
 
 export function patchSettings(at: At, shared: Shared, patch: SettingsPatch): Plan<Answer<TailnetSettings>> {
@@ -22,7 +29,13 @@ export function patchSettings(at: At, shared: Shared, patch: SettingsPatch): Pla
     if (!may(at.caller, scope, 'write'))
       return settle(refuse(403, `This credential may not change ${member}: it needs ${scope} (write)`))
   }
-  const settings: TailnetSettings = { ...at.record.settings, ...Object.fromEntries(sent) }
+  const before = settingsOf(at.record)
+  const settings: TailnetSettings = { ...before, ...Object.fromEntries(sent) }
+  // Whoever needs a second administrator could else do without one by saying so.
+  if (before.policyApprovalOn && !settings.policyApprovalOn && roleOf(at.caller) !== 'owner')
+    return settle(
+      refuse(403, 'Only the owner of the tailnet, or the server’s administrator, may turn policyApprovalOn off'),
+    )
   if (sent.length === 0) return settle(done(settings))
   return commit({ writes: [shared.writeTailnet({ ...at.record, settings })] }, done(settings))
 }

@@ -7,6 +7,8 @@ import type { Handlers } from '../call.ts'
 import type { AnyInput } from '../input.ts'
 import { deviceHandlers } from './devices.ts'
 import { keyHandlers } from './keys.ts'
+import { policyHandlers } from './policy.ts'
+import { policyHistoryHandlers } from './policy-history.ts'
 import { settHandlers } from './sett.ts'
 import { settingsHandlers } from './settings.ts'
 import { userHandlers } from './users.ts'
@@ -15,6 +17,8 @@ const handlers: Handlers = {
   ...deviceHandlers,
   ...keyHandlers,
   ...userHandlers,
+  ...policyHandlers,
+  ...policyHistoryHandlers,
   ...settingsHandlers,
   ...settHandlers,
 }

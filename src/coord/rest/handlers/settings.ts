@@ -3,9 +3,9 @@
 import type { settingsRoutes } from '../../../wire/api/routes/settings.ts'
 import { done } from '../answer.ts'
 import type { Handlers } from '../call.ts'
-import { patchSettings } from '../changes/settings.ts'
+import { patchSettings, settingsOf } from '../changes/settings.ts'
 
 export const settingsHandlers: Handlers<keyof typeof settingsRoutes> = {
-  getSettings: ({ at }) => done({ ...at.record.settings }),
+  getSettings: ({ at }) => done(settingsOf(at.record)),
   patchSettings: ({ changeShared }, { body }) => changeShared((at, shared) => patchSettings(at, shared, body)),
 }

@@ -25,6 +25,7 @@ export const SettingsPatch = z.object({
   regionalRoutingOn: flag,
   postureIdentityCollectionOn: flag,
   httpsEnabled: flag,
+  policyApprovalOn: flag,
 })
 export type SettingsPatch = z.output<typeof SettingsPatch>
 

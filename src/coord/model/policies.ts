@@ -1,0 +1,54 @@
+/** The checked policy of each tailnet: read from its record once, and again after the record has changed. */
+
+import { checkPolicy, DEFAULT_POLICY } from '../../policy/document/index.ts'
+import type { Policy } from '../../policy/policy.ts'
+import type { TailnetState } from './model.ts'
+import { ownerIn } from './owner.ts'
+import type { PolicyRecord, Tailnet } from './records.ts'
+
+/** Under this id `policy` has the record that is in force. */
+export const CURRENT_POLICY = 'current'
+
+/** Providers whose mail domain says nothing about who belongs together, and what is no mail domain. */
+const SHARED_DOMAINS: ReadonlySet<string> = new Set(
+  'gmail.com googlemail.com outlook.com hotmail.com live.com icloud.com me.com yahoo.com proton.me protonmail.com gmx.de gmx.net web.de github passkey'.split(
+    ' ',
+  ),
+)
+
+export class Policies {
+  readonly #checked = new WeakMap<PolicyRecord, Policy>()
+  #fallback: Policy | undefined
+
+  /** The policy that is in force. */
+  of(state: TailnetState): Policy {
+    const record = state.get('policy', CURRENT_POLICY)
+    if (record === undefined) return this.default
+    let policy = this.#checked.get(record)
+    if (policy === undefined) {
+      const logins = new Set([...state.usersByLogin.keys()].map((login) => login.toLowerCase()))
+      policy = checkPolicy(record.text, { domains: new Set(record.domains), logins })
+      this.#checked.set(record, policy)
+    }
+    return policy
+  }
+
+  get default(): Policy {
+    return (this.#fallback ??= checkPolicy(DEFAULT_POLICY, { domains: new Set(), logins: new Set() }))
+  }
+}
+
+/** Has the tailnet a policy of its own? */
+export function hasOwnPolicy(state: TailnetState): boolean {
+  return state.get('policy', CURRENT_POLICY) !== undefined
+}
+
+/** The mail domains that belong to a tailnet: its owner's, and its name where that is one. */
+export function domainsOf(record: Tailnet | undefined, state: TailnetState): ReadonlySet<string> {
+  const domains = new Set<string>()
+  for (const name of [record?.name, ownerIn(state)?.loginName]) {
+    const domain = name?.slice(name.lastIndexOf('@') + 1).toLowerCase()
+    if (domain !== undefined && domain.includes('.') && !SHARED_DOMAINS.has(domain)) domains.add(domain)
+  }
+  return domains
+}

@@ -1,0 +1,56 @@
+/** A tailnet as policies see it: made from records for the map, and for whoever asks what a policy would mean. */
+
+import type { Wall } from '../../base/clock.ts'
+import { parseIp, parsePrefix } from '../../base/ip.ts'
+import type { Ip, Prefix } from '../../base/ip.ts'
+import type { PolicyNode, PolicyTailnet, PolicyUser } from '../../policy/tailnet.ts'
+import { attributesOf } from './attributes.ts'
+import type { TailnetState } from './model.ts'
+import type { AttributesRecord, Node, User } from './records.ts'
+import { enabledRoutes, isExitRoute } from './routes.ts'
+
+/** A node's part in the policy: what it is made from, at one time. */
+export interface Subject {
+  /** Dense number of the node, for bit sets. */
+  readonly slot: number
+  readonly node: Node
+  readonly user: User | undefined
+  /** Prefixes that it offers and may route. */
+  readonly enabled: readonly string[]
+  readonly online: boolean
+  /** Posture attributes that were set by hand. */
+  readonly custom: AttributesRecord['values']
+}
+
+/** A node as the policy sees it. */
+export function policyNode({ slot, node, user, enabled, online, custom }: Subject, now: Wall): PolicyNode {
+  return {
+    slot,
+    id: node.id,
+    user: policyUser(node.user, user),
+    tags: node.tags,
+    ipv4: parseIp(node.ipv4) as Ip,
+    ipv6: parseIp(node.ipv6) as Ip,
+    routes: enabled.map((text) => parsePrefix(text)).filter((prefix): prefix is Prefix => prefix !== undefined),
+    // It makes a difference for routers only, and would have every policy asked anew whenever a lid is closed.
+    online: online || enabled.every(isExitRoute),
+    attributes: new Map(Object.entries(attributesOf(node, custom, now).attributes)),
+  }
+}
+
+export function policyUser(id: number, user: User | undefined): PolicyUser {
+  return { id, login: user?.loginName ?? '', role: user?.role ?? 'member' }
+}
+
+/** The whole tailnet at one moment: its people, and its devices but for those that wait for approval. */
+export function policyTailnet(state: TailnetState, isOnline: (node: Node) => boolean, now: Wall): PolicyTailnet {
+  const nodes: PolicyNode[] = []
+  for (const node of state.nodesById.values()) {
+    if (!node.authorized) continue
+    const custom = state.get('attributes', String(node.id))?.values ?? {}
+    const user = state.usersById.get(node.user)
+    const subject = { slot: nodes.length, node, user, enabled: enabledRoutes(node), online: isOnline(node), custom }
+    nodes.push(policyNode(subject, now))
+  }
+  return { users: [...state.usersById.values()].map((user) => policyUser(user.id, user)), nodes }
+}

@@ -1,0 +1,88 @@
+/** Answers the routes about the policy that Tailscale's API has as well. (api-v2.md §5) */
+
+import { parseIp } from '../../../base/ip.ts'
+import { DEFAULT_POLICY } from '../../../policy/document/index.ts'
+import { parse } from '../../../policy/hujson/index.ts'
+import { previewAddress, previewUser } from '../../../policy/preview.ts'
+import type { Verdict } from '../../../wire/api/policy-objects.ts'
+import type { policyRoutes } from '../../../wire/api/routes/policy.ts'
+import { done, refuse } from '../answer.ts'
+import type { Answer } from '../answer.ts'
+import type { Call, Handlers } from '../call.ts'
+import { readCandidate, runAll, tailnetOf, testsFailed, tryCandidate } from '../candidate.ts'
+import { matches, STALE, submitPolicy } from '../changes/policy.ts'
+import { policyInForce, showDetails, showPolicy, viewPreview, viewProposed } from '../views/policy.ts'
+
+export const policyHandlers: Handlers<keyof typeof policyRoutes> = {
+  getPolicy({ at, tools }, { query, headers }) {
+    const { text } = policyInForce(at.tailnet)
+    if (query.details === '1' || query.details === 'true')
+      return showDetails(text, tools.policies.of(at.tailnet), tools.sha256)
+    return showPolicy(text, headers.accept, tools.sha256)
+  },
+
+  async setPolicy({ at, tools, change }, { query, headers, body }) {
+    const ifMatch = headers['if-match']
+    if (!matches(at.tailnet, ifMatch, tools.sha256)) return refuse(412, STALE)
+    const reset = body.trim() === ''
+    const tried = await tryCandidate(at, tools, reset ? DEFAULT_POLICY : body)
+    if (tried.kind === 'refused') return tried
+    const { text, domains } = tried.reply
+    const wanted = { text, domains, comment: query.comment ?? '', ...(reset ? ({ reset: true } as const) : {}) }
+    const submitted = await change((now) => submitPolicy(now, wanted, ifMatch, tools.sha256))
+    if (submitted.kind === 'refused') return submitted
+    const { reply } = submitted
+    if (reply.kind === 'proposed') return viewProposed(reply.proposal, tools.sha256)
+    return showPolicy(text, headers.accept, tools.sha256)
+  },
+
+  previewPolicy({ at }, { query, body }) {
+    const { type, previewFor } = query
+    const read = readCandidate(at, body)
+    if (read.kind === 'refused') return read
+    const { policy } = read.reply
+    if (type === 'user') return done(viewPreview(policy, query, previewUser(policy, tailnetOf(at), previewFor)))
+    const asked = /^\[?([\da-fA-F.:]+?)\]?:(\d{1,5})$/.exec(previewFor)
+    const ip = parseIp(asked?.[1] ?? '')
+    const port = Number(asked?.[2])
+    if (ip === undefined || port > 65535)
+      return refuse(400, 'previewFor: want an address and a port, such as 100.64.0.1:22')
+    return done(viewPreview(policy, query, previewAddress(policy, tailnetOf(at), ip, port)))
+  },
+
+  async validatePolicy(call, { body }) {
+    const tested = isArray(body) ? await validateTests(call, body) : await validateText(call, body)
+    if (tested.kind === 'done') return tested
+    const { message, more } = tested
+    return done({ message, ...more })
+  },
+}
+
+/** Does the text begin as a list does? What is no HuJSON counts as a policy, whose mistake is then told. */
+function isArray(text: string): boolean {
+  try {
+    return parse(text).node.kind === 'array'
+  } catch {
+    return false
+  }
+}
+
+async function validateText({ at, tools }: Call, text: string): Promise<Answer<Verdict>> {
+  const tried = await tryCandidate(at, tools, text)
+  if (tried.kind === 'refused') return tried
+  // Names that nobody has yet are no reason to stop: clients take any message for a failure.
+  const ignored = tried.reply.policy.warnings.filter(({ about }) => /^group:.*@/.test(about))
+  if (ignored.length === 0) return done({})
+  const data = ignored.map(({ about, text }) => ({ user: about, warnings: [text] }))
+  return done({ message: 'warning(s) found', data })
+}
+
+/** Runs a list of tests on the policy in force. Some clients take any body of the answer for a failure. */
+async function validateTests({ at, tools }: Call, list: string): Promise<Answer<undefined>> {
+  // The break keeps a comment at the list's end from swallowing what follows.
+  const read = readCandidate(at, `{"tests": ${list}\n}`)
+  if (read.kind === 'refused') return read
+  const { tests } = read.reply.policy
+  const failures = await runAll(at, tools, { ...tools.policies.of(at.tailnet), tests, sshTests: [] })
+  return failures.length === 0 ? done(undefined) : testsFailed(failures)
+}
