@@ -509,15 +509,12 @@ test('durations are read and written as Go does', () => {
   }
 })
 
-test('a policy of a hundred thousand rules on one line is read, and refused at its end', () => {
+test('of a hundred thousand rules on one line the last is found wrong, and where', () => {
   const rule = '{"src":["tag:a"],"dst":["*"],"ip":["tcp:80"]},'
-  const text = (count: number, last: string): string =>
-    `{"tagOwners":{"tag:a":[]},"grants":[${rule.repeat(count)}${last}]}`
-  assert.equal(checkPolicy(text(100_000, ''), context).rules.length, 100_000)
-  const refused = text(100_000, '{"src":["tag:x"],"dst":["*"],"ip":["*"]}')
-  assert.throws(() => checkPolicy(refused, context), {
+  const text = `{"tagOwners":{"tag:a":[]},"grants":[${rule.repeat(99_999)}{"src":["tag:x"],"dst":["*"],"ip":["*"]}]}`
+  assert.throws(() => checkPolicy(text, context), {
     message: 'src=tag not found: "tag:x"',
-    at: { line: 1, column: refused.indexOf('"tag:x"') + 1 },
+    at: { line: 1, column: text.indexOf('"tag:x"') + 1 },
   })
 })
 
