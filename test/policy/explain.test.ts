@@ -68,7 +68,11 @@ function wanted(policy: Policy, tailnet: PolicyTailnet, flow: { from: Ip; to: Ip
         ),
       })),
   )
-  if (ways.some(({ told }) => told)) ways = ways.filter(({ told }) => told)
+  const others = ways.filter(({ node, told: is }) => is && !viewers.includes(node))
+  const itself = ways.filter(({ node }) => viewers.includes(node))
+  if (others.length > 0) ways = others
+  // What it carries itself it sends out itself.
+  else if (itself.length > 0) ways = itself
   const most = Math.max(...ways.map(({ bits }) => bits))
   return ways
     .filter(({ bits }) => bits === most)
@@ -166,7 +170,7 @@ function edited(policy: Policy, edit: Edit): Policy | undefined {
         kind: 'grant',
         index: 100,
         at: { line: 1, column: 1 },
-        sources: [entry(edit.src)],
+        sources: edit.src.map(entry),
         destinations: [{ target: entry(edit.dst), traffic: [traffic(edit.ip)] }],
         app: new Map(),
         via: [],
@@ -201,8 +205,8 @@ test('every remedy that is an edit of the policy allows the flow', () => {
           for (const edit of edits) changed = changed && edited(changed, edit)
           if (changed === undefined) continue
           for (const { kind } of edits) seen.set(kind, (seen.get(kind) ?? 0) + 1)
-          const then = explain(new Engine(changed, tailnet.nodes), question)
-          if (then.verdict !== 'allowed') assert.fail(say(policy, tailnet, { flow, edits, refused, then }))
+          const after = explain(new Engine(changed, tailnet.nodes), question)
+          if (after.verdict !== 'allowed') assert.fail(say(policy, tailnet, { flow, edits, refused, after }))
         }
       }
     }),
@@ -241,8 +245,8 @@ test('a route that waits is the remedy, with what else is needed', () => {
         let changed: Policy | undefined = policy
         for (const edit of others) changed = changed && edited(changed, edit)
         if (changed === undefined) continue
-        const then = explain(new Engine(changed, approved), question)
-        if (then.verdict !== 'allowed') assert.fail(say(policy, tailnet, { edits, flow, then }))
+        const after = explain(new Engine(changed, approved), question)
+        if (after.verdict !== 'allowed') assert.fail(say(policy, tailnet, { edits, flow, after }))
       }
     }),
     runs(200),

@@ -1,0 +1,94 @@
+/** Why a selector means an address, or the node whose address it is: through which group, tag, host or ipset. (policy.md §3) */
+
+import { CHROMEOS, CGNAT, ULA } from '../../base/address-plan.ts'
+import { formatIp, formatPrefix, maskPrefix, prefixContains } from '../../base/ip.ts'
+import type { Ip } from '../../base/ip.ts'
+import { rangeFrom, INTERNET } from '../address-set.ts'
+import { IpSets } from '../ipsets.ts'
+import { domainOf } from '../people.ts'
+import type { IpSetStep, Policy, Selector } from '../policy.ts'
+import { isDangerAll } from '../selection.ts'
+import type { Selected } from '../selection.ts'
+import type { PolicyNode } from '../tailnet.ts'
+import type { Fact, Naming } from './explanation.ts'
+
+/** An address, whose it is, and the subnet routers that carry it. */
+export interface Sender {
+  readonly ip: Ip
+  readonly own: PolicyNode | undefined
+  readonly routers: readonly PolicyNode[]
+}
+
+/** Is the sender named in `src`, whatever its posture is? */
+export function isNamed({ selector, addresses, nodes }: Selected, { ip, own, routers }: Sender): boolean {
+  if (addresses !== undefined) return addresses.contains(ip)
+  if (own !== undefined) return nodes.has(own.slot)
+  return isDangerAll(selector) || (selector.kind === 'any' && (routers.length > 0 || isNodeAddress(ip)))
+}
+
+function isNodeAddress(ip: Ip): boolean {
+  return prefixContains(ULA, ip) || (prefixContains(CGNAT, ip) && !prefixContains(CHROMEOS, ip))
+}
+
+/** For a selector that does mean it. */
+export function naming(policy: Policy, selector: Selector, ip: Ip, own: PolicyNode | undefined): Naming {
+  return { text: selector.text, at: selector.at, why: why(policy, selector, ip, own) }
+}
+
+function why(policy: Policy, selector: Selector, ip: Ip, own: PolicyNode | undefined): Fact {
+  const login = own?.user.login ?? ''
+  const address = formatIp(ip)
+  switch (selector.kind) {
+    case 'any':
+      return { kind: 'any' }
+    case 'user':
+      return { kind: 'user', login }
+    case 'domain':
+      return { kind: 'domain', login, domain: selector.domain }
+    case 'group':
+      return { kind: 'group', login, group: selector.group, at: memberPlace(policy, selector.group, login, selector) }
+    case 'tag':
+      return { kind: 'tag', tag: selector.tag }
+    case 'autogroup':
+      return {
+        kind: 'autogroup',
+        autogroup: selector.autogroup,
+        ...(own === undefined || own.tags.length > 0 ? {} : { login }),
+      }
+    case 'prefix': {
+      const host = selector.host === undefined ? undefined : policy.hosts.get(selector.host)
+      const prefix = formatPrefix(maskPrefix(selector.prefix))
+      return { kind: 'prefix', address, prefix, ...(host === undefined ? {} : { host: host.name, at: host.at }) }
+    }
+    case 'ipset': {
+      const at = stepPlace(policy, selector.ipset, ip)
+      return { kind: 'ipset', address, ipset: selector.ipset, ...(at === undefined ? {} : { at }) }
+    }
+    default:
+      return { kind: 'other', text: selector.text }
+  }
+}
+
+function memberPlace(policy: Policy, group: string, login: string, otherwise: Selector): Selector['at'] {
+  const name = login.toLowerCase()
+  const member = policy.groups
+    .get(group)
+    ?.members.find(
+      (m) =>
+        (m.kind === 'user' && m.login.toLowerCase() === name) ||
+        (m.kind === 'domain' && m.domain.toLowerCase() === domainOf(name)),
+    )
+  return (member ?? otherwise).at
+}
+
+/** The last step that is about the address is the one that decided. */
+function stepPlace(policy: Policy, ipset: string, ip: Ip): IpSetStep['at'] | undefined {
+  const sets = new IpSets(policy)
+  const isAbout = ({ target }: IpSetStep): boolean => {
+    if (target.kind === 'internet') return INTERNET.contains(ip)
+    if (target.kind === 'ipset') return sets.addresses(target.ipset).contains(ip)
+    const { family, first, last } = target.kind === 'range' ? target : rangeFrom(target.prefix)
+    return family === ip.family && first <= ip.value && ip.value <= last
+  }
+  return policy.ipsets.get(ipset)?.findLast(isAbout)?.at
+}

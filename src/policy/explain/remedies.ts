@@ -1,0 +1,172 @@
+/** What would allow a flow that is refused: edits of the rules that come closest, and the rule that is missing. */
+
+import { formatIp, formatPrefix } from '../../base/ip.ts'
+import { isInternet, isUsefulRoute } from '../selection.ts'
+import { INTERNET } from '../address-set.ts'
+import { portText, protocolName } from '../traffic-text.ts'
+import type { Edit, Failing, Remedy } from './explanation.ts'
+import { ruleRef } from './rule-ref.ts'
+import type { Carrier } from './routes.ts'
+import type { Arriving, Way } from './ways.ts'
+
+const PORTED: ReadonlySet<number> = new Set([6, 17, 132])
+const ICMP: ReadonlySet<number> = new Set([1, 58])
+
+/** At most this many; more are no help. */
+const MOST = 4
+
+/**
+ * @param near ways of which something fails, the closest first
+ * @param carrier where the flow leaves the tailnet again
+ * @param isUntold whoever sends is not told of the carrier's route
+ */
+export function remediesFor(
+  near: readonly Way[],
+  flow: Arriving,
+  carrier: Carrier | undefined,
+  isUntold: boolean,
+): Remedy[] {
+  const remedies = new Map<string, Remedy>()
+  const add = (edits: readonly Edit[] | undefined): void => {
+    if (edits !== undefined) remedies.set(JSON.stringify(edits), { edits })
+  }
+  if (carrier !== undefined && !isReachable(carrier, flow)) return []
+  // A router is told of what it may itself send to, and so has to be a source as well as what is behind it.
+  const { own, routers } = flow.from
+  const router = isUntold && own === undefined ? routers[0] : undefined
+  for (const way of router === undefined ? near : []) {
+    if (isUntold && carrier?.route.bits === 0 && !isForExits(way)) continue
+    for (const isGrouped of [true, false]) add(editsOf(way, flow, carrier, isGrouped))
+    if (remedies.size >= MOST) break
+  }
+  const sorted = [...remedies.values()].sort((a, b) => a.edits.length - b.edits.length).slice(0, MOST)
+  const src = [sourceText(flow), ...(router === undefined ? [] : [identityOf(router)])]
+  const grant: Edit = { kind: 'add grant', src, dst: targetText(flow, carrier), ip: ipText(flow) }
+  return [...sorted, { edits: [grant] }]
+}
+
+/** Routes into the range of the nodes' own addresses never become rules, nor does what only looks like the internet. */
+function isReachable({ route }: Carrier, { to }: Arriving): boolean {
+  return route.bits === 0 ? INTERNET.contains(to) : isUsefulRoute(route)
+}
+
+/** Exit routes are told to those only who may send to all of the internet. */
+function isForExits({ target: { destination }, failing }: Way): boolean {
+  return (
+    destination.target.kind === 'any' ||
+    isInternet(destination.target) ||
+    failing.some(({ kind }) => kind === 'destination')
+  )
+}
+
+/** Absent: no edit of this rule allows it without making another rule of it. */
+function editsOf(
+  way: Way,
+  flow: Arriving,
+  carrier: Carrier | undefined,
+  isGrouped: boolean,
+): readonly Edit[] | undefined {
+  const edits: Edit[] = []
+  const fails = (kind: Failing['kind']): boolean => way.failing.some((one) => one.kind === kind)
+  if (fails('own') || fails('via')) return undefined
+  for (const failing of way.failing) {
+    const edit = editOf(failing, way, flow, carrier, isGrouped, fails('destination'))
+    if (edit === undefined) return undefined
+    edits.push(...edit)
+  }
+  return edits
+}
+
+/** Empty: another edit does this too. */
+function editOf(
+  failing: Failing,
+  { part, target }: Way,
+  flow: Arriving,
+  carrier: Carrier | undefined,
+  isGrouped: boolean,
+  isElsewhere: boolean,
+): readonly Edit[] | undefined {
+  const rule = ruleRef(part.rule)
+  const isAcl = part.rule.kind === 'acl'
+  switch (failing.kind) {
+    case 'source': {
+      const { own } = flow.from
+      // Who is on a list of addresses only is not a device of that person's.
+      if (part.self && (own === undefined || own.tags.length > 0)) return undefined
+      const group = isGrouped && own !== undefined && own.tags.length === 0 ? groupOf(part.rule.sources) : undefined
+      if (group !== undefined && own !== undefined)
+        return [{ kind: 'add to group', login: own.user.login, group: group.group, at: group.at }]
+      return [{ kind: 'add source', text: sourceText(flow), rule }]
+    }
+    case 'destination': {
+      // `via` is for what routers carry.
+      if (part.self || (part.reach.isVia && carrier === undefined)) return undefined
+      if (!isAcl) return [{ kind: 'add destination', text: targetText(flow, carrier), rule }]
+      if (!isOfProtocol(target, flow)) return undefined
+      const ports = PORTED.has(flow.protocol) ? String(flow.port) : '*'
+      return [{ kind: 'add destination', text: `${bracketed(targetText(flow, carrier))}:${ports}`, rule }]
+    }
+    case 'posture':
+      return postureEdit(failing)
+    case 'port':
+      if (!isAcl) return [{ kind: 'add ip', text: ipText(flow), rule }]
+      if (isElsewhere) return []
+      return [{ kind: 'add port', port: portsOf(flow), destination: target.destination.target.text, rule }]
+    case 'protocol':
+    case 'no ports':
+      return isAcl ? undefined : [{ kind: 'add ip', text: ipText(flow), rule }]
+    default:
+      return undefined
+  }
+}
+
+function groupOf(sources: Way['part']['rule']['sources']) {
+  return sources.find((selector) => selector.kind === 'group')
+}
+
+/** Of an ACL, all destinations are of one protocol. */
+function isOfProtocol({ destination }: Way['target'], { protocol }: Arriving): boolean {
+  return destination.traffic.some((t) =>
+    t.protocol === undefined ? protocol === 6 || protocol === 17 || ICMP.has(protocol) : t.protocol === protocol,
+  )
+}
+
+/** The posture of which the least is missing. */
+function postureEdit({ postures }: Extract<Failing, { kind: 'posture' }>): readonly Edit[] | undefined {
+  const [least] = postures
+    .filter(({ assertions }) => assertions.length > 0)
+    .sort((a, b) => a.assertions.length - b.assertions.length)
+  if (least === undefined) return undefined
+  return [{ kind: 'meet posture', posture: least.posture, assertions: least.assertions.map(({ text }) => text) }]
+}
+
+function sourceText({ from: { own, ip } }: Arriving): string {
+  return own === undefined ? formatIp(ip) : identityOf(own)
+}
+
+/** What is behind a router is its address; through exit nodes the internet as a whole, since nothing less is told of. */
+function targetText({ at, to }: Arriving, carrier: Carrier | undefined): string {
+  if (carrier === undefined) return identityOf(at)
+  return carrier.route.bits === 0 ? 'autogroup:internet' : formatIp(to)
+}
+
+function identityOf(node: Arriving['at']): string {
+  return node.tags[0] ?? node.user.login
+}
+
+function ipText({ protocol, port }: Arriving): string {
+  return `${protocolName(protocol)}:${PORTED.has(protocol) ? portText({ first: port, last: port }) : '*'}`
+}
+
+function portsOf({ protocol, port }: Arriving): string {
+  return PORTED.has(protocol) ? String(port) : '*'
+}
+
+function bracketed(text: string): string {
+  return text.includes(':') && /^[0-9a-f:.]+$/.test(text) ? `[${text}]` : text
+}
+
+/** A route that waits to be approved. */
+export function approval(node: Arriving['at'], route: Carrier['route']): Edit {
+  return { kind: 'approve route', node: node.id, route: formatPrefix(route) }
+}
