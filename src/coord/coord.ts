@@ -17,6 +17,7 @@ import type { Pinged } from '../wire/api/sett-objects.ts'
 import type { DerpMap } from '../wire/derp-map.ts'
 import type { ControlHandler } from './control.ts'
 import { Enroll } from './enroll/enroll.ts'
+import { Permits } from './enroll/permits.ts'
 import { firstTailnet, welcomeKey } from './first-start.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { Journal } from './journal.ts'
@@ -28,6 +29,7 @@ import type { Sha256 } from './model/credentials.ts'
 import type { Ledger } from './model/ledger.ts'
 import { isExpired } from './model/model.ts'
 import type { Changed } from './model/model.ts'
+import { Policies } from './model/policies.ts'
 import type { Node, PendingLogin, TailnetNum } from './model/records.ts'
 import { Pings, responseBody } from './pings.ts'
 import type { Store } from './store/store.ts'
@@ -46,6 +48,8 @@ export interface CoordOptions {
   /** This server's name in presence records; the same after a restart. */
   readonly server: string
   readonly ephemeralMs: number
+  /** Rules of policies are written out in full, as the recorded service does; for replays. */
+  readonly expandedRules?: boolean
   /** Asks for `tick` soon; may be called often. */
   readonly wake: () => void
   /** Node keys that may no longer use the relay, or may use it from now on. */
@@ -69,7 +73,14 @@ export class Coord {
   readonly #store: StoreLedger
   readonly #journal: Journal
 
-  private constructor(options: CoordOptions, ledger: StoreLedger, maps: Maps, pings: Pings, journal: Journal) {
+  private constructor(
+    options: CoordOptions,
+    ledger: StoreLedger,
+    policies: Policies,
+    maps: Maps,
+    pings: Pings,
+    journal: Journal,
+  ) {
     this.#options = options
     this.#store = ledger
     this.#journal = journal
@@ -77,12 +88,14 @@ export class Coord {
     this.maps = maps
     this.pings = pings
     const { dice, sha256, store, ephemeralMs } = options
+    const permits = new Permits(policies)
     this.#machine = new Machine({
       ledger,
       maps,
       pings,
       dice,
-      enroll: new Enroll({ ledger, dice, sha256 }),
+      enroll: new Enroll({ ledger, dice, sha256, permits }),
+      permits,
       loginUrl: (code) => `${options.url}/login/${code}`,
       joined: () => this.joins++,
       failed: options.failed,
@@ -102,9 +115,10 @@ export class Coord {
       options.admissionChanged()
       journal.keysExpired(clocks.wall())
     }
-    const maps = new Maps({ ...options, model: ledger.model, keysExpired })
+    const policies = new Policies()
+    const maps = new Maps({ ...options, model: ledger.model, policies, keysExpired })
     const pings = new Pings({ dice, wake, mono: () => clocks.mono(), push: (t, n, fields) => maps.push(t, n, fields) })
-    const coord = new Coord(options, ledger, maps, pings, journal)
+    const coord = new Coord(options, ledger, policies, maps, pings, journal)
     follow = (changes) => coord.#changed(changes)
     maps.expectBack(clocks.mono())
     return coord

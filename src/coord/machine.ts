@@ -17,6 +17,7 @@ import { JSON_TYPE, PLAIN } from './control.ts'
 import type { ControlHandler, ControlReply, ControlRequest } from './control.ts'
 import type { Enroll, Outcome } from './enroll/enroll.ts'
 import { reported, sameNode } from './enroll/host.ts'
+import type { Permits } from './enroll/permits.ts'
 import type { Maps } from './maps.ts'
 import type { Ledger } from './model/ledger.ts'
 import type { Located } from './model/model.ts'
@@ -45,6 +46,7 @@ const NOT_OFFERED = new Set([
 export interface MachineOptions {
   readonly ledger: Ledger
   readonly enroll: Enroll
+  readonly permits: Permits
   readonly maps: Maps
   readonly pings: Pings
   readonly dice: Dice
@@ -181,7 +183,7 @@ export class Machine {
     if (typeof found === 'number') return refuseNode(reply, found)
     let gone = false
     reply.onClose(() => (gone = true))
-    const { maps, ledger } = this.#options
+    const { maps, ledger, permits } = this.#options
     const tailnet = found.tailnet.num
     if (asked.stream || (asked.omitPeers && !asked.readOnly)) {
       const still = await ledger.transact(tailnet, (model, now) => {
@@ -190,7 +192,7 @@ export class Machine {
         // Superseded while it was on its way: the client sends it again.
         if (before === undefined || before.nodeKey !== asked.nodeKey || (gone && !asked.stream))
           return { result: before !== undefined }
-        const after = reported(state, before, asked)
+        const after = permits.withApprovedRoutes(state, before, reported(state, before, asked))
         const online = asked.stream ? maps.onlineWrite(tailnet, before.id) : []
         if (sameNode(before, after))
           return { ...(online.length > 0 ? { batch: { writes: online } } : {}), result: true }

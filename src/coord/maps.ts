@@ -5,12 +5,13 @@
 
 import type { Dice } from '../base/bytes.ts'
 import { later } from '../base/clock.ts'
-import type { Clocks, Mono } from '../base/clock.ts'
+import type { Clocks, Mono, Wall } from '../base/clock.ts'
 import type { DerpMap } from '../wire/derp-map.ts'
 import { nothingTold } from './model/following.ts'
 import type { Effect } from './model/following.ts'
 import type { Ledger } from './model/ledger.ts'
 import type { Changed, Model } from './model/model.ts'
+import type { Policies } from './model/policies.ts'
 import type { Presence, TailnetNum, Write } from './model/records.ts'
 import { SERVER } from './model/records.ts'
 import { MapWriter } from './netmap/map-writer.ts'
@@ -21,6 +22,9 @@ import type { MapStream, Sink, StreamCounts } from './stream/streams.ts'
 
 export interface MapsOptions {
   readonly model: Model
+  readonly policies: Policies
+  /** Rules are written out in full, as the recorded service does; for replays. */
+  readonly expandedRules?: boolean
   readonly clocks: Clocks
   readonly dice: Dice
   readonly derpMap: DerpMap
@@ -86,6 +90,7 @@ export class Maps {
       const map = this.#tailnets.get(num)
       if (map === undefined) continue
       if (change.kind === 'tailnet' && change.after !== undefined) map.replaceTailnet(change.after, effects)
+      else if (change.kind === 'policy') this.#setPolicy(map, now, effects)
       else map.apply(change, now, effects)
       this.#note(map, effects)
     }
@@ -199,14 +204,20 @@ export class Maps {
     }
   }
 
+  #setPolicy(map: TailnetMap, now: Wall, effects: Effect[]): void {
+    const { policies, expandedRules } = this.#options
+    map.setPolicy(policies.of(map.state), now, effects, !expandedRules)
+  }
+
   /** The map of a tailnet, made when its first stream opens. */
   #map(num: TailnetNum): TailnetMap {
     let map = this.#tailnets.get(num)
     if (map === undefined) {
-      const { model, compress } = this.#options
+      const { model, compress, clocks } = this.#options
       const tailnet = model.tailnet(num)
       if (tailnet === undefined) throw new RangeError(`tailnet ${num} does not exist`)
       this.#tailnets.set(num, (map = new TailnetMap(model.state(num), tailnet, compress)))
+      this.#setPolicy(map, clocks.wall(), [])
     }
     return map
   }

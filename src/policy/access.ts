@@ -5,7 +5,7 @@
 
 import { BitSet } from '../base/bit-set.ts'
 import type { Ip } from '../base/ip.ts'
-import type { AccessRule, Destination, Policy, Selector } from './policy.ts'
+import type { AccessRule, Destination, Policy, Selector, Traffic } from './policy.ts'
 import type { Routes } from './routes.ts'
 import type { Selected, Selection } from './selection.ts'
 import { Sources } from './sources.ts'
@@ -159,7 +159,8 @@ const EVERYTHING: AccessRule = {
  * Where all destinations are autogroups they are taken in the order written; else `autogroup:self` comes last.
  * (policy.md §15.3)
  */
-function inParts({ destinations }: AccessRule): { self: boolean; destinations: Destination[] }[] {
+function inParts(rule: AccessRule): { self: boolean; destinations: Destination[] }[] {
+  const destinations = rule.kind === 'acl' ? asAclsAreRead(rule.destinations) : rule.destinations
   const ordered = destinations.every(({ target }) => target.kind === 'autogroup')
     ? destinations
     : [...destinations.filter((d) => !isSelf(d)), ...destinations.filter(isSelf)]
@@ -171,6 +172,30 @@ function inParts({ destinations }: AccessRule): { self: boolean; destinations: D
     else parts.push({ self, destinations: [destination] })
   }
   return parts
+}
+
+/** In an ACL, entries of one target are one, and groups come after everybody else. (recorded: acl-rs07, acl-k02) */
+function asAclsAreRead(destinations: readonly Destination[]): Destination[] {
+  const byTarget = new Map<string, Destination>()
+  for (const { target, traffic } of destinations) {
+    const before = byTarget.get(target.text)
+    byTarget.set(target.text, { target: before?.target ?? target, traffic: merged(before?.traffic ?? [], traffic) })
+  }
+  const all = [...byTarget.values()]
+  const isGroup = ({ target }: Destination): boolean => target.kind === 'group'
+  return [...all.filter((d) => !isGroup(d)), ...all.filter(isGroup)]
+}
+
+function merged(a: readonly Traffic[], b: readonly Traffic[]): readonly Traffic[] {
+  const byProtocol = new Map<number | undefined, Traffic>()
+  for (const traffic of [...a, ...b]) {
+    const before = byProtocol.get(traffic.protocol)
+    byProtocol.set(
+      traffic.protocol,
+      before === undefined ? traffic : { ...before, ports: [...before.ports, ...traffic.ports] },
+    )
+  }
+  return [...byProtocol.values()]
 }
 
 function isSelf({ target }: Destination): boolean {

@@ -42,11 +42,12 @@ export class Engine {
   readonly #filters: Filters
   readonly #visibility: Visibility
 
-  constructor(policy: Policy, nodes: Iterable<PolicyNode>) {
+  /** @param compact writes rules in the shorter form that means the same to clients, where there is one */
+  constructor(policy: Policy, nodes: Iterable<PolicyNode>, { compact = false } = {}) {
     this.policy = policy
     this.selection = new Selection(policy)
     this.access = new Access(policy, this.selection, this.#routes)
-    this.ssh = new Ssh(policy.ssh, this.access, this.selection)
+    this.ssh = new Ssh(policy.ssh, this.access, this.selection, compact)
     this.attributes = new NodeAttributes(policy, this.selection)
     this.#filters = new Filters(this.access, this.selection)
     this.#visibility = new Visibility(this.access, this.selection)

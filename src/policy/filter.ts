@@ -36,9 +36,24 @@ interface From {
   readonly texts: readonly string[]
 }
 
+/** Places by protocol. */
+type Places = Map<number | undefined, number>
+
+/** A rule and where it stands among all that the policy comes to. */
+interface Placed {
+  readonly place: number
+  readonly rule: FilterRule
+}
+
 export class Filters {
   readonly #access: Access
   readonly #selection: Selection
+  /** Of each part, where its rules of each protocol stand. */
+  readonly #places = new Map<Part, Places>()
+  /** By what `Sources.key` gives: where rules with these sources stand first. */
+  readonly #first = new Map<string, Places>()
+  /** The selection that the places are those of. */
+  #version = -1
 
   constructor(access: Access, selection: Selection) {
     this.#access = access
@@ -47,18 +62,64 @@ export class Filters {
 
   /** Empty: nothing is allowed. */
   of(node: PolicyNode): FilterRule[] {
-    const rules: FilterRule[] = []
-    const places = new Map<string, number>()
-    for (const part of this.#access.parts) {
+    this.#refresh()
+    const rules: Placed[] = []
+    const open = new Map<number, WirePorts[]>()
+    /** Where rules between one's own devices stand, by the devices. */
+    const own = new Map<string, Places>()
+    for (const [index, part] of this.#access.parts.entries()) {
+      // What is not about ports stands behind what is, and comes once.
+      const behind = (index + 1) * STEP
       if (part.reach.nodes.has(node.slot)) {
         const from = this.#sources(part, node)
         if (from.texts.length > 0)
-          for (const traffic of protocols(part)) this.#allow(rules, places, part, node, from, traffic)
-        this.#grant(rules, part, node, from)
+          for (const [protocol, usual] of this.#places.get(part) ?? []) {
+            const place = part.reach.isVia ? usual : this.#placeAmong(own, part, from.key, protocol, usual)
+            const ports = portsOf(part, node, protocol)
+            const before = open.get(place)
+            if (ports.length === 0) continue
+            if (before === undefined) {
+              open.set(place, ports)
+              rules.push({ place, rule: allow(from.texts, protocol, ports) })
+            } else before.push(...ports)
+          }
+        const grant = grantOf(part, node, from.texts)
+        if (grant !== undefined) rules.push({ place: behind - 1, rule: grant })
       }
-      this.#companions(rules, part, node)
+      for (const rule of this.#companions(part, node)) rules.push({ place: behind - 1, rule })
     }
-    return rules
+    return rules.sort((a, b) => a.place - b.place).map(({ rule }) => rule)
+  }
+
+  /** Rules between one's own devices are one with those whose sources happen to be the same. */
+  #placeAmong(own: Map<string, Places>, part: Part, key: string, protocol: number | undefined, usual: number): number {
+    const before = own.get(key)?.get(protocol)
+    if (before !== undefined) return Math.min(before, usual)
+    if (!part.self) return usual
+    const place = Math.min(usual, this.#first.get(key)?.get(protocol) ?? usual)
+    known(own, key).set(protocol, place)
+    return place
+  }
+
+  /**
+   * Rules with equal sources and protocol are one, and stand where the first of them does in the whole policy,
+   * whether or not that one leads to the node. Those with `via` keep to themselves. (policy.md §15.3)
+   */
+  #refresh(): void {
+    if (this.#version === this.#selection.version) return
+    this.#version = this.#selection.version
+    this.#first.clear()
+    for (const [index, part] of this.#access.parts.entries()) {
+      const places: Places = new Map()
+      const shared: Places = part.self || part.reach.isVia ? new Map() : known(this.#first, part.sources.key)
+      let place = index * STEP
+      for (const protocol of protocols(part)) {
+        const before = shared.get(protocol)
+        if (before === undefined) shared.set(protocol, place)
+        places.set(protocol, before ?? place++)
+      }
+      this.#places.set(part, places)
+    }
   }
 
   #sources(part: Part, node: PolicyNode): From {
@@ -74,58 +135,51 @@ export class Filters {
     return texts
   }
 
-  /** Rules with equal sources and protocol are one, where the first of them stands; nothing is left out. */
-  #allow(
-    rules: FilterRule[],
-    places: Map<string, number>,
-    part: Part,
-    node: PolicyNode,
-    from: From,
-    protocol: number | undefined,
-  ): void {
-    const ports: WirePorts[] = []
-    for (const target of part.targets) {
-      if (!part.reach.leads(target, node)) continue
-      const { destination } = target
-      const allowed = destination.traffic.filter((t) => t.protocol === protocol).flatMap((t) => t.ports)
-      for (const IP of targetTexts(destination.target, target.selected.addresses?.ranges().map(formatRange), node))
-        for (const range of allowed) ports.push({ IP, Ports: wirePorts(range) })
-    }
-    if (ports.length === 0) return
-    const key = `${protocol ?? ''} ${from.key}`
-    const place = places.get(key)
-    const before = place === undefined ? undefined : rules[place]
-    const rule = {
-      SrcIPs: from.texts,
-      ...(protocol === undefined ? {} : { IPProto: [protocol] }),
-      DstPorts: [...(before?.DstPorts ?? []), ...ports],
-    }
-    if (place !== undefined) rules[place] = rule
-    else {
-      places.set(key, rules.length)
-      rules.push(rule)
-    }
-  }
-
-  /** Capability grants are never put together; a `via` grant has none. (policy.md §15.3, §15.7) */
-  #grant(rules: FilterRule[], part: Part, node: PolicyNode, from: From): void {
-    const { app, sources } = part.rule
-    if (app.size === 0 || part.reach.isVia || sources.length === 0) return
-    rules.push({ SrcIPs: from.texts, CapGrant: [{ Dsts: grantDsts(part, node), CapMap: Object.fromEntries(app) }] })
-  }
-
-  #companions(rules: FilterRule[], part: Part, node: PolicyNode): void {
+  /** What those who may use something are told of who serves it, by the names of what they use. */
+  #companions(part: Part, node: PolicyNode): FilterRule[] {
     const { app } = part.rule
-    if (!hasCompanion(part) || !part.sources.admitted.has(node.slot)) return
-    if (part.self && !part.reach.nodes.has(node.slot)) return
+    if (!hasCompanion(part) || !part.sources.admitted.has(node.slot)) return []
+    if (part.self && !part.reach.nodes.has(node.slot)) return []
     const texts = part.self ? this.#addresses(this.#selection.devicesOfOwner(node)) : part.reversed.texts
-    for (const capability of [...app.keys()].sort()) {
+    return [...app.keys()].sort().flatMap((capability) => {
       const companion = COMPANIONS.get(capability)
-      if (companion === undefined) continue
-      const Dsts = addressesOf(node).map(single)
-      rules.push({ SrcIPs: texts, CapGrant: [{ Dsts, CapMap: { [companion]: null } }] })
-    }
+      if (companion === undefined) return []
+      return [{ SrcIPs: texts, CapGrant: [{ Dsts: addressesOf(node).map(single), CapMap: { [companion]: null } }] }]
+    })
   }
+}
+
+/** More than a part has protocols. */
+const STEP = 512
+
+function known<K, V>(maps: Map<K, Map<V, number>>, key: K): Map<V, number> {
+  let map = maps.get(key)
+  if (map === undefined) maps.set(key, (map = new Map()))
+  return map
+}
+
+function allow(texts: readonly string[], protocol: number | undefined, ports: readonly WirePorts[]): FilterRule {
+  return { SrcIPs: texts, ...(protocol === undefined ? {} : { IPProto: [protocol] }), DstPorts: ports }
+}
+
+/** Nothing is left out, duplicates included. */
+function portsOf(part: Part, node: PolicyNode, protocol: number | undefined): WirePorts[] {
+  const ports: WirePorts[] = []
+  for (const target of part.targets) {
+    if (!part.reach.leads(target, node)) continue
+    const { destination } = target
+    const allowed = destination.traffic.filter((t) => t.protocol === protocol).flatMap((t) => t.ports)
+    for (const IP of targetTexts(destination.target, target.selected.addresses?.ranges().map(formatRange), node))
+      for (const range of allowed) ports.push({ IP, Ports: wirePorts(range) })
+  }
+  return ports
+}
+
+/** Capability grants are never put together; a `via` grant has none. (policy.md §15.3, §15.7) */
+function grantOf(part: Part, node: PolicyNode, texts: readonly string[]): FilterRule | undefined {
+  const { app, sources } = part.rule
+  if (app.size === 0 || part.reach.isVia || sources.length === 0) return undefined
+  return { SrcIPs: texts, CapGrant: [{ Dsts: grantDsts(part, node), CapMap: Object.fromEntries(app) }] }
 }
 
 /** Are those who may use something told of by whom they are served? */

@@ -55,6 +55,8 @@ export class Meeting {
 export class Selection {
   readonly #policy: Policy
   readonly people: People
+  /** Grows with every change of a node. */
+  version = 0
   /** Grows whenever a node that stays gets another address. */
   moves = 0
   readonly #ipsets: IpSets
@@ -127,6 +129,7 @@ export class Selection {
 
   /** A node came, changed or (`undefined`) went. */
   set(slot: number, after: PolicyNode | undefined): void {
+    this.version++
     const before = this.#nodes[slot]
     this.#nodes[slot] = after
     if (before !== undefined && after !== undefined && hasMoved(before, after)) this.moves++

@@ -10,7 +10,7 @@ import type { Sources } from './sources.ts'
 import type { PolicyNode } from './tailnet.ts'
 
 export interface WireSshRule {
-  readonly principals: readonly { readonly nodeIP: string }[]
+  readonly principals: readonly ({ readonly nodeIP: string } | { readonly userLogin: string })[]
   /** Asked for to local account; `=`: the same; `""`: refused. */
   readonly sshUsers: Readonly<Record<string, string>>
   readonly action: Readonly<Record<string, unknown>>
@@ -36,9 +36,15 @@ export interface CompiledSsh {
 export class Ssh {
   readonly rules: readonly CompiledSsh[]
   readonly #selection: Selection
+  readonly #compact: boolean
 
-  constructor(rules: readonly SshRule[], access: Access, selection: Selection) {
+  /**
+   * @param compact names people by their login, which stays the same when they get another device; else each of
+   *   their devices by its addresses, as the recorded service does
+   */
+  constructor(rules: readonly SshRule[], access: Access, selection: Selection, compact: boolean) {
     this.#selection = selection
+    this.#compact = compact
     const compiled = rules.map((rule) => ({
       rule,
       sources: access.sources(rule.sources, rule.postures),
@@ -77,8 +83,9 @@ export class Ssh {
   /** Adds the nodes whose rules say something else when one that the rule admits, or doesn't, changes. */
   addTold(compiled: CompiledSsh, was: PolicyNode | undefined, is: PolicyNode | undefined, told: BitSet): void {
     const { rule, sources, targets } = compiled
-    const anew = principal(compiled, was) !== principal(compiled, is)
-    if (!anew && ownerOf(was) === ownerOf(is)) return
+    const anew =
+      this.#principal(compiled, was) !== this.#principal(compiled, is) || (this.#byLogin(rule) && isRenamed(was, is))
+    if (!anew && (this.#byLogin(rule) || ownerOf(was) === ownerOf(is))) return
     const own = new BitSet()
     for (const node of [was, is]) if (node !== undefined) own.addAll(this.#selection.devicesOfOwner(node))
     for (const target of targets) {
@@ -88,7 +95,41 @@ export class Ssh {
     if (isPersonal(rule)) told.addAll(intersection(own, sources.admitted))
   }
 
+  /** Are people written by their login? Not where only some of their devices are let in. */
+  #byLogin({ postures }: SshRule): boolean {
+    return this.#compact && postures.length === 0
+  }
+
+  /** What the rule says of a node that it admits, to whoever reads it; nothing of one that it does not. */
+  #principal({ rule, sources }: CompiledSsh, node: PolicyNode | undefined): string {
+    if (node === undefined) return ''
+    if (this.#byLogin(rule) && node.tags.length === 0) {
+      const others = intersection(this.#selection.devicesOfOwner(node), sources.admitted)
+      others.delete(node.slot)
+      return others.isEmpty ? node.user.login : ''
+    }
+    const person = isPersonal(rule)
+      ? `${ownerOf(node) ?? ''} ${localpart(rule.users, node) ?? ''}`
+      : timesListed(sources, node)
+    return `${node.ipv4.value} ${node.ipv6.value} ${person}`
+  }
+
+  #principals(rule: SshRule, nodes: readonly PolicyNode[]): WireSshRule['principals'] {
+    const named = this.#byLogin(rule) ? nodes.filter(({ tags }) => tags.length === 0) : []
+    const listed = named.length === 0 ? nodes : nodes.filter(({ tags }) => tags.length > 0)
+    return [
+      // In an order that no change of devices changes.
+      ...[...new Set(named.map(({ user }) => user.login))].sort().map((userLogin) => ({ userLogin })),
+      ...[...listed.map(({ ipv4 }) => ipv4), ...listed.map(({ ipv6 }) => ipv6)].map((ip) => ({ nodeIP: formatIp(ip) })),
+    ]
+  }
+
   #rule(compiled: CompiledSsh, node: PolicyNode): WireSshRule[] {
+    if (this.#byLogin(compiled.rule) && !isPersonal(compiled.rule) && this.leads(compiled, node) === 'own') {
+      // All own devices are as good as one.
+      const some = intersection(this.#selection.devicesOfOwner(node), compiled.sources.admitted)
+      return some.isEmpty ? [] : [this.#wire(compiled, [node], compiled.rule.users)]
+    }
     const admitted = this.admitted(compiled, node)
     if (isPersonal(compiled.rule)) return this.#perPerson(compiled, admitted)
     return admitted.isEmpty ? [] : [this.#wire(compiled, this.#listed(compiled, admitted), compiled.rule.users)]
@@ -116,11 +157,8 @@ export class Ssh {
   }
 
   #wire({ rule }: CompiledSsh, nodes: Iterable<PolicyNode>, users: readonly SshUser[], root = true): WireSshRule {
-    const all = [...nodes]
     return {
-      principals: [...all.map(({ ipv4 }) => ipv4), ...all.map(({ ipv6 }) => ipv6)].map((ip) => ({
-        nodeIP: formatIp(ip),
-      })),
+      principals: this.#principals(rule, [...nodes]),
       sshUsers: accounts(users, root),
       action: rule.action === 'accept' ? ACCEPT : { holdAndDelegate: DELEGATE },
       ...(rule.acceptEnv.length === 0 ? {} : { acceptEnv: rule.acceptEnv }),
@@ -140,13 +178,10 @@ function isCheck({ rule }: CompiledSsh): boolean {
   return rule.action === 'check'
 }
 
-/** What the rule says of a node that it admits, to whoever reads it; nothing of one that it does not. */
-function principal({ rule, sources }: CompiledSsh, node: PolicyNode | undefined): string {
-  if (node === undefined) return ''
-  const person = isPersonal(rule)
-    ? `${ownerOf(node) ?? ''} ${localpart(rule.users, node) ?? ''}`
-    : timesListed(sources, node)
-  return `${node.ipv4.value} ${node.ipv6.value} ${person}`
+/** A person's devices change one by one, and the first to do so already has another login than the rest. */
+function isRenamed(was: PolicyNode | undefined, is: PolicyNode | undefined): boolean {
+  const owner = ownerOf(was)
+  return owner !== undefined && owner === ownerOf(is) && was?.user.login !== is?.user.login
 }
 
 function ownerOf(node: PolicyNode | undefined): number | undefined {

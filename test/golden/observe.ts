@@ -34,7 +34,7 @@ const NUM = 1
 export async function observe(capture: Capture): Promise<Outcome> {
   const database = new MemoryDatabase()
   const users = await found(capture, database)
-  const world = await World.start({ store: new MemoryStore(database) })
+  const world = await World.start({ store: new MemoryStore(database), expandedRules: true })
   const machines = new Map<string, Machine>()
   for (const node of capture.nodes) machines.set(node.name, await join(world, node, users))
   const before = await submit(world, POLICY_BEFORE)

@@ -177,6 +177,7 @@ export interface WorldOptions {
   /** Name of this server in presence records. */
   readonly server?: string
   readonly say?: Say
+  readonly expandedRules?: boolean
 }
 
 export class World implements Clocks {
@@ -217,6 +218,7 @@ export class World implements Clocks {
       admissionChanged: () => undefined,
       failed: (what, error) => this.failures.push(what, error),
       ...(this.#options.say === undefined ? {} : { say: this.#options.say }),
+      ...(this.#options.expandedRules ? { expandedRules: true } : {}),
     })
     this.tailnet = await firstTailnet(this.coord.ledger, dice, 'sett.internal')
   }

@@ -23,6 +23,8 @@ import { SERVER } from '../model/records.ts'
 import type { Batch, Check, Key, Node, PendingLogin, Tailnet, User, Write } from '../model/records.ts'
 import { findKey, whyUnusable } from './auth-key.ts'
 import { mergedHost, nameAfter, sameNode } from './host.ts'
+import { applicantOf } from './permits.ts'
+import type { Permits } from './permits.ts'
 
 /** A login link is good for so long. */
 export const LOGIN_MS = 15 * MINUTE_MS
@@ -56,6 +58,7 @@ export interface EnrollOptions {
   readonly ledger: Ledger
   readonly dice: Dice
   readonly sha256: Sha256
+  readonly permits: Permits
 }
 
 /** How a node joins: whose it is and on what terms. */
@@ -73,11 +76,13 @@ export class Enroll {
   readonly #ledger: Ledger
   readonly #dice: Dice
   readonly #sha256: Sha256
+  readonly #permits: Permits
 
   constructor(options: EnrollOptions) {
     this.#ledger = options.ledger
     this.#dice = options.dice
     this.#sha256 = options.sha256
+    this.#permits = options.permits
   }
 
   async register(registration: Registration): Promise<Outcome> {
@@ -119,11 +124,11 @@ export class Enroll {
       const tailnet = model.tailnet(state.num)
       if (before === undefined || tailnet === undefined || before.machineKey !== machineKey)
         return { result: { kind: 'key-expired' } }
-      const node: Node = {
+      const node = this.#permits.withApprovedRoutes(state, before, {
         ...withHost(state, before, request),
         // A user may ask for an earlier end, never for a later one.
         ...(request.expiry === undefined ? {} : { keyExpiry: earlier(before.keyExpiry, request.expiry) }),
-      }
+      })
       const joined: Outcome = { kind: 'joined', tailnet, node, user: state.usersById.get(node.user) }
       return { ...(sameNode(before, node) ? {} : { batch: updateNode(state, before, node, now) }), result: joined }
     })
@@ -141,19 +146,22 @@ export class Enroll {
       if (tailnet === undefined || key === undefined) return 'invalid key: there is no such auth key'
       const user = state.usersById.get(key.user) ?? ownerIn(state)
       if (user === undefined) return `invalid key: the tailnet of auth key ${keyId} has no user to own the node`
+      const wanted = request.hostinfo.RequestTags ?? []
+      const excess = wanted.filter((tag) => !key.tags.includes(tag))
       const terms: Terms = {
         state,
         tailnet,
         user,
-        tags: key.tags,
+        tags: [...new Set([...key.tags, ...wanted])],
         ephemeral: key.ephemeral || request.ephemeral,
         authorized: key.preauthorized || !tailnet.settings.devicesApprovalOn,
         authKey: key,
       }
       const unusable = whyUnusable(state, key, now)
       if (unusable !== undefined) return `invalid key: ${unusable}`
-      const excess = (request.hostinfo.RequestTags ?? []).filter((tag) => !key.tags.includes(tag))
-      return excess.length > 0 ? notPermitted(excess) : terms
+      // What the key does not hand out, its tags or its owner may. (policy.md §9)
+      const refused = this.#permits.refusedTags(state, applicantOf(user, key.tags), excess)
+      return refused.length > 0 ? notPermitted(refused) : terms
     })
   }
 
@@ -176,13 +184,13 @@ export class Enroll {
       if (tailnet === undefined || user === undefined || user.status !== 'active')
         return 'the user who approved this login may not add nodes any more'
       const tags = request.hostinfo.RequestTags ?? []
-      // Until policy says who owns a tag, only auth keys hand them out.
-      if (tags.length > 0) return notPermitted(tags)
+      const refused = this.#permits.refusedTags(state, applicantOf(user, []), tags)
+      if (refused.length > 0) return notPermitted(refused)
       return {
         state,
         tailnet,
         user,
-        tags: [],
+        tags,
         ephemeral: request.ephemeral,
         authorized: !tailnet.settings.devicesApprovalOn,
       }
@@ -210,10 +218,14 @@ export class Enroll {
         return { result: { kind: 'refused', why: 'this node key is in use in another tailnet; log out there first' } }
       const before = knownAs(terms, registration, model)
       const fresh = newNode(terms, registration, id, now, this.#dice)
-      const node =
+      const pools = before === undefined ? this.#permits.poolsFor(terms.state, terms.user, terms.tags) : []
+      const node = this.#permits.withApprovedRoutes(
+        terms.state,
+        before,
         before === undefined
-          ? { ...fresh, ...drawAddresses(terms.state, this.#dice, now) }
-          : renewed(terms.state, before, fresh)
+          ? { ...fresh, ...drawAddresses(terms.state, this.#dice, now, pools) }
+          : renewed(terms.state, before, fresh),
+      )
       const { writes, claims } =
         before === undefined ? createNode(terms.state, node, now) : updateNode(terms.state, before, node, now)
       const unchanged = (kind: 'user' | 'key', id: string): Check => ({

@@ -11,7 +11,8 @@ import type { Dice } from '../../base/bytes.ts'
 import { DAY_MS } from '../../base/clock.ts'
 import type { Wall } from '../../base/clock.ts'
 import { MeshError } from '../../base/errors.ts'
-import { rangeOf } from '../../base/ip.ts'
+import { formatPrefix, rangeOf } from '../../base/ip.ts'
+import type { Prefix } from '../../base/ip.ts'
 import type { TailnetState } from './model.ts'
 import type { AddressHold, AddressRecord, Node, Write } from './records.ts'
 
@@ -63,18 +64,29 @@ export function isFree(state: TailnetState, ip: string, now: Wall, node?: number
   return last.node === node || last.until + REST_MS <= now
 }
 
-/** Draws a free pair of addresses. Throws `input/invalid` when the range is as good as full. */
-export function drawAddresses(state: TailnetState, dice: Dice, now: Wall): { ipv4: string; ipv6: string } {
+/**
+ * Draws a free pair of addresses, the IPv4 one from one of the pools if there are any. Throws `input/invalid` when
+ * they are as good as full.
+ */
+export function drawAddresses(
+  state: TailnetState,
+  dice: Dice,
+  now: Wall,
+  pools: readonly Prefix[] = [],
+): { ipv4: string; ipv6: string } {
+  const ranges = pools.length === 0 ? [CGNAT] : pools
   for (let draw = 0; draw < DRAWS; draw++) {
     const r = dice(3)
-    const ipv4 = textOf((((r[0] as number) << 16) | ((r[1] as number) << 8) | (r[2] as number)) & 0x3fffff)
+    const [first, last] = rangeOf(ranges[draw % ranges.length] as Prefix)
+    const drawn = ((r[0] as number) << 16) | ((r[1] as number) << 8) | (r[2] as number)
+    const ipv4 = textOf((Number(first - FIRST) + (drawn % Number(last - first + 1n))) & 0x3fffff)
     if (!isAssignable(ipv4) || !isFree(state, ipv4, now)) continue
     const ipv6 = ipv6For(ipv4)
     if (isFree(state, ipv6, now)) return { ipv4, ipv6 }
   }
   throw new MeshError(
     'input/invalid',
-    'Cannot give the node an address: nearly all of 100.64.0.0/10 is taken or was given up less than 90 days ago; delete nodes that are gone',
+    `Cannot give the node an address: nearly all of ${ranges.map(formatPrefix).join(', ')} is taken or was given up less than 90 days ago; delete nodes that are gone`,
   )
 }
 

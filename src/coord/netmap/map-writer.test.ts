@@ -10,7 +10,7 @@ import { TailnetState } from '../model/model.ts'
 import { DEFAULT_SETTINGS } from '../model/records.ts'
 import type { Node, Tailnet } from '../model/records.ts'
 import { MapWriter } from './map-writer.ts'
-import { profileOf } from './node-json.ts'
+import { ownProfileOf } from './node-json.ts'
 import { everybody } from './reach.ts'
 import { ENDPOINTS, FULL, TailnetMap } from './tailnet-map.ts'
 
@@ -161,7 +161,7 @@ test('a node that becomes somebody else’s is told whose', () => {
   const say = () => writer.delta(map, 1, pendingOf([], { self: true }), seen, NOW, new Map())
   assert.deepEqual(
     parse(say() as Uint8Array)['UserProfiles']?.map(({ ID }) => ID),
-    [profileOf(after)],
+    [ownProfileOf(after)],
   )
   assert.equal(say(), undefined, 'once')
 })

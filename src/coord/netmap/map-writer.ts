@@ -11,7 +11,7 @@ import type { Wall } from '../../base/clock.ts'
 import type { DerpMap } from '../../wire/derp-map.ts'
 import { encodeMapFrame } from '../../wire/map-frame.ts'
 import type { Pending, Round, Told } from '../model/following.ts'
-import { isOnline, mapTime, profileJson, profileOf, selfJson } from './node-json.ts'
+import { isOnline, mapTime, nodeOfProfile, ownProfileJson, ownProfileOf, profileJson, selfJson } from './node-json.ts'
 import { sees, takesPart } from './reach.ts'
 import { DERP, DISCO, ENDPOINTS, EXPIRY, FULL, ONLINE } from './tailnet-map.ts'
 import type { Entry, TailnetMap } from './tailnet-map.ts'
@@ -53,7 +53,7 @@ export class MapWriter {
     told.profiles.clear()
     told.routes.clear()
     told.said.clear()
-    told.profiles.add(profileOf(viewer.node))
+    told.profiles.add(ownProfileOf(viewer.node))
     const pages = withPeers ? this.#pages(map, viewer, told, now) : []
     const fields = [
       ...this.#own(map, viewer, told),
@@ -123,11 +123,15 @@ export class MapWriter {
     for (const user of pending.profiles) if (told.profiles.has(user)) profiles.add(user)
     const withSelf = pending.self || pending.tailnet
     const shown = changed.map(([entry]) => entry)
-    for (const { profile } of withSelf ? [...shown, viewer] : shown)
+    const needed = new Set(shown.map(({ profile }) => profile))
+    if (withSelf) needed.add(ownProfileOf(viewer.node))
+    for (const profile of needed)
       if (!told.profiles.has(profile)) {
         profiles.add(profile)
         told.profiles.add(profile)
       }
+    // A tagged node goes by its own name.
+    if (pending.self && viewer.node.tags.length > 0) profiles.add(ownProfileOf(viewer.node))
     const own: string[] = []
     if (withSelf) own.push(...this.#own(map, viewer, told))
     if (pending.tailnet) own.push(`"DNSConfig":${this.#dns(map)}`, domainJson(map))
@@ -239,7 +243,10 @@ export class MapWriter {
   #profiles(map: TailnetMap, ids: Iterable<number>): string {
     return [...ids]
       .sort((a, b) => a - b)
-      .map((id) => profileJson(id, map.state.usersById.get(id)))
+      .map((id) => {
+        const own = map.entries.get(nodeOfProfile(id) ?? 0)
+        return own === undefined ? profileJson(id, map.state.usersById.get(id)) : ownProfileJson(map.tailnet, own.node)
+      })
       .join(',')
   }
 

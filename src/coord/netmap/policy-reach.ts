@@ -15,9 +15,17 @@ export class PolicyReach implements Reach {
   readonly engine: Engine
   readonly #isPrimary: (slot: number, prefix: string) => boolean
 
-  /** @param isPrimary is the node the one of all routers of a subnet that everybody uses? */
-  constructor(policy: Policy, nodes: Iterable<PolicyNode>, isPrimary: (slot: number, prefix: string) => boolean) {
-    this.engine = new Engine(policy, nodes)
+  /**
+   * @param isPrimary is the node the one of all routers of a subnet that everybody uses?
+   * @param compact see `Engine`
+   */
+  constructor(
+    policy: Policy,
+    nodes: Iterable<PolicyNode>,
+    isPrimary: (slot: number, prefix: string) => boolean,
+    compact: boolean,
+  ) {
+    this.engine = new Engine(policy, nodes, { compact })
     this.#isPrimary = isPrimary
   }
 
