@@ -146,16 +146,17 @@ test('every capability: who may use what where, companions included', () => {
   )
 })
 
-test('every login: from whom, where, as whom, and whether a check is asked for', () => {
+test('every login: from whom, where, as whom, and whether a check is asked for, however rules are written', () => {
   fc.assert(
-    fc.property(...worlds(6, 1), (policy, tailnet) => {
-      const engine = new Engine(policy, tailnet.nodes)
+    fc.property(...worlds(6, 1), fc.boolean(), (policy, tailnet, compact) => {
+      const engine = new Engine(policy, tailnet.nodes, { compact })
       for (const to of tailnet.nodes) {
         const rules = engine.sshRules(to.slot)
         for (const from of tailnet.nodes)
           for (const account of ACCOUNTS) {
             const want = mayLogIn(policy, from, to, account)
-            const got = [from.ipv4, from.ipv6].map((own) => sshAnswer(rules, formatIp(own), account))
+            const login = from.tags.length > 0 ? undefined : from.user.login
+            const got = [from.ipv4, from.ipv6].map((own) => sshAnswer(rules, formatIp(own), account, login))
             if (got.some((answer) => answer !== want))
               assert.fail(say(policy, tailnet, { want, got, from: from.slot, to: to.slot, account, rules }))
           }

@@ -106,14 +106,20 @@ export function isThroughExit(ip: Ip): boolean {
   return !NEVER_THROUGH_EXITS.some((net) => prefixContains(net, ip))
 }
 
-/** The first rule that lists the address and gives the account a local one decides. */
+/**
+ * The first rule that lists who comes and gives the account a local one decides.
+ *
+ * @param login of the person whose device it is; machines with tags have none
+ */
 export function sshAnswer(
   rules: readonly WireSshRule[],
   address: string,
   account: string,
+  login?: string,
 ): 'accept' | 'check' | 'refuse' {
   for (const { principals, sshUsers, action } of rules) {
-    if (!principals.some(({ nodeIP }) => nodeIP === address)) continue
+    const isOne = principals.some((p) => ('nodeIP' in p ? p.nodeIP === address : p.userLogin === login))
+    if (!isOne) continue
     const users = new Map(Object.entries(sshUsers))
     const mapped = users.get(account) ?? users.get('*') ?? ''
     const local = mapped === '=' ? (account === 'root' ? '' : account) : mapped
