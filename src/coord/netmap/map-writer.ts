@@ -130,10 +130,10 @@ export class MapWriter {
         profiles.add(profile)
         told.profiles.add(profile)
       }
-    // A tagged node goes by its own name.
-    if (pending.self && viewer.node.tags.length > 0) profiles.add(ownProfileOf(viewer.node))
     const own: string[] = []
     if (withSelf) own.push(...this.#own(map, viewer, told))
+    // A tagged node goes by its own name, which may be what has changed.
+    if (own.length > 0 && viewer.node.tags.length > 0) profiles.add(ownProfileOf(viewer.node))
     if (pending.tailnet) own.push(`"DNSConfig":${this.#dns(map)}`, domainJson(map))
     if (pending.view || pending.self || pending.rules) own.push(...this.#rules(map, viewer, told))
     const shared = own.length === 0
