@@ -29,7 +29,7 @@ export function primaryBy(engine: Engine): IsPrimary {
 }
 
 /** What clients never let in over an exit route: private networks, links, groups, and the tailnet itself. (node.md §2.4) */
-const NEVER_THROUGH_EXITS: readonly Prefix[] = [
+export const NEVER_THROUGH_EXITS: readonly Prefix[] = [
   CGNAT,
   ULA,
   ...['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '169.254.0.0/16', '224.0.0.0/4', 'fe80::/10', 'ff00::/8'].map(

@@ -1,0 +1,152 @@
+/**
+ * Between what flows are compared: the nodes of a tailnet by slot, and behind them ranges of addresses that routers
+ * carry, cut where any rule or route begins or ends, so that one address of a range speaks for all of it.
+ */
+
+import { BitSet } from '../../base/bit-set.ts'
+import { widthOf } from '../../base/ip.ts'
+import type { Family, Ip } from '../../base/ip.ts'
+import type { Part, Target } from '../access.ts'
+import { INTERNET, rangeFrom } from '../address-set.ts'
+import type { AddressRange, AddressSet } from '../address-set.ts'
+import type { Engine } from '../engine.ts'
+import { carries, NEVER_THROUGH_EXITS } from '../explain/routes.ts'
+import type { Sources } from '../sources.ts'
+import type { PolicyNode } from '../tailnet.ts'
+import { isFor } from '../verdict.ts'
+import type { Ends } from './crossings.ts'
+
+/** A range behind routers. `ip` is one of it that is no node's own. */
+export interface Place {
+  readonly range: AddressRange
+  readonly ip: Ip
+  /** Some subnet router carries it, so that it may send too; else exit nodes only. */
+  readonly sends: boolean
+}
+
+/** A place at one of the routers that carry it. */
+export interface Arrival {
+  readonly node: PolicyNode
+  readonly place: Place
+}
+
+/** The ends of one family, numbered: nodes by slot, then places as sources, or arrivals as targets. */
+export class Terrain {
+  readonly family: Family
+  readonly nodes: readonly PolicyNode[]
+  /** The first number that is no slot. */
+  readonly slots: number
+  readonly places: readonly Place[]
+  readonly arrivals: readonly Arrival[]
+  readonly #bySlot = new Map<number, PolicyNode>()
+
+  /** Nodes are those of the first engine, and of the others where it lacks one. */
+  constructor(engines: readonly Engine[], family: Family) {
+    this.family = family
+    for (const engine of engines)
+      for (const node of engine.selection.all()) if (!this.#bySlot.has(node.slot)) this.#bySlot.set(node.slot, node)
+    this.nodes = [...this.#bySlot.values()].sort((a, b) => a.slot - b.slot)
+    this.slots = (this.nodes.at(-1)?.slot ?? -1) + 1
+    const routers = this.nodes.filter(({ routes }) => routes.some((route) => route.ip.family === family))
+    this.places = placesOf(engines, routers, family)
+    this.arrivals = this.places.flatMap((place) =>
+      routers.filter(({ routes }) => routes.some((r) => carries(r, place.ip))).map((node) => ({ node, place })),
+    )
+  }
+
+  get sources(): Ends {
+    return { count: this.slots + this.places.length, ownerOf: (end) => this.#ownerOf(end) }
+  }
+
+  get targets(): Ends {
+    return { count: this.slots + this.arrivals.length, ownerOf: (end) => this.#ownerOf(end) }
+  }
+
+  node(slot: number): PolicyNode | undefined {
+    return this.#bySlot.get(slot)
+  }
+
+  addressOf(node: PolicyNode): Ip {
+    return this.family === 4 ? node.ipv4 : node.ipv6
+  }
+
+  /** Whoever a list admits by an address of this family. */
+  admitted(sources: Sources): BitSet {
+    const ends = new BitSet()
+    const byAddress = sources.selected.some(({ addresses }) => addresses !== undefined)
+    for (const slot of sources.admitted) {
+      const node = this.node(slot)
+      if (node !== undefined && (!byAddress || sources.includes(this.addressOf(node), node))) ends.add(slot)
+    }
+    for (const [i, { ip, sends }] of this.places.entries()) if (sends && sources.includes(ip)) ends.add(this.slots + i)
+    return ends
+  }
+
+  /** Where a target of a part leads, for flows to addresses of this family. */
+  reached({ reach }: Part, target: Target): BitSet {
+    const ends = new BitSet()
+    const reached = reach.nodes
+    for (const slot of reached) {
+      const node = this.node(slot)
+      if (node !== undefined && reach.leads(target, node) && isFor(target, node, this.addressOf(node))) ends.add(slot)
+    }
+    const { selector, addresses } = target.selected
+    if (selector.kind !== 'any' && addresses === undefined) return ends
+    for (const [i, { node, place }] of this.arrivals.entries())
+      if (reached.has(node.slot) && reach.leads(target, node) && isFor(target, node, place.ip)) ends.add(this.slots + i)
+    return ends
+  }
+
+  #ownerOf(slot: number): number | undefined {
+    const node = this.#bySlot.get(slot)
+    return node === undefined || node.tags.length > 0 ? undefined : node.user.id
+  }
+}
+
+function placesOf(engines: readonly Engine[], routers: readonly PolicyNode[], family: Family): Place[] {
+  const routes = routers.flatMap((node) => node.routes).filter((route) => route.ip.family === family)
+  if (routes.length === 0) return []
+  const edges = new Set<bigint>([0n])
+  const cut = (ranges: Iterable<AddressRange>): void => {
+    for (const range of ranges)
+      if (range.family === family) {
+        edges.add(range.first)
+        edges.add(range.last + 1n)
+      }
+  }
+  cut(routes.map(rangeFrom))
+  if (routes.some(({ bits }) => bits === 0)) cut([...INTERNET.ranges(), ...NEVER_THROUGH_EXITS.map(rangeFrom)])
+  for (const addresses of written(engines)) cut(addresses.ranges())
+  const sorted = [...edges].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
+  const end = 1n << BigInt(widthOf(family))
+  const distinct = [...new Map(routes.map((route) => [`${route.ip.value}/${route.bits}`, route])).values()]
+  const places: Place[] = []
+  for (const [i, first] of sorted.entries()) {
+    const last = (sorted[i + 1] ?? end) - 1n
+    if (first >= end) continue
+    const ip = freeAddress(engines, { family, first, last })
+    const carrying = ip === undefined ? [] : distinct.filter((route) => carries(route, ip))
+    if (ip !== undefined && carrying.length > 0)
+      places.push({ range: { family, first, last }, ip, sends: carrying.some(({ bits }) => bits > 0) })
+  }
+  return places
+}
+
+/** What the sides of rules say as addresses. */
+function written(engines: readonly Engine[]): Set<AddressSet> {
+  const all = new Set<AddressSet>()
+  for (const { access } of engines)
+    for (const { sources, targets } of access.parts)
+      for (const { addresses } of [...sources.selected, ...targets.map(({ selected }) => selected)])
+        if (addresses !== undefined) all.add(addresses)
+  return all
+}
+
+/** One that is no node's own; `undefined`: all of them are. */
+function freeAddress(engines: readonly Engine[], { family, first, last }: AddressRange): Ip | undefined {
+  for (let value = first; value <= last; value++) {
+    const ip = { family, value }
+    if (engines.every(({ selection }) => selection.at(ip) === undefined)) return ip
+  }
+  return undefined
+}

@@ -1,0 +1,71 @@
+/** The rules of one policy as ways between the ends of a terrain, for comparing and counting. */
+
+import { BitSet } from '../../base/bit-set.ts'
+import type { Engine } from '../engine.ts'
+import type { Traffic } from '../policy.ts'
+import type { Selected } from '../selection.ts'
+import type { Sources } from '../sources.ts'
+import type { Way } from './crossings.ts'
+import type { Terrain } from './ends.ts'
+import { openFrom } from './open.ts'
+import type { Open } from './open.ts'
+
+/** Labels for what may be sent, and what several of them come to. */
+export class TrafficLabels {
+  readonly #labels: (readonly Traffic[])[] = []
+  readonly #ids = new Map<string, number>()
+  readonly #open = new Map<string, Open>()
+
+  labelOf(traffic: readonly Traffic[]): number {
+    const key = JSON.stringify(traffic.map(({ protocol, ports }) => [protocol ?? 0, ports]))
+    let id = this.#ids.get(key)
+    if (id === undefined) this.#ids.set(key, (id = this.#labels.push(traffic) - 1))
+    return id
+  }
+
+  /** A text that is equal for what is equally open. */
+  meaning(labels: readonly number[]): string {
+    const open = openFrom(labels.flatMap((label) => this.#labels[label] as readonly Traffic[]))
+    const text = JSON.stringify([...open])
+    this.#open.set(text, open)
+    return text
+  }
+
+  open(meaning: string): Open {
+    return this.#open.get(meaning) ?? new Map()
+  }
+}
+
+export function flowWays({ access }: Engine, terrain: Terrain, labels: TrafficLabels): Way[] {
+  const ways: Way[] = []
+  const lists = new Map<Sources, BitSet>()
+  const own = new Map<Sources, BitSet>()
+  const reached = new Map<string, BitSet>()
+  const numbers = new Map<Selected, number>()
+  for (const part of access.parts) {
+    const { sources, self, rule } = part
+    const from = self
+      ? remembered(own, sources, () => untagged(sources.admitted, terrain))
+      : remembered(lists, sources, () => terrain.admitted(sources))
+    for (const target of part.targets) {
+      if (target.destination.traffic.length === 0) continue
+      const number = remembered(numbers, target.selected, () => numbers.size)
+      const to = remembered(reached, `${number} ${rule.via.join()}`, () => terrain.reached(part, target))
+      ways.push({ from, to, own: self, label: labels.labelOf(target.destination.traffic) })
+    }
+  }
+  return ways
+}
+
+/** Rules between the devices of one user leave tagged ones out. */
+export function untagged(slots: BitSet, terrain: Terrain): BitSet {
+  const left = new BitSet()
+  for (const slot of slots) if (terrain.node(slot)?.tags.length === 0) left.add(slot)
+  return left
+}
+
+function remembered<K, V>(map: Map<K, V>, key: K, compute: () => V): V {
+  let value = map.get(key)
+  if (value === undefined) map.set(key, (value = compute()))
+  return value
+}
