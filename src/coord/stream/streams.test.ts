@@ -131,3 +131,28 @@ test('a profile that nobody shows any more counts as never told, and that is no 
   assert.deepEqual([...stream.told.profiles], [8])
   assert.equal(pipe.sizes.length, sent)
 })
+
+test('after a policy was saved, streams are asked anew in turns, and changes of peers do not wait for them', () => {
+  const asked: number[] = []
+  const telling: Writer = {
+    ...writer,
+    delta: (_tailnet, node) => {
+      asked.push(node)
+      return new Uint8Array(20)
+    },
+  }
+  const streams = new Streams(telling, dice)
+  const now = 1000 as Mono
+  for (let node = 0; node < 100; node++) streams.open(1, node, new Pipe(), now)
+  streams.flush(now)
+  streams.note(1, [{ kind: 'policy' }])
+  streams.flush(now)
+  assert.equal(asked.length, 32)
+  assert.ok(streams.deadline(now) <= now, 'the next turn is due at once')
+  for (let turn = 0; turn < 3; turn++) streams.flush(now)
+  assert.deepEqual(
+    asked.toSorted((a, b) => a - b),
+    Array.from({ length: 100 }, (_, node) => node),
+    'everybody once',
+  )
+})

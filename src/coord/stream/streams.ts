@@ -36,6 +36,8 @@ const KEEPALIVE_SPREAD_MS = 8_000
 const STREAM_QUEUE_MAX = 32 << 10
 /** First maps being sent at one time, in bytes that clients have not read yet; the others wait their turn. */
 const FIRST_MAPS_MAX = 8 << 20
+/** Streams whose whole view is asked anew in one turn, after a policy was saved; the others wait for the next. */
+const VIEWS_PER_TURN = 32
 /** A client that has not read its first map by then no longer keeps others from theirs. */
 const FIRST_MAP_MS = 3_000
 
@@ -225,8 +227,10 @@ export class Streams {
   flush(now: Mono): void {
     this.#startWaiting(now)
     const round: Round = new Map()
+    let views = 0
     for (const stream of this.#dirty) {
       if (dueAt(stream) > now || stream.sink.queued > STREAM_QUEUE_MAX) continue
+      if (stream.pending.view && ++views > VIEWS_PER_TURN) continue
       this.#dirty.delete(stream)
       const message = this.#writer.delta(stream.tailnet, stream.node, stream.pending, stream.told, round)
       reset(stream.pending)
