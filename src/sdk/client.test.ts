@@ -15,11 +15,11 @@ interface Sent {
 }
 
 /** A server that answers everything alike, and what it was asked. */
-function answering(status: number, text: string) {
+function answering(status: number, text: string, headers: Record<string, string> = {}) {
   const sent: Sent[] = []
   const fetch: Fetch = async (url, request) => {
     sent.push({ url, ...request })
-    return { status, text: async () => text }
+    return { status, headers: new Headers(headers), text: async () => text }
   }
   return { sent, fetch }
 }
@@ -49,6 +49,39 @@ test('a body is sent as JSON, and one that may be empty is {}', async () => {
   })
   await client.expireDevice({ deviceId: 'n1' })
   assert.equal(sent[1]?.body, undefined)
+})
+
+test('a policy goes out and comes back as a text, its tag beside it', async () => {
+  const { sent, fetch } = answering(200, '{"acls": []}\n', { 'content-type': 'application/hujson', etag: '"ab"' })
+  const client = createClient({ url: 'http://sett', fetch })
+  assert.deepEqual(await client.getPolicy({ tailnet: '-' }), { text: '{"acls": []}\n', etag: '"ab"' })
+  const saved = await client.setPolicy({
+    tailnet: '-',
+    body: '{"acls":[]}',
+    comment: 'why not',
+    headers: { 'if-match': '"cd"' },
+  })
+  assert.deepEqual(saved, { text: '{"acls": []}\n', etag: '"ab"' })
+  assert.deepEqual(sent, [
+    { url: 'http://sett/api/v2/tailnet/-/acl', method: 'GET', headers: { accept: 'application/hujson' } },
+    {
+      url: 'http://sett/api/v2/tailnet/-/acl?comment=why+not',
+      method: 'POST',
+      headers: { accept: 'application/hujson', 'if-match': '"cd"', 'content-type': 'application/hujson' },
+      body: '{"acls":[]}',
+    },
+  ])
+})
+
+test('an answer may be empty where that says something', async () => {
+  const { fetch } = answering(200, '')
+  assert.equal(
+    await createClient({ url: 'http://sett', fetch }).validatePolicy({ tailnet: '-', body: '[]' }),
+    undefined,
+  )
+  await assert.rejects(createClient({ url: 'http://sett', fetch }).getDevice({ deviceId: 'n1' }), {
+    code: 'api/unreachable',
+  })
 })
 
 test('a refusal has the status and the server’s words; what is no server is said to be none', async () => {

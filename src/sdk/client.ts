@@ -5,22 +5,28 @@
  *   const { devices } = await sett.listDevices({ tailnet: '-', fields: 'all' })
  *   await sett.setDeviceName({ deviceId: devices[0].nodeId, body: { name: 'web' } })
  *
- * Members of path and query go in by name, a request's body as `body`.
+ * Members of path and query go in by name, a request's body as `body`, headers that count as `headers`. A policy is a
+ * text on its way in, and on its way out a text and its ETag.
  */
 
 import { MeshError } from '../base/errors.ts'
 import { Secret } from '../base/secret.ts'
 import type { Problem } from '../wire/api/objects.ts'
-import { BASE_PATH } from '../wire/api/route.ts'
+import { BASE_PATH, HUJSON } from '../wire/api/route.ts'
 import type { RouteShape } from '../wire/api/route.ts'
 import { ROUTE_IDS, routes } from '../wire/api/routes.ts'
-import type { BodyInput, Params, QueryInput, Reply, RouteId } from '../wire/api/routes.ts'
+import type { BodyInput, HeadersInput, Params, QueryInput, Reply, RouteId } from '../wire/api/routes.ts'
 
 /** As much of `fetch` as the client needs; what carries requests elsewhere than over the network looks like this. */
 export type Fetch = (
   url: string,
   request: { readonly method: string; readonly headers: Record<string, string>; readonly body?: string },
-) => Promise<{ readonly status: number; text(): Promise<string> }>
+) => Promise<FetchAnswer>
+export interface FetchAnswer {
+  readonly status: number
+  readonly headers: { get(name: string): string | null }
+  text(): Promise<string>
+}
 
 export interface ClientOptions {
   /** Where the server is, without `/api/v2`; a path before that is kept. */
@@ -32,7 +38,8 @@ export interface ClientOptions {
 
 type Given<Id extends RouteId> = Params<Id> &
   QueryInput<Id> &
-  (BodyInput<Id> extends undefined ? object : { readonly body: BodyInput<Id> })
+  (BodyInput<Id> extends undefined ? object : { readonly body: BodyInput<Id> }) &
+  (keyof HeadersInput<Id> extends never ? object : { readonly headers?: HeadersInput<Id> })
 type Arguments<Id extends RouteId> = object extends Given<Id> ? [given?: Given<Id>] : [given: Given<Id>]
 
 /** Each function resolves with the answer's body, and rejects with `Refused`, or `api/unreachable`. */
@@ -59,28 +66,32 @@ async function send(options: ClientOptions, id: RouteId, given: Readonly<Record<
   const shape: RouteShape = routes[id]
   const token = options.token instanceof Secret ? options.token.reveal() : options.token
   const base = options.url.replace(/\/+$/, '')
-  const body = shape.body === undefined ? undefined : JSON.stringify(given['body'] ?? {})
+  const body = bodyOf(shape, given['body'])
   const carry: Fetch = options.fetch ?? ((url, request) => fetch(url, request))
-  let answer: { readonly status: number; readonly text: string }
+  let answer: { readonly status: number; readonly text: string; readonly type: string; readonly etag: string }
   try {
     const got = await carry(`${base}${BASE_PATH}${pathOf(shape, given)}${queryOf(shape, given)}`, {
       method: shape.method,
       headers: {
-        accept: 'application/json',
+        accept: shape.gives === undefined ? 'application/json' : HUJSON,
+        ...(given['headers'] as Record<string, string> | undefined),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(body === undefined ? {} : { 'content-type': shape.takes === undefined ? 'application/json' : HUJSON }),
       },
       ...(body === undefined ? {} : { body }),
     })
-    answer = { status: got.status, text: await got.text() }
+    const { status, headers } = got
+    const [type, etag] = [headers.get('content-type') ?? '', headers.get('etag') ?? '']
+    answer = { status, type, etag, text: await got.text() }
   } catch (cause) {
     if (cause instanceof MeshError) throw cause
     throw new MeshError('api/unreachable', `Cannot reach the server at ${base}: ${reasonOf(cause)}`, { cause })
   }
-  const reply = answer.text === '' ? undefined : parse(answer.text)
+  const isText = answer.status < 400 && shape.gives !== undefined && answer.type.startsWith(HUJSON)
+  const reply = isText ? { text: answer.text, etag: answer.etag } : answer.text === '' ? undefined : parse(answer.text)
   if (answer.status >= 400) throw new Refused(answer.status, problemOf(reply, answer.status))
   if (shape.reply === undefined) return undefined
-  if (reply === undefined)
+  if (reply === undefined && !(answer.text === '' && shape.reply.safeParse(undefined).success))
     throw new MeshError('api/unreachable', `What answers at ${base} is no Sett server: it sent no JSON`)
   const fits = shape.reply.safeParse(reply)
   if (!fits.success) {
@@ -94,6 +105,11 @@ async function send(options: ClientOptions, id: RouteId, given: Readonly<Record<
   return reply
 }
 
+function bodyOf(shape: RouteShape, given: unknown): string | undefined {
+  if (shape.body === undefined) return undefined
+  return shape.takes === undefined ? JSON.stringify(given ?? {}) : (given as string)
+}
+
 function pathOf(shape: RouteShape, given: Readonly<Record<string, unknown>>): string {
   return shape.path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(given[name] as string))
 }
@@ -103,7 +119,7 @@ function queryOf(shape: RouteShape, given: Readonly<Record<string, unknown>>): s
   const inPath = new Set(Object.keys(shape.params.shape))
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(given)) {
-    if (name === 'body' || inPath.has(name)) continue
+    if (name === 'body' || name === 'headers' || inPath.has(name)) continue
     for (const text of [value ?? []].flat()) query.append(name, text as string)
   }
   return query.size === 0 ? '' : `?${query.toString()}`

@@ -205,7 +205,7 @@ export const MESSAGES: readonly Decoder[] = [
       const client = createClient({
         url: 'http://x',
         token: 'tskey-api-a-b',
-        fetch: async () => ({ status, text: async () => text }),
+        fetch: async () => ({ status, headers: new Headers(), text: async () => text }),
       })
       const call = client[id] as (given: unknown) => Promise<unknown>
       const { reply }: RouteShape = routes[id]

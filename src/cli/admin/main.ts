@@ -8,11 +8,13 @@ import { MeshError } from '../../base/errors.ts'
 import { addKeys, addTokens } from './commands/keys.ts'
 import { addLogin } from './commands/login.ts'
 import { addNodes } from './commands/nodes.ts'
+import { addPolicy } from './commands/policy.ts'
 import { addStatus, addTailnets } from './commands/tailnets.ts'
 import { addUsers } from './commands/users.ts'
 import { connect } from './connect.ts'
 import type { Env, Where } from './connect.ts'
 import type { Begin } from './context.ts'
+import { Told } from './policy-print.ts'
 import { plain } from './print.ts'
 import type { Output } from './print.ts'
 
@@ -52,6 +54,7 @@ export async function main(args: readonly string[], at: Surroundings = here()): 
   addKeys(admin, begin)
   addTokens(admin, begin)
   addLogin(admin, begin)
+  addPolicy(admin, begin)
   addTailnets(admin, begin)
   addStatus(admin, begin)
 
@@ -67,6 +70,7 @@ export { main as runAdmin }
 function failed(error: unknown, err: Output): number {
   // Commander has printed its own complaints, and help that was asked for is none.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  if (error instanceof Told) return 1
   if (!(error instanceof MeshError)) throw error
   err.write(`sett admin: ${plain(error.message)}\n`)
   return error.code === 'config/invalid' ? 2 : error.code === 'api/unreachable' ? 3 : 1

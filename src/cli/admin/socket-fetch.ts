@@ -26,7 +26,11 @@ export function socketFetch(socketPath: string): Fetch {
           answer.on('data', (part: Buffer) => parts.push(part))
           answer.on('error', reject)
           answer.on('end', () =>
-            resolve({ status: answer.statusCode ?? 0, text: async () => Buffer.concat(parts).toString('utf8') }),
+            resolve({
+              status: answer.statusCode ?? 0,
+              headers: { get: (name) => answer.headers[name]?.toString() ?? null },
+              text: async () => Buffer.concat(parts).toString('utf8'),
+            }),
           )
         },
       )

@@ -23,6 +23,12 @@ export function parseLifetime(text: string): number {
   return seconds
 }
 
+/** A number from 1, in decimal and as a text. */
+export function parseNumber(text: string): string {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('Want a number from 1.')
+  return text
+}
+
 /** At least one tag. */
 export function parseTags(text: string): string[] {
   const tags = parseList(text)

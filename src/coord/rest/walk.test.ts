@@ -31,6 +31,7 @@ const BODIES: Partial<Record<RouteId, unknown>> = {
   pingDevice: {},
   setPolicy: '{"acls": []}',
   checkPolicy: '{}',
+  explainPolicy: '{}',
   validatePolicy: '{}',
   previewPolicy: '{}',
   rollbackPolicy: {},
@@ -38,7 +39,10 @@ const BODIES: Partial<Record<RouteId, unknown>> = {
 }
 
 /** A query, where one is needed. */
-const QUERIES: Partial<Record<RouteId, string>> = { previewPolicy: '?type=user&previewFor=owner' }
+const QUERIES: Partial<Record<RouteId, string>> = {
+  previewPolicy: '?type=user&previewFor=owner',
+  explainPolicy: '?src=owner&dst=printer:22',
+}
 
 interface Target {
   readonly id: RouteId

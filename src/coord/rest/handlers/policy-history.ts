@@ -7,6 +7,7 @@ import { done, refuse } from '../answer.ts'
 import type { At, Handlers } from '../call.ts'
 import { readCandidate, runAll, tryCandidate } from '../candidate.ts'
 import { approveProposal, NO_PROPOSAL, rejectProposal, submitPolicy } from '../changes/policy.ts'
+import { explainFlow } from '../explain.ts'
 import { policyInForce, showPolicy, viewProposal, viewProposed, viewVersion } from '../views/policy.ts'
 
 const NO_VERSION = 'policy version not found'
@@ -27,6 +28,12 @@ export const policyHistoryHandlers: Handlers<keyof typeof policyHistoryRoutes> =
       failures: failures.map(({ user, errors, at }) => ({ user, errors: [...errors], at: { ...at } })),
       warnings: policy.warnings.map(({ about, text, at }) => ({ about, text, at: { ...at } })),
     })
+  },
+
+  explainPolicy({ at, tools }, { query, body }) {
+    const read = body.trim() === '' ? undefined : readCandidate(at, body)
+    if (read?.kind === 'refused') return read
+    return explainFlow(at, read?.reply.policy ?? tools.policies.of(at.tailnet), query)
   },
 
   listPolicyVersions({ at, tools }) {

@@ -79,8 +79,7 @@ async function validateText({ at, tools }: Call, text: string): Promise<Answer<V
 
 /** Runs a list of tests on the policy in force. Some clients take any body of the answer for a failure. */
 async function validateTests({ at, tools }: Call, list: string): Promise<Answer<undefined>> {
-  // The break keeps a comment at the list's end from swallowing what follows.
-  const read = readCandidate(at, `{"tests": ${list}\n}`)
+  const read = readCandidate(at, `{"tests": ${list}}`)
   if (read.kind === 'refused') return read
   const { tests } = read.reply.policy
   const failures = await runAll(at, tools, { ...tools.policies.of(at.tailnet), tests, sshTests: [] })

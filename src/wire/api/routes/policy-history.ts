@@ -1,6 +1,7 @@
 /** Routes about the policy that Sett has beyond Tailscale's: checks with places, versions, proposals. */
 
 import * as z from 'zod'
+import { Explanation } from '../explain-objects.ts'
 import { CheckReport, PolicyProposal, PolicyText, PolicyVersion, Proposed } from '../policy-objects.ts'
 import { route } from '../route.ts'
 import { Line, TailnetRef } from '../words.ts'
@@ -9,6 +10,7 @@ import { Comment, MAX_POLICY_BYTES, PolicyBody, readPolicy, writePolicy } from '
 const group = 'Policy'
 const params = z.object({ tailnet: TailnetRef })
 const Version = z.string().regex(/^[1-9]\d{0,8}$/, 'want the number of a version')
+const FlowName = z.string().min(1).max(300)
 const versionParams = z.object({ tailnet: TailnetRef, version: Version })
 const proposalParams = z.object({ tailnet: TailnetRef, proposal: Version })
 const accept = z.object({ accept: z.string().optional() })
@@ -25,6 +27,23 @@ export const policyHistoryRoutes = {
     takes: 'hujson',
     maxBody: MAX_POLICY_BYTES,
     reply: CheckReport,
+  }),
+  explainPolicy: route({
+    method: 'POST',
+    path: '/sett/tailnet/{tailnet}/policy/explain',
+    summary: 'Tell why a flow is allowed or refused, by the policy sent or, without a body, by the one in force.',
+    group,
+    access: readPolicy,
+    params,
+    query: z.object({
+      src: FlowName.meta({ description: 'A device by name, id or address; a login name; a tag; any address' }),
+      dst: FlowName.meta({ description: 'The same with a port behind it, as `web:443` or `[2001:db8::1]:443`' }),
+      proto: z.string().max(20).optional().meta({ description: 'Protocol by name or number; tcp if not given' }),
+    }),
+    body: PolicyBody,
+    takes: 'hujson',
+    maxBody: MAX_POLICY_BYTES,
+    reply: Explanation,
   }),
   listPolicyVersions: route({
     method: 'GET',

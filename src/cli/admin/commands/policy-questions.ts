@@ -1,0 +1,37 @@
+/** `sett admin policy explain`, `diff` and `report`: what a policy means for the people and devices there are. */
+
+import type { Command } from 'commander'
+import { explanationLines } from '../../../policy/explain/index.ts'
+import type { Explanation } from '../../../policy/explain/index.ts'
+import { show } from '../context.ts'
+import type { Begin } from '../context.ts'
+import { readPolicy } from '../policy-file.ts'
+import { inFile } from '../policy-print.ts'
+import { plain } from '../print.ts'
+
+interface ExplainOptions {
+  readonly proto?: string
+  readonly policy?: string
+}
+
+export function addPolicyQuestions(policy: Command, begin: Begin): void {
+  policy
+    .command('explain')
+    .argument('<SRC>', 'who sends: a device by name, id or address, a login name, a tag, or any address')
+    .argument('<DST:PORT>', 'who is sent to, and on which port: web:443, tag:db:5432, [2001:db8::1]:22')
+    .description('tell why a flow is allowed or refused, and what would allow it')
+    .option('--proto <NAME>', 'protocol by name or number; tcp if not given')
+    .option('--policy <FILE>', 'by the policy in this file instead of the one in force')
+    .action(async (src: string, dst: string, { proto, policy: file }: ExplainOptions) => {
+      const context = begin()
+      const { client, tailnet, out } = context
+      const { name, text } = file === undefined ? { name: 'the policy', text: '' } : readPolicy(file)
+      const query = { src, dst, ...(proto === undefined ? {} : { proto }) }
+      const told = await inFile(context, name, () => client.explainPolicy({ tailnet, ...query, body: text }))
+      await show(context, told, ({ nodes, ...explanation }) => {
+        const nameOf = (node: number) => nodes[String(node)] ?? String(node)
+        // The same values; the API's types only say less strictly what may be left out.
+        for (const line of explanationLines(explanation as Explanation, nameOf)) out.write(`${plain(line)}\n`)
+      })
+    })
+}

@@ -1,0 +1,196 @@
+/** `sett admin policy` from end to end: command lines and files against the REST API behind a real socket. */
+
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, beforeEach, suite, test } from 'node:test'
+import { AdminWorld, run } from '../../../test/support/admin-world.ts'
+import { DEFAULT_POLICY } from '../../policy/document/index.ts'
+
+const OPEN = '{\n\t// Everything.\n\t"grants": [{"src": ["*"], "dst": ["*"], "ip": ["*"]}],\n}\n'
+const TESTED = `{
+  "grants": [],
+  "tests": [
+    {"src": "anna@example.com", "accept": ["anna@example.com:22"]},
+  ],
+}
+`
+
+suite('sett admin policy', () => {
+  let at: AdminWorld
+  before(async () => {
+    at = await AdminWorld.make()
+    const { id } = await at.world.post('/sett/tailnet/-/users', { loginName: 'anna@example.com', role: 'member' })
+    await at.world.join(1, Number(id), 'annas')
+  })
+  after(() => at.close())
+  beforeEach(async () => {
+    await at.admin('policy', 'set', file('open', OPEN), '--force')
+  })
+  const policy = (...args: string[]) => at.admin('policy', ...args)
+  const ran = (...args: string[]) => at.ran('policy', ...args)
+
+  function file(name: string, text: string): string {
+    const path = join(at.dir, name)
+    writeFileSync(path, text)
+    return path
+  }
+
+  test('get prints the text as it is, a version’s too, or the text with its tag as JSON', async () => {
+    assert.equal(await policy('get'), OPEN)
+    const got = await at.adminJson('policy', 'get')
+    assert.deepEqual([got.text, /^"[0-9a-f]{64}"$/.test(got.etag)], [OPEN, true])
+    await policy('reset')
+    assert.equal(await policy('get'), DEFAULT_POLICY)
+    assert.equal(await policy('get', '--version', '1'), OPEN)
+    assert.equal((await ran('get', '--version', '99')).code, 1)
+    assert.equal((await ran('get', '--version', 'x')).code, 2)
+  })
+
+  test('set saves with a comment, says when nothing changed, and minds what was there', async () => {
+    const closed = file('closed', '{"grants": []}')
+    const { etag } = await at.adminJson('policy', 'get')
+    assert.match(await policy('set', closed, '--comment', 'lock down'), /^Saved, "[0-9a-f]{64}"\n$/)
+    assert.match(await policy('set', closed), /already/)
+    assert.match(await policy('history'), /in force +lock down/)
+    const stale = await ran('set', file('open', OPEN), '--if-match', etag)
+    assert.deepEqual([stale.code, /another one than was expected/.test(stale.err)], [1, true])
+    assert.equal((await ran('set', file('open', OPEN), '--if-match', etag, '--force')).code, 2)
+    assert.match(
+      await policy('set', file('open', OPEN), '--if-match', (await at.adminJson('policy', 'get')).etag),
+      /Saved/,
+    )
+  })
+
+  test('set and check tell of mistakes as FILE:LINE:COLUMN, and change nothing', async () => {
+    const rows = [
+      { text: '{"grants": [', says: (f: string) => [`${f}:1:13: parsing value: unexpected EOF`] },
+      {
+        text: '{\n  "grants": [\n    {"src": ["tag:x"], "dst": ["*"], "ip": ["*"]},\n  ],\n}\n',
+        says: (f: string) => [`${f}:3:14: src=tag not found: "tag:x"`],
+      },
+      {
+        text: TESTED,
+        says: (f: string) => [
+          `${f}:4:5: test from "anna@example.com" failed`,
+          '  address "anna@example.com:22": want: Accept, got: Drop',
+        ],
+      },
+    ]
+    for (const { text, says } of rows) {
+      const path = file('wrong', text)
+      const [set, check] = [await ran('set', path), await ran('check', path)]
+      assert.deepEqual([set.code, set.out, check.code, check.err], [1, '', 1, ''])
+      assert.deepEqual(set.err.split('\n').slice(0, says(path).length), says(path))
+      assert.deepEqual(check.out.split('\n').slice(0, says(path).length), says(path))
+      assert.equal(await policy('get'), OPEN)
+    }
+    const report = JSON.parse((await ran('check', file('wrong', TESTED), '--json')).out)
+    assert.deepEqual([report.message, report.failures[0].at], ['test(s) failed', { line: 4, column: 5 }])
+  })
+
+  test('a file that is empty, missing or no text is a wrong command line', async () => {
+    const binary = join(at.dir, 'binary')
+    writeFileSync(binary, new Uint8Array([0x7b, 0xff]))
+    for (const args of [
+      ['set', file('empty', ' \n')],
+      ['set', join(at.dir, 'missing')],
+      ['set', binary],
+      ['check', binary],
+    ])
+      assert.equal((await ran(...args)).code, 2, args.join(' '))
+    // Empty, it is a mistake of the policy, and never a question about the one in force.
+    assert.equal((await ran('check', file('empty', ''))).code, 1)
+  })
+
+  test('check and test say what passed, and warn', async () => {
+    const good = TESTED.replace('[],', '[{"src": ["*"], "dst": ["*"], "ip": ["22"]}],')
+    assert.equal(await policy('check', file('good', good)), 'The policy is good: 1 test passed.\n')
+    assert.equal(await policy('test'), 'The policy is good. It has no tests.\n')
+    await policy('set', file('good', good))
+    assert.equal(await policy('test'), 'The policy is good: 1 test passed.\n')
+    const failed = await ran('test', file('tested', TESTED))
+    assert.deepEqual([failed.code, failed.out.trimEnd().split('\n').at(-1)], [1, '1 of 1 test failed.'])
+    const warned = await policy('check', file('warned', '{"groups": {"group:a": ["bob@example.com"]}, "grants": []}'))
+    assert.match(warned, /warned:1:25: warning: "group:a": user not found: "bob@example.com"\n/)
+  })
+
+  test('fmt lays a file out without a server, in place if told so', async () => {
+    const untidy = '{"grants":[{"src":["*"],"dst":["*"],"ip":["*"]}], // all\n}'
+    const tidy = '{\n\t"grants": [{"src": ["*"], "dst": ["*"], "ip": ["*"]}], // all\n}\n'
+    const path = file('untidy', untidy)
+    const alone = (...args: string[]) => run(['--socket', join(at.dir, 'no-socket'), 'policy', 'fmt', ...args])
+    assert.deepEqual(await alone(path), { code: 0, out: tidy, err: '' })
+    assert.equal((await alone(path, '--check')).code, 1)
+    assert.equal(readFileSync(path, 'utf8'), untidy)
+    assert.deepEqual(await alone(path, '-w'), { code: 0, out: '', err: '' })
+    assert.equal(readFileSync(path, 'utf8'), tidy)
+    assert.deepEqual(await alone(path, '--check'), { code: 0, out: '', err: '' })
+    const { etag } = JSON.parse((await alone(path, '--json')).out)
+    await policy('set', path)
+    assert.equal(etag, (await at.adminJson('policy', 'get')).etag)
+    const broken = await alone(file('broken', '{\n  "a" 1}'))
+    assert.deepEqual([broken.code, /broken:2:7: /.test(broken.err)], [1, true])
+  })
+
+  test('history lists versions, and rollback puts one back', async () => {
+    const { versions } = await at.adminJson('policy', 'history')
+    const [{ version }] = versions
+    await policy('set', file('closed', '{"grants": []}'))
+    assert.match(
+      await policy('rollback', String(version), '--comment', 'oops'),
+      new RegExp(`Version ${version} is in force again, as version ${version + 2}\n`),
+    )
+    assert.equal(await policy('get'), OPEN)
+    assert.match(await policy('history'), /^VERSION +SAVED +BY[^]*in force +oops/)
+    assert.match(await policy('rollback', String(version + 2)), /already/)
+    assert.equal((await ran('rollback', '999')).code, 1)
+    assert.equal((await ran('rollback', 'first')).code, 2)
+  })
+
+  test('preview shows the rules for a user, or for an address and port', async () => {
+    const path = file('open', OPEN)
+    assert.match(await policy('preview', path, '--user', 'anna@example.com'), /open:3 +\* +\*:\*/)
+    assert.match(await policy('preview', path, '--ipport', '100.64.0.1:22'), /open:3/)
+    assert.match(
+      await policy('preview', file('none', '{"grants": []}'), '--user', 'anna@example.com'),
+      /No rule counts for anna/,
+    )
+    assert.equal((await ran('preview', path)).code, 2)
+    assert.equal((await ran('preview', path, '--user', 'a', '--ipport', 'b')).code, 2)
+    assert.equal((await ran('preview', path, '--ipport', 'web:22')).code, 1)
+  })
+
+  test('explain says by which rule, or what would allow it', async () => {
+    assert.match(
+      await policy('explain', 'annas', 'printer:22'),
+      /^allowed: annas .* to printer .*\n {2}by grants\[0\] \(line 3, column 13\)/,
+    )
+    const refused = await policy('explain', 'annas', 'printer:22', '--policy', file('none', '{"grants": []}'))
+    assert.match(refused, /^refused: [^]*would allow it/)
+    assert.equal((await at.adminJson('policy', 'explain', 'annas', 'printer:22', '--proto', 'udp')).protocol, 17)
+    assert.equal((await ran('explain', 'nobody', 'printer:22')).code, 1)
+    assert.equal((await ran('explain', 'annas')).code, 2)
+  })
+
+  test('proposals wait for another administrator, and are approved or rejected by them', async () => {
+    await at.admin('tailnets', 'settings', 'policyApprovalOn=true')
+    const token = at.world.alpha.tokens.admin
+    const asAdmin = (...args: string[]) => run(['--url', at.url, ...args], { SETT_TOKEN: token })
+    const propose = async (id: string, text: string): Promise<void> => {
+      const { code, out } = await asAdmin('policy', 'set', file('proposed', text))
+      const says = `The policy waits for another administrator to approve it, as proposal ${id}\n`
+      assert.deepEqual([code, out], [0, says])
+      assert.match(await policy('proposals'), new RegExp(`${id} .* admin +waiting`))
+      assert.equal(await policy('proposals', id), text)
+      for (const verb of ['approve', 'reject']) assert.equal((await asAdmin('policy', verb, id)).code, 1)
+    }
+    await propose('1', '{"grants": []}\n')
+    assert.match(await policy('approve', '1'), /Proposal 1 is in force, as version \d+\n/)
+    assert.equal(await policy('get'), '{"grants": []}\n')
+    await propose('2', OPEN)
+    assert.match(await policy('reject', '2', '--reason', 'no'), /Proposal 2 is rejected/)
+    assert.match(await policy('proposals'), /2 .* rejected +server +no/)
+    await at.admin('tailnets', 'settings', 'policyApprovalOn=false')
+  })
+})
