@@ -128,6 +128,7 @@ async function mountRelay(wish: RelayWish): Promise<MountedRelay> {
     key: wish.key,
     tls: certificate,
     stun: [],
+    held: true,
     admission: {
       admits(key) {
         const realm = wish.realmOf(key)
@@ -151,6 +152,7 @@ async function mountRelay(wish: RelayWish): Promise<MountedRelay> {
     port: relay.address.port,
     stunPorts: stuns.flatMap((each) => each.ports),
     pin: tls === 'off' ? relay.pin() : undefined,
+    open: () => relay.open(),
     refreshAdmission: () => relay.refreshAdmission(),
     counts() {
       const { hub } = relay.metrics()

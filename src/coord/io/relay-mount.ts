@@ -42,6 +42,8 @@ export interface MountedRelay {
   /** `CertName` of the DERP map; absent when clients trust the certificate anyway. */
   readonly pin: string | undefined
   counts(): RelayCounts
+  /** From now on `realmOf` knows; connections that came earlier have waited for it. */
+  open(): void
   refreshAdmission(): void
   close(drainMs: number): Promise<void>
 }

@@ -232,6 +232,7 @@ async function assemble(
     },
   }
   early.ready(coord.handle)
+  relay.open()
   ticker.wake()
   for (const { address, port } of listeners.addresses) log.info('listening', { address, port })
   log.info('started', { url, data: folder.path, relay: relay.port, stun: relay.stunPorts })

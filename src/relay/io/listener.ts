@@ -17,6 +17,7 @@ import type { NodeKey } from '../../base/keys.ts'
 import { MAX_CLIENT_INFO_BYTES, PROTOCOL_VERSION } from '../../wire/derp/frame.ts'
 import { makeMetaCertificate } from './certificate.ts'
 import type { CertifiedKey } from './certificate.ts'
+import type { EarlyConnections } from './early.ts'
 import { answerHttp, answerPlainHttp, pathOf } from './http.ts'
 import type { BootstrapDns } from './http.ts'
 import type { Switchboard } from './line.ts'
@@ -52,6 +53,7 @@ export function createListener(
   board: Switchboard,
   certified: CertifiedKey,
   bootstrapDns: BootstrapDns | undefined,
+  early: EarlyConnections,
 ): Listener {
   const relayKey = board.hub.key
   const counters: ListenerCounters = { accepted: 0, rejected: 0, websockets: 0 }
@@ -93,15 +95,19 @@ export function createListener(
     if (pathOf(request) !== '/derp' || request.method !== 'GET' || (protocol !== 'derp' && protocol !== 'websocket'))
       return answerWithoutUpgrade(request, socket, bootstrapDns)
     const notIdeal = (request.headers['ideal-node'] ?? '') !== ''
-    const remote = request.socket.remoteAddress ?? ''
+    // IPv4 may come in IPv6 clothing, and is logged without it.
+    const remote = (request.socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '')
     gate.leave(request.socket)
     // Ancient clients ask for a WebSocket and speak plain DERP; those who mean it name the subprotocol.
     if (protocol === 'websocket' && namesDerp(request.headers['sec-websocket-protocol'])) {
       counters.websockets++
-      return webSockets.handleUpgrade(request, socket, head, (ws) => board.addWebSocket(ws, notIdeal, remote))
+      const take = () =>
+        webSockets.handleUpgrade(request, socket, head, (ws) => board.addWebSocket(ws, notIdeal, remote))
+      return early.admit(socket, take)
     }
     const fast = request.headers['derp-fast-start'] === '1'
-    board.addSocket(socket, fast ? Buffer.alloc(0) : greeting, head, notIdeal, remote)
+    const answer = fast ? Buffer.alloc(0) : greeting
+    early.admit(socket, () => board.addSocket(socket, answer, head, notIdeal, remote))
   })
   return {
     server,
@@ -111,6 +117,7 @@ export function createListener(
       server.close()
       server.closeAllConnections()
       gate.closeAll()
+      early.close()
     },
   }
 }
@@ -183,6 +190,8 @@ function namesDerp(header: string | undefined): boolean {
 
 /** An upgrade that means nothing to us is a request like any other; its connection ends with the answer. */
 function answerWithoutUpgrade(request: IncomingMessage, socket: Duplex, dns: BootstrapDns | undefined): void {
+  // It came before the last request was answered, which Node would have waited for, had it not been an upgrade.
+  if ((socket as { _httpMessage?: ServerResponse | null })._httpMessage) return void socket.end()
   const response = new ServerResponse(request)
   response.shouldKeepAlive = false
   response.assignSocket(socket as Socket)

@@ -15,6 +15,7 @@ import type { Admission, PeerReport } from '../hub/hub.ts'
 import type { HubMetrics } from '../hub/metrics.ts'
 import { pinOf } from './certificate.ts'
 import type { CertifiedKey } from './certificate.ts'
+import { EarlyConnections } from './early.ts'
 import type { BootstrapDns } from './http.ts'
 import { now, Switchboard } from './line.ts'
 import type { ConnectionLog } from './line.ts'
@@ -33,6 +34,8 @@ export interface RelayOptions {
   /** UDP ports for STUN; two of them let clients tell their NAT. */
   readonly stun: readonly number[]
   readonly admission: Admission
+  /** Connections wait until `open`, since the admission does not know yet. */
+  readonly held?: boolean
   readonly log: ConnectionLog
   readonly bootstrapDns?: BootstrapDns
   /** Bytes that may wait in all queues together, and for one client. */
@@ -58,6 +61,8 @@ export interface Relay {
   readonly key: NodeKey
   /** What a DERP map's `CertName` says to pin the certificate in use. */
   pin(): string
+  /** Lets connections in that were held. */
+  open(): void
   /** Asks the admission again for everybody connected. Call it when keys were revoked or moved. */
   refreshAdmission(): void
   /** Closes every connection of a key. */
@@ -90,7 +95,8 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   })
   const board = new Switchboard(hub, options.log)
   let certified = options.tls
-  const listener = createListener(board, certified, options.bootstrapDns)
+  const early = new EarlyConnections(options.held === true)
+  const listener = createListener(board, certified, options.bootstrapDns, early)
   const address = await listen(listener.server, options.listen)
   let plain: HttpServer | undefined
   let plainAddress: Relay['plainAddress']
@@ -109,7 +115,8 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const renewal = setInterval(() => listener.setCertificate(certified), META_RENEWAL_MS)
   renewal.unref()
   let closing: Promise<void> | undefined
-  options.log('relay.started', { port: address.port, stun: stun.ports })
+  // Whoever asks for no STUN here may have it elsewhere.
+  options.log('relay.started', { port: address.port, ...(stun.ports.length > 0 ? { stun: stun.ports } : {}) })
 
   return {
     address,
@@ -117,6 +124,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     stunPorts: stun.ports,
     key: hub.key,
     pin: () => pinOf(certified.cert),
+    open: () => early.open(),
     refreshAdmission: () => hub.refresh(now()),
     evict: (key) => hub.evict(key, now()),
     setHealth: (problem) => hub.setHealth(problem),
