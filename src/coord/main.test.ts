@@ -137,7 +137,12 @@ describe('the command line', () => {
   }
 
   const programs: readonly (readonly [string, readonly string[], number, RegExp])[] = [
-    ['a certificate that is none', ['coord', '--data', join(top, 'c'), '--tls', `${pem},${pem}`], 2, /two PEM files/],
+    [
+      'a certificate that is none',
+      ['coord', '--data', join(top, 'c'), '--tls', `${pem},${pem}`],
+      2,
+      /there is no certificate in the first; want two PEM files that belong together\n$/,
+    ],
     ['an unknown command', ['cord'], 2, /no command "cord".*Usage: sett COMMAND/s],
     ['--version', ['--version'], 0, /^\d+\.\d+\.\d+\n$/],
   ]

@@ -22,11 +22,14 @@ test('a new folder is for its owner alone, and so are the keys in it', () => {
 })
 
 test('a folder that cannot be is refused, and at once', { skip: process.platform !== 'linux' && 'needs /proc' }, () => {
-  assert.throws(() => openFolder('/proc/sett/data'), invalid(/Cannot use the data folder \/proc\/sett\/data: ENOENT/))
+  assert.throws(
+    () => openFolder('/proc/sett/data'),
+    invalid(/Cannot use the data folder \/proc\/sett\/data: the system makes no folder there/),
+  )
   const file = join(top, 'file')
   writeFileSync(file, '')
   assert.throws(() => openFolder(file), invalid(/it is a file/))
-  assert.throws(() => openFolder(join(file, 'below')), invalid(/ENOTDIR/))
+  assert.throws(() => openFolder(join(file, 'below')), invalid(/one of the folders above it is a file/))
 })
 
 test('a folder that others may look into is said to be so', () => {
@@ -71,14 +74,20 @@ test('a file is written whole, and over an older one', () => {
   assert.throws(() => writeWhole(join(top, 'nowhere', 'x'), ''), invalid(/Cannot write/))
 })
 
-test('a text is made once and kept', () => {
+test('a text is made once and kept, and never replaced when damaged', () => {
   const folder = openFolder(join(top, 'texts'))
+  const digits = { is: /^\d+$/, want: 'digits' }
   assert.equal(
-    keepText(folder, 'id', () => 'one'),
-    'one',
+    keepText(folder, 'id', digits, () => '1'),
+    '1',
   )
   assert.equal(
-    keepText(folder, 'id', () => 'two'),
-    'one',
+    keepText(folder, 'id', digits, () => '2'),
+    '1',
   )
+  for (const damaged of ['', 'junk', '1 1']) {
+    writeFileSync(join(folder.path, 'id'), damaged)
+    assert.throws(() => keepText(folder, 'id', digits, () => '3'), invalid(/id: want digits; restore .* or delete it/))
+    assert.equal(readFileSync(join(folder.path, 'id'), 'utf8'), damaged)
+  }
 })

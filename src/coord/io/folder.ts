@@ -45,8 +45,21 @@ export function openFolder(data: string): DataFolder {
     if (!found.isDirectory()) throw new Error('it is a file')
     return { path, fresh, open: (found.mode & 0o077) !== 0 }
   } catch (cause) {
-    throw new MeshError('config/invalid', `Cannot use the data folder ${path}: ${(cause as Error).message}`, { cause })
+    throw new MeshError('config/invalid', `Cannot use the data folder ${path}: ${whyNot(cause)}`, { cause })
   }
+}
+
+function whyNot(cause: unknown): string {
+  const { code = '', message } = cause as NodeJS.ErrnoException
+  const known: Readonly<Record<string, string>> = {
+    ENOTDIR: 'one of the folders above it is a file',
+    ENOENT: 'the system makes no folder there',
+    EACCES: 'this user may not go or write there',
+    EPERM: 'this user may not go or write there',
+    EROFS: 'the file system is read-only',
+    ENOSPC: 'the disk is full',
+  }
+  return known[code] ?? message
 }
 
 /**
@@ -90,13 +103,28 @@ export function loadKey(folder: DataFolder, name: string, primitives: Primitives
   }
 }
 
-/** Reads a short text of ours, or makes and keeps it. */
-export function keepText(folder: DataFolder, name: string, make: () => string): string {
+/** What a text of ours looks like; `want` says it in words. */
+export interface TextForm {
+  readonly is: RegExp
+  readonly want: string
+}
+
+/**
+ * Reads a short text of ours, or makes and keeps it.
+ *
+ * @throws MeshError `config/invalid` when the file holds something else: it is never replaced silently
+ */
+export function keepText(folder: DataFolder, name: string, { is, want }: TextForm, make: () => string): string {
   const file = join(folder.path, name)
   try {
     const text = readFileSync(file, 'utf8').trim()
-    if (text !== '') return text
+    if (is.test(text)) return text
+    throw new MeshError(
+      'config/invalid',
+      `Cannot use ${file}: want ${want}; restore it from a backup, or delete it to have a new one made`,
+    )
   } catch (cause) {
+    if (cause instanceof MeshError) throw cause
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') {
       throw new MeshError('config/invalid', `Cannot read ${file}: ${(cause as Error).message}`, { cause })
     }

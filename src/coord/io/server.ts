@@ -42,6 +42,7 @@ import type { MountRelay } from './relay-mount.ts'
 import { openStore } from './store/open.ts'
 import { Ticker } from './ticker.ts'
 
+const SERVER_ID = { is: /^[0-9a-f]{16}$/, want: '16 hex digits' }
 /** Bytes of request bodies being collected at once, all clients together. */
 const BODIES = 64 * 1024 * 1024
 /** An ephemeral node that says nothing is forgotten after so long; one that logs out, at once. */
@@ -102,7 +103,7 @@ async function assemble(
   if (folder.open) log.warn('others may look into the data folder', { data: folder.path })
   const noiseKey = loadKey(folder, 'noise.key', nodePrimitives)
   const relayKey = loadKey(folder, 'relay.key', nodePrimitives)
-  const serverName = keepText(folder, 'server.id', () => randomBytes(8).toString('hex'))
+  const serverName = keepText(folder, 'server.id', SERVER_ID, () => randomBytes(8).toString('hex'))
   const dice = nodePrimitives.random
   const sha256 = (...parts: Uint8Array[]) => nodePrimitives.sha256(...parts)
 

@@ -74,7 +74,10 @@ test('pin: the hash of the certificate alone, whatever follows in the chain', ()
   assert.equal(pinOf(made.cert + makeSelfSigned(['x'], NOW).cert), `sha256-raw:${hash}`)
 })
 
-test('kept certificate: made once, private, and replaced for another host or near its end', async () => {
+const refusesDamage = (e: unknown) =>
+  e instanceof MeshError && e.code === 'config/invalid' && /relay-certificate\.pem: want .*delete it/.test(e.message)
+
+test('kept certificate: made once, private, replaced for another host or near its end, and never when damaged', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'relay-'))
   try {
     const data = join(folder, 'data')
@@ -85,9 +88,18 @@ test('kept certificate: made once, private, and replaced for another host or nea
     assert.notEqual(pinOf(moved.cert), pinOf(first.cert))
     const later = await keepCertificate(data, ['new.example.com'], new Date(NOW.getTime() + 3640 * DAY_MS))
     assert.notEqual(pinOf(later.cert), pinOf(moved.cert))
-    await writeFile(join(data, 'relay-certificate.pem'), 'no certificate')
-    const anew = await keepCertificate(data, HOSTS, NOW)
-    assert.ok((await readFile(join(data, 'relay-certificate.pem'), 'utf8')).startsWith(anew.cert))
+    const other = makeSelfSigned(HOSTS, NOW)
+    for (const damaged of [
+      '',
+      'no certificate',
+      later.cert,
+      later.cert + other.key,
+      `${later.cert}${later.key}`.slice(30),
+    ]) {
+      await writeFile(join(data, 'relay-certificate.pem'), damaged)
+      await assert.rejects(keepCertificate(data, HOSTS, NOW), refusesDamage)
+      assert.equal(await readFile(join(data, 'relay-certificate.pem'), 'utf8'), damaged)
+    }
   } finally {
     await rm(folder, { recursive: true })
   }

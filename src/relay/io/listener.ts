@@ -6,7 +6,7 @@
  */
 
 import { Buffer } from 'node:buffer'
-import { createServer as createPlainServer, ServerResponse } from 'node:http'
+import { createServer as createPlainServer } from 'node:http'
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import { createServer } from 'node:https'
 import type { Server as HttpsServer } from 'node:https'
@@ -71,6 +71,8 @@ export function createListener(
       connectionsCheckingInterval: HANDSHAKE_MS / 4,
       maxHeaderSize: 16 * 1024,
       noDelay: true,
+      // An upgrade that means nothing to us is a request like any other.
+      shouldUpgradeCallback: isRelayUpgrade,
     },
     (request, response) => answerHttp(request, response, bootstrapDns),
   )
@@ -92,8 +94,6 @@ export function createListener(
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
     const protocol = request.headers.upgrade?.toLowerCase()
-    if (pathOf(request) !== '/derp' || request.method !== 'GET' || (protocol !== 'derp' && protocol !== 'websocket'))
-      return answerWithoutUpgrade(request, socket, bootstrapDns)
     const notIdeal = (request.headers['ideal-node'] ?? '') !== ''
     // IPv4 may come in IPv6 clothing, and is logged without it.
     const remote = (request.socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '')
@@ -120,6 +120,11 @@ export function createListener(
       early.close()
     },
   }
+}
+
+function isRelayUpgrade(request: IncomingMessage): boolean {
+  const protocol = request.headers.upgrade?.toLowerCase()
+  return pathOf(request) === '/derp' && request.method === 'GET' && (protocol === 'derp' || protocol === 'websocket')
 }
 
 /** A listener without TLS, for the captive-portal check that clients make on port 80. */
@@ -186,15 +191,4 @@ function blockOf(address: string): string {
 
 function namesDerp(header: string | undefined): boolean {
   return header !== undefined && header.split(',').some((name) => name.trim() === 'derp')
-}
-
-/** An upgrade that means nothing to us is a request like any other; its connection ends with the answer. */
-function answerWithoutUpgrade(request: IncomingMessage, socket: Duplex, dns: BootstrapDns | undefined): void {
-  // It came before the last request was answered, which Node would have waited for, had it not been an upgrade.
-  if ((socket as { _httpMessage?: ServerResponse | null })._httpMessage) return void socket.end()
-  const response = new ServerResponse(request)
-  response.shouldKeepAlive = false
-  response.assignSocket(socket as Socket)
-  response.on('finish', () => socket.end())
-  answerHttp(request, response, dns)
 }

@@ -3,6 +3,7 @@
  * that is what can be upgraded; and nothing may hang, since clients try other ports only when one fails.
  */
 
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer as createHttp } from 'node:http'
@@ -149,17 +150,30 @@ interface Pem {
 }
 
 function readCertificate(files: TlsFiles): Pem {
-  try {
-    const pem = { cert: readFileSync(files.cert, 'utf8'), key: readFileSync(files.key, 'utf8') }
-    createSecureContext(pem)
-    return pem
-  } catch (cause) {
-    throw new MeshError(
+  const refuse = (why: string, cause?: unknown) =>
+    new MeshError(
       'config/invalid',
-      `Cannot use the certificate ${files.cert} with the key ${files.key}: ${(cause as Error).message}; want two PEM files that belong together`,
+      `Cannot use the certificate ${files.cert} with the key ${files.key}: ${why}; want two PEM files that belong together`,
       { cause },
     )
+  let pem: Pem
+  try {
+    pem = { cert: readFileSync(files.cert, 'utf8'), key: readFileSync(files.key, 'utf8') }
+  } catch (cause) {
+    throw refuse((cause as Error).message, cause)
   }
+  if (!pem.cert.includes('-----BEGIN CERTIFICATE-----')) throw refuse('there is no certificate in the first')
+  if (!/-----BEGIN (\w+ )?PRIVATE KEY-----/.test(pem.key)) throw refuse('there is no private key in the second')
+  if (pem.key.includes('-----BEGIN ENCRYPTED PRIVATE KEY-----')) throw refuse('the private key has a passphrase')
+  let isPair: boolean
+  try {
+    isPair = new X509Certificate(pem.cert).checkPrivateKey(createPrivateKey(pem.key))
+    if (isPair) createSecureContext(pem)
+  } catch (cause) {
+    throw refuse('one of them is damaged', cause)
+  }
+  if (!isPair) throw refuse('the key is of another certificate')
+  return pem
 }
 
 function listenComplaint(host: string, port: number, error: NodeJS.ErrnoException): string {

@@ -112,6 +112,27 @@ describe('where the API and the metrics answer', () => {
   }
 })
 
+test('a certificate and a key that can’t be used are refused with words of our own', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sett-tls-'))
+  try {
+    const [one, two] = [makeSelfSigned(['127.0.0.1'], new Date()), makeSelfSigned(['127.0.0.1'], new Date())]
+    const rows = [
+      { cert: one.key, key: one.key, says: /there is no certificate in the first/ },
+      { cert: one.cert, key: one.cert, says: /there is no private key in the second/ },
+      { cert: one.cert, key: two.key, says: /the key is of another certificate/ },
+      { cert: one.cert.replace(/M/, '"'), key: one.key, says: /one of them is damaged/ },
+    ]
+    for (const { cert, key, says } of rows) {
+      const tls = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') }
+      writeFileSync(tls.cert, cert)
+      writeFileSync(tls.key, key)
+      await assert.rejects(listenForControl({ tls }), { code: 'config/invalid', message: says })
+    }
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
 describe('with a certificate', () => {
   const folder = mkdtempSync(join(tmpdir(), 'sett-tls-'))
   const tls = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') }
