@@ -173,6 +173,13 @@ suite('sett admin policy', () => {
     assert.equal((await ran('explain', 'annas')).code, 2)
   })
 
+  test('diff says what opens and closes', async () => {
+    assert.match(await policy('diff', file('open', OPEN)), /^Nothing changes/)
+    assert.match(await policy('diff', file('none', '{"grants": []}')), /^- everybody to everybody: /)
+    assert.equal((await at.adminJson('policy', 'diff', file('none', '{"grants": []}'))).complete, true)
+    assert.match((await ran('diff', file('wrong', '{'))).err, /wrong:1:2: /)
+  })
+
   test('proposals wait for another administrator, and are approved or rejected by them', async () => {
     await at.admin('tailnets', 'settings', 'policyApprovalOn=true')
     const token = at.world.alpha.tokens.admin
@@ -183,6 +190,7 @@ suite('sett admin policy', () => {
       assert.deepEqual([code, out], [0, says])
       assert.match(await policy('proposals'), new RegExp(`${id} .* admin +waiting`))
       assert.equal(await policy('proposals', id), text)
+      assert.match(await policy('proposals', id, '--diff'), /everybody to everybody/)
       for (const verb of ['approve', 'reject']) assert.equal((await asAdmin('policy', verb, id)).code, 1)
     }
     await propose('1', '{"grants": []}\n')

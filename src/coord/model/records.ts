@@ -8,6 +8,7 @@
 
 import type { Wall } from '../../base/clock.ts'
 import type { DiscoKey, LockKey, MachineKey, NodeKey } from '../../base/keys.ts'
+import type { PolicyDiff } from '../../wire/api/diff-objects.ts'
 import type { Hostinfo } from '../../wire/hostinfo.ts'
 
 /** Number of a tailnet, from 1. `SERVER` is the server's own scope: tailnets and logins in progress. */
@@ -203,6 +204,8 @@ export interface PolicyProposalRecord {
   readonly reset?: true
   /** Version that was in force, which it is to replace; 0: the default policy. */
   readonly base: number
+  /** What it was found to change when it was proposed. */
+  readonly diff?: PolicyDiff
   readonly outcome?: {
     readonly kind: 'approved' | 'rejected' | 'superseded'
     readonly at: Wall

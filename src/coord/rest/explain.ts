@@ -16,6 +16,8 @@ import { nodeIn } from './authorise.ts'
 import type { At } from './call.ts'
 import { tailnetOf } from './candidate.ts'
 import { findUser } from './find.ts'
+import { nodeNames } from './views/node-names.ts'
+import { writable } from './views/writable.ts'
 
 export interface Asked {
   readonly src: string
@@ -40,7 +42,7 @@ export function explainFlow(at: At, policy: Policy, asked: Asked): Answer<Explan
   if (dst === undefined) return refuse(404, `dst: ${NOBODY}`)
   const question = { src, dst, protocol, port: hasPorts(protocol) ? (port as number) : 0 }
   const explanation = explain(new Engine(policy, nodes), question, { offered: offered(at, byId) })
-  return done({ ...writable(explanation), nodes: namesIn(at, explanation) })
+  return done({ ...writable(explanation), nodes: nodeNames(at.tailnet, nodesIn(explanation)) })
 }
 
 const NOBODY = 'no such device, user, tag or address in this tailnet'
@@ -80,20 +82,11 @@ function offered(at: At, byId: ReadonlyMap<number, PolicyNode>): { node: PolicyN
   return found
 }
 
-type Writable<T> =
-  T extends ReadonlyMap<unknown, unknown> ? never : T extends object ? { -readonly [K in keyof T]: Writable<T[K]> } : T
-
-/** The same value; the API's types say of nothing that it is read only. */
-function writable(explanation: Explanation): Writable<Explanation> {
-  return explanation as Writable<Explanation>
-}
-
-/** Names of the devices that are told of. */
-function namesIn({ tailnet }: At, { flows }: Explanation): Record<string, string> {
+function nodesIn({ flows }: Explanation): Set<number> {
   const ids = new Set<number>()
   for (const { from, to, through, obstacles, remedies } of flows) {
     for (const node of [from.node, to.node, through?.node]) if (node !== undefined) ids.add(node)
     for (const one of [...obstacles, ...remedies.flatMap(({ edits }) => edits)]) if ('node' in one) ids.add(one.node)
   }
-  return Object.fromEntries([...ids].map((id) => [String(id), tailnet.node(id)?.name ?? String(id)]))
+  return ids
 }

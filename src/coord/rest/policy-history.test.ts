@@ -278,6 +278,40 @@ suite('checking with places', () => {
   })
 })
 
+suite('differences', () => {
+  const diff = (body: string) => world.ask('POST', `${POLICY}/diff`, { ...server, body })
+
+  test('tell which flows open and close, by people, tags and devices with names', async () => {
+    await save(OPEN)
+    assert.deepEqual((await diff(OPEN)).body, {
+      flows: [],
+      logins: [],
+      sight: [],
+      routes: [],
+      complete: true,
+      nodes: {},
+    })
+    const told = await diff(
+      '{"tagOwners": {"tag:office": []}, "grants": [{"src": ["autogroup:owner"], "dst": ["tag:office"], "ip": ["tcp:22"]}]}',
+    )
+    assert.equal(told.status, 200)
+    const { flows, complete } = told.body
+    assert.equal(complete, true)
+    assert.ok(flows.length > 0 && flows.every(({ opens }: { opens: unknown[] }) => opens.length === 0))
+    assert.ok(JSON.stringify(flows).includes('"tag:office"'))
+    assert.equal((await diff('{')).status, 400)
+  })
+
+  test('stand beside a proposal, of the version that it is to replace', async () => {
+    await save(OPEN)
+    await world.ask('PATCH', '/tailnet/-/settings', { ...server, body: { policyApprovalOn: true } })
+    const [wanted] = [(await diff(CLOSED)).body]
+    await save(CLOSED, by('admin'))
+    assert.deepEqual((await world.get(`${POLICY}/proposals/1`)).diff, wanted)
+    assert.ok(wanted.flows.length > 0)
+  })
+})
+
 suite('explaining', () => {
   const explain = (query: Record<string, string>, body = '') =>
     world.ask('POST', `${POLICY}/explain?${new URLSearchParams(query).toString()}`, { ...server, body })

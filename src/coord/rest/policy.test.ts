@@ -61,10 +61,10 @@ suite('the policy of a tailnet', () => {
     for (const { accept, want } of rows) {
       const headers: Headers = accept === undefined ? {} : { accept }
       for (const told of [await get('', headers), await post(OPEN, headers)]) {
-        assert.deepEqual([told.status, typeOf(told)], [200, want], accept)
+        assert.deepEqual([told.status, typeOf(told)], [200, want], String(accept))
         if (want === 'application/json') assert.deepEqual(JSON.parse(told.text), plain)
         else assert.equal(told.text, laidOut)
-        assert.equal(told.headers.get('etag'), `"${checksum(OPEN)}"`, accept)
+        assert.equal(told.headers.get('etag'), `"${checksum(OPEN)}"`, String(accept))
       }
     }
   })

@@ -1,6 +1,7 @@
 /** The OpenAPI 3.1 document of the REST API, made from the table of routes and its schemas. */
 
 import * as z from 'zod'
+import { DIFF_OBJECTS } from './diff-objects.ts'
 import { EXPLAIN_OBJECTS } from './explain-objects.ts'
 import { AddressHistory, Login, ServerStatus, Tailnet } from './sett-objects.ts'
 import {
@@ -52,6 +53,7 @@ const OBJECTS = {
   Proposed,
   CheckReport,
   ...EXPLAIN_OBJECTS,
+  ...DIFF_OBJECTS,
 } as const
 /** What requests of several routes have in common. */
 const BODIES = { Policy: PolicyBody } as const

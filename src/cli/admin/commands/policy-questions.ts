@@ -1,13 +1,17 @@
 /** `sett admin policy explain`, `diff` and `report`: what a policy means for the people and devices there are. */
 
 import type { Command } from 'commander'
+import { diffLines } from '../../../policy/diff/index.ts'
+import type { PolicyDiff } from '../../../policy/diff/index.ts'
 import { explanationLines } from '../../../policy/explain/index.ts'
 import type { Explanation } from '../../../policy/explain/index.ts'
+import type { PolicyDiff as DiffObject } from '../../../wire/api/diff-objects.ts'
 import { show } from '../context.ts'
 import type { Begin } from '../context.ts'
 import { readPolicy } from '../policy-file.ts'
 import { inFile } from '../policy-print.ts'
 import { plain } from '../print.ts'
+import type { Output } from '../print.ts'
 
 interface ExplainOptions {
   readonly proto?: string
@@ -34,4 +38,20 @@ export function addPolicyQuestions(policy: Command, begin: Begin): void {
         for (const line of explanationLines(explanation as Explanation, nameOf)) out.write(`${plain(line)}\n`)
       })
     })
+
+  policy
+    .command('diff <FILE>')
+    .description('tell what a policy would change: flows that open (+) and close (-), logins, who sees whom')
+    .action(async (file: string) => {
+      const context = begin()
+      const { client, tailnet } = context
+      const { name, text } = readPolicy(file)
+      const found = await inFile(context, name, () => client.diffPolicy({ tailnet, body: text }))
+      await show(context, found, (found) => printDiff(context.out, found))
+    })
+}
+
+export function printDiff(out: Output, { nodes, ...found }: DiffObject): void {
+  for (const line of diffLines(found as PolicyDiff, (node) => nodes[String(node)] ?? String(node)))
+    out.write(`${plain(line)}\n`)
 }

@@ -10,7 +10,7 @@ import { formatPolicy, readPolicy, tagOf, writePolicy } from '../policy-file.ts'
 import { inFile, printCheck, printPreview, Told } from '../policy-print.ts'
 import { printJson, printTable, showTime } from '../print.ts'
 import { parseNumber } from '../words.ts'
-import { addPolicyQuestions } from './policy-questions.ts'
+import { addPolicyQuestions, printDiff } from './policy-questions.ts'
 
 interface SetOptions {
   readonly comment?: string
@@ -185,12 +185,15 @@ function addProposals(policy: Command, begin: Begin): void {
   policy
     .command('proposals [ID]')
     .description('list the policies that wait for another administrator, or print one')
-    .action(async (proposal: string | undefined) => {
+    .option('--diff', 'tell what it was found to change instead of its text')
+    .action(async (proposal: string | undefined, { diff }: { diff?: true }) => {
       const context = begin()
       const { client, tailnet } = context
       if (proposal !== undefined) {
         const found = await client.getPolicyProposal({ tailnet, proposal })
-        return show(context, found, ({ text }) => context.out.write(text))
+        return show(context, found, ({ text, diff: change }) =>
+          diff === true && change !== undefined ? printDiff(context.out, change) : context.out.write(text),
+        )
       }
       await show(context, await client.listPolicyProposals({ tailnet }), ({ proposals }) =>
         printTable(

@@ -5,6 +5,7 @@
  * in force; a reset leaves none, so that the tailnet has never changed its policy as far as `ts-default` goes.
  */
 
+import type { PolicyDiff } from '../../../wire/api/diff-objects.ts'
 import type { Plan } from '../../model/ledger.ts'
 import type { TailnetState } from '../../model/model.ts'
 import { CURRENT_POLICY, hasOwnPolicy } from '../../model/policies.ts'
@@ -23,6 +24,8 @@ export interface Wanted extends Pick<Candidate, 'text' | 'domains'> {
   readonly comment: string
   /** Back to the default policy. */
   readonly reset?: true
+  /** What it would change, and of which version; for where a second administrator looks at it. */
+  readonly change?: { readonly base: number; readonly diff: PolicyDiff }
 }
 
 export type Submitted =
@@ -107,7 +110,8 @@ function propose(at: At, wanted: Wanted): Plan<Answer<Submitted>> {
     const outcome = { kind: 'superseded', at: now, by, reason: '' } as const
     writes.push(proposalWrite(tailnet, { ...before, outcome }))
   }
-  const { text, comment, reset } = wanted
+  const { text, comment, reset, change } = wanted
+  if (change?.base !== base) return settle(refuse(409, 'Somebody else has changed the policy meanwhile: try again'))
   const proposal: PolicyProposalRecord = {
     number: nextNumber(tailnet, 'policy-proposal'),
     text,
@@ -117,6 +121,7 @@ function propose(at: At, wanted: Wanted): Plan<Answer<Submitted>> {
     comment,
     ...(reset === undefined ? {} : { reset }),
     base,
+    diff: change.diff,
   }
   return commit({ writes: [...writes, proposalWrite(tailnet, proposal)] }, done({ kind: 'proposed', proposal }))
 }

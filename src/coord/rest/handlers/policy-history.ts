@@ -6,8 +6,10 @@ import { TESTS_FAILED } from '../../../policy/tests/index.ts'
 import { done, refuse } from '../answer.ts'
 import type { At, Handlers } from '../call.ts'
 import { readCandidate, runAll, tryCandidate } from '../candidate.ts'
-import { approveProposal, NO_PROPOSAL, rejectProposal, submitPolicy } from '../changes/policy.ts'
+import { approveProposal, NO_PROPOSAL, rejectProposal } from '../changes/policy.ts'
+import { diffPolicies } from '../differ.ts'
 import { explainFlow } from '../explain.ts'
+import { submit } from '../submit.ts'
 import { policyInForce, showPolicy, viewProposal, viewProposed, viewVersion } from '../views/policy.ts'
 
 const NO_VERSION = 'policy version not found'
@@ -36,6 +38,12 @@ export const policyHistoryHandlers: Handlers<keyof typeof policyHistoryRoutes> =
     return explainFlow(at, read?.reply.policy ?? tools.policies.of(at.tailnet), query)
   },
 
+  diffPolicy({ at, tools }, { body }) {
+    const read = readCandidate(at, body)
+    if (read.kind === 'refused') return read
+    return done(diffPolicies(at, tools.policies.of(at.tailnet), read.reply.policy))
+  },
+
   listPolicyVersions({ at, tools }) {
     const records = [...at.tailnet.all('policy-version')].sort((a, b) => b.version - a.version)
     return done({ versions: records.map((record) => viewVersion(at.tailnet, record, tools.sha256)) })
@@ -46,21 +54,16 @@ export const policyHistoryHandlers: Handlers<keyof typeof policyHistoryRoutes> =
     return record === undefined ? refuse(404, NO_VERSION) : showPolicy(record.text, headers.accept, tools.sha256)
   },
 
-  async rollbackPolicy({ at, tools, change }, { params, body }) {
+  async rollbackPolicy(call, { params, body }) {
+    const { at, tools } = call
     const record = versionNamed(at, params.version)
     if (record === undefined) return refuse(404, NO_VERSION)
-    const tried = await tryCandidate(at, tools, record.text)
-    if (tried.kind === 'refused') return tried
-    const { text, domains } = tried.reply
     const comment = body.comment ?? `Back to version ${record.version}`
-    const reset = record.reset === true ? ({ reset: true } as const) : {}
-    const submitted = await change((now) =>
-      submitPolicy(now, { text, domains, comment, ...reset }, undefined, tools.sha256),
-    )
+    const submitted = await submit(call, { text: record.reset === true ? '' : record.text, comment })
     if (submitted.kind === 'refused') return submitted
-    const { reply } = submitted
-    if (reply.kind === 'proposed') return viewProposed(reply.proposal, tools.sha256)
-    return done({ version: viewVersion(at.tailnet, reply.record ?? record, tools.sha256) })
+    const { submitted: come } = submitted.reply
+    if (come.kind === 'proposed') return viewProposed(come.proposal, tools.sha256)
+    return done({ version: viewVersion(at.tailnet, come.record ?? record, tools.sha256) })
   },
 
   listPolicyProposals({ at, tools }) {
@@ -71,7 +74,8 @@ export const policyHistoryHandlers: Handlers<keyof typeof policyHistoryRoutes> =
   getPolicyProposal({ at, tools }, { params }) {
     const record = at.tailnet.get('policy-proposal', params.proposal)
     if (record === undefined) return refuse(404, NO_PROPOSAL)
-    return done({ proposal: viewProposal(record, tools.sha256), text: record.text })
+    const { text, diff } = record
+    return done({ proposal: viewProposal(record, tools.sha256), text, ...(diff === undefined ? {} : { diff }) })
   },
 
   async approvePolicyProposal({ at, tools, change }, { params }) {

@@ -1,7 +1,6 @@
 /** Answers the routes about the policy that Tailscale's API has as well. (api-v2.md §5) */
 
 import { parseIp } from '../../../base/ip.ts'
-import { DEFAULT_POLICY } from '../../../policy/document/index.ts'
 import { parse } from '../../../policy/hujson/index.ts'
 import { previewAddress, previewUser } from '../../../policy/preview.ts'
 import type { Verdict } from '../../../wire/api/policy-objects.ts'
@@ -10,7 +9,7 @@ import { done, refuse } from '../answer.ts'
 import type { Answer } from '../answer.ts'
 import type { Call, Handlers } from '../call.ts'
 import { readCandidate, runAll, tailnetOf, testsFailed, tryCandidate } from '../candidate.ts'
-import { matches, STALE, submitPolicy } from '../changes/policy.ts'
+import { submit } from '../submit.ts'
 import { policyInForce, showDetails, showPolicy, viewPreview, viewProposed } from '../views/policy.ts'
 
 export const policyHandlers: Handlers<keyof typeof policyRoutes> = {
@@ -21,19 +20,14 @@ export const policyHandlers: Handlers<keyof typeof policyRoutes> = {
     return showPolicy(text, headers.accept, tools.sha256)
   },
 
-  async setPolicy({ at, tools, change }, { query, headers, body }) {
-    const ifMatch = headers['if-match']
-    if (!matches(at.tailnet, ifMatch, tools.sha256)) return refuse(412, STALE)
-    const reset = body.trim() === ''
-    const tried = await tryCandidate(at, tools, reset ? DEFAULT_POLICY : body)
-    if (tried.kind === 'refused') return tried
-    const { text, domains } = tried.reply
-    const wanted = { text, domains, comment: query.comment ?? '', ...(reset ? ({ reset: true } as const) : {}) }
-    const submitted = await change((now) => submitPolicy(now, wanted, ifMatch, tools.sha256))
-    if (submitted.kind === 'refused') return submitted
-    const { reply } = submitted
-    if (reply.kind === 'proposed') return viewProposed(reply.proposal, tools.sha256)
-    return showPolicy(text, headers.accept, tools.sha256)
+  async setPolicy(call, { query, headers, body }) {
+    const { sha256 } = call.tools
+    const comment = query.comment ?? ''
+    const done = await submit(call, { text: body, comment, ifMatch: headers['if-match'] })
+    if (done.kind === 'refused') return done
+    const { text, submitted } = done.reply
+    if (submitted.kind === 'proposed') return viewProposed(submitted.proposal, sha256)
+    return showPolicy(text, headers.accept, sha256)
   },
 
   previewPolicy({ at }, { query, body }) {

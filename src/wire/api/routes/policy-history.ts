@@ -1,6 +1,7 @@
 /** Routes about the policy that Sett has beyond Tailscale's: checks with places, versions, proposals. */
 
 import * as z from 'zod'
+import { PolicyDiff } from '../diff-objects.ts'
 import { Explanation } from '../explain-objects.ts'
 import { CheckReport, PolicyProposal, PolicyText, PolicyVersion, Proposed } from '../policy-objects.ts'
 import { route } from '../route.ts'
@@ -44,6 +45,18 @@ export const policyHistoryRoutes = {
     takes: 'hujson',
     maxBody: MAX_POLICY_BYTES,
     reply: Explanation,
+  }),
+  diffPolicy: route({
+    method: 'POST',
+    path: '/sett/tailnet/{tailnet}/policy/diff',
+    summary: 'Tell what a policy, sent as the body, would change: flows that open and close, logins, who sees whom.',
+    group,
+    access: readPolicy,
+    params,
+    body: PolicyBody,
+    takes: 'hujson',
+    maxBody: MAX_POLICY_BYTES,
+    reply: PolicyDiff,
   }),
   listPolicyVersions: route({
     method: 'GET',
@@ -92,7 +105,11 @@ export const policyHistoryRoutes = {
     group,
     access: readPolicy,
     params: proposalParams,
-    reply: z.object({ proposal: PolicyProposal, text: z.string() }),
+    reply: z.object({
+      proposal: PolicyProposal,
+      text: z.string(),
+      diff: PolicyDiff.optional().meta({ description: 'What it was found to change when it was proposed' }),
+    }),
   }),
   approvePolicyProposal: route({
     method: 'POST',
