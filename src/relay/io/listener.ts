@@ -74,7 +74,11 @@ export function createListener(
       // An upgrade that means nothing to us is a request like any other.
       shouldUpgradeCallback: isRelayUpgrade,
     },
-    (request, response) => answerHttp(request, response, bootstrapDns),
+    (request, response) => {
+      // Node reads no further behind an upgrade, also one that was not made.
+      if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false
+      answerHttp(request, response, bootstrapDns)
+    },
   )
   const webSockets = new WebSocketServer({
     noServer: true,
