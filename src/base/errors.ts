@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'derp/protocol'
   | 'config/invalid'
   | 'store/unavailable'
+  | 'store/full'
   | 'store/schema'
   | 'store/corrupt'
   | 'api/refused'

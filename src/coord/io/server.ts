@@ -8,14 +8,12 @@ import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { MINUTE_MS } from '../../base/clock.ts'
-import { MeshError } from '../../base/errors.ts'
 import type { Secret } from '../../base/secret.ts'
 import { machineKeyFor } from '../../crypto/primitives.ts'
 import { nodePrimitives } from '../../crypto/io/node-primitives.ts'
 import { Coord } from '../coord.ts'
 import { firstTailnet } from '../first-start.ts'
 import type { RestOptions } from '../rest/rest.ts'
-import type { Store } from '../store/store.ts'
 import { openAdminSocket } from './admin-socket.ts'
 import { mono, wall } from './clocks.ts'
 import { compress } from './compress.ts'
@@ -28,6 +26,7 @@ import { Upgrades } from './control/upgrade.ts'
 import { EarlyRequests } from './early-requests.ts'
 import { exposeCore, exposeListener, exposeRelay } from './exposition.ts'
 import { keepText, loadKey, openFolder } from './folder.ts'
+import { Health } from './health.ts'
 import { firstAddress } from './host.ts'
 import { TrustedProxies } from './http/forwarded.ts'
 import { openListeners } from './http/listeners.ts'
@@ -49,7 +48,6 @@ const BODIES = 64 * 1024 * 1024
 const EPHEMERAL_MS = 30 * MINUTE_MS
 /** Clients and relay connections get so long to hear the last words. */
 const FAREWELL_MS = 2_000
-const HEALTHY_WITHIN_MS = 3_000
 
 export interface RunningServer {
   /** The origin that clients use. */
@@ -137,7 +135,7 @@ async function assemble(
       proxies,
       tls: config.tls !== 'off',
       loginPage: (code) => ready?.coord.ledger.model.login(code),
-      ailment: async () => (ready === undefined ? 'the server is starting' : await ailmentOf(ready.store)),
+      ailment: async () => (ready === undefined ? 'the server is starting' : await ready.health.ailment()),
       bootstrapDns: () => addresses?.table() ?? {},
       metrics: () => metrics.read(),
       rest: (req, res) => ready?.rest('token', req, res),
@@ -165,14 +163,16 @@ async function assemble(
   })
   onFailure(() => admin.close())
 
-  const store = await openStore(config.database.reveal(), {
+  const opened = await openStore(config.database.reveal(), {
     dataDir: folder.path,
     log: {
       info: (fields, event) => log.info(event, { ...fields }),
       warn: (fields, event) => log.warn(event, { ...fields }),
     },
   })
-  onFailure(() => store.close())
+  onFailure(() => opened.close())
+  const health = new Health(opened, log)
+  const { store } = health
 
   const relay = await mountRelay({
     listen: config.relayListen,
@@ -226,7 +226,7 @@ async function assemble(
   await firstTailnet(coord.ledger, dice, config.tailnetDomain)
   ready = {
     coord,
-    store,
+    health,
     async rest(who, req, res) {
       rest ??= import('./http/rest-listener.ts').then((loaded) => loaded.createRestListeners(restOptions))
       await (await rest)[who](req, res)
@@ -261,23 +261,8 @@ async function assemble(
 
 interface Ready {
   readonly coord: Coord
-  readonly store: Store
+  readonly health: Health
   rest(who: 'token' | 'server', req: IncomingMessage, res: ServerResponse): Promise<void>
-}
-
-/** A store that answers is what a server can't do without. */
-async function ailmentOf(store: Store): Promise<string | undefined> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<string>((resolve) => {
-    timer = setTimeout(() => resolve('the database does not answer'), HEALTHY_WITHIN_MS)
-  })
-  try {
-    return await Promise.race([store.heads().then(() => undefined), late])
-  } catch (error) {
-    return error instanceof MeshError ? error.message : 'the database does not answer'
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 /** The version in our own manifest. */

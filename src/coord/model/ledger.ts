@@ -20,7 +20,7 @@ export interface Ledger {
   /**
    * Builds a batch, commits it and applies it to the model before it returns the result. When somebody else
    * was faster, builds again from the newer model. The builder is synchronous and has no effects.
-   * Throws `store/unavailable` when it cannot be committed.
+   * Throws `store/unavailable` or `store/full` when it cannot be committed.
    */
   transact<T>(tailnet: TailnetNum, build: (model: Model, now: Wall) => Plan<T>): Promise<T>
   /** The next number of a counter that never repeats one. */

@@ -16,7 +16,7 @@ import type { Ledger } from '../model/ledger.ts'
 import { Policies } from '../model/policies.ts'
 import type { TailnetNum } from '../model/records.ts'
 import { refuse } from './answer.ts'
-import type { Answer } from './answer.ts'
+import type { Answer, Refusal } from './answer.ts'
 import { authorise } from './authorise.ts'
 import { beginCall } from './begin.ts'
 import type { Live, RestConfig, Tools } from './call.ts'
@@ -109,14 +109,19 @@ export function createRest(options: RestOptions): Rest {
         return respond(await answer(request, identity, match.id, match.params, url))
       } catch (error) {
         onError?.(error, match.id)
-        return error instanceof MeshError && error.code === 'store/unavailable'
-          ? respond(
-              refuse(503, 'The server cannot reach its database: try again; it is not known whether this was done'),
-            )
-          : respond(refuse(500, 'Something went wrong inside the server; its log says what'))
+        return respond(refusalOf(error))
       }
     },
   }
+}
+
+function refusalOf(error: unknown): Refusal {
+  const code = error instanceof MeshError ? error.code : undefined
+  if (code === 'store/unavailable')
+    return refuse(503, 'The server cannot reach its database: try again; it is not known whether this was done')
+  if (code === 'store/full')
+    return refuse(503, 'The disk of the server’s database is full, and nothing was changed: make room there')
+  return refuse(500, 'Something went wrong inside the server; its log says what')
 }
 
 type Params = Readonly<Record<string, string>>

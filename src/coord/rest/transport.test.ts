@@ -198,12 +198,14 @@ suite('the REST API as a transport', () => {
     const path = '/sett/tailnet/-/users'
     const lost = await world.ask('POST', path, asking, broken(new MeshError('store/unavailable', 'password=hunter2')))
     assert.equal(lost.status, 503)
+    const full = await world.ask('POST', path, asking, broken(new MeshError('store/full', 'hunter2 is full')))
+    assert.deepEqual([full.status, /disk .* is full, and nothing was changed/.test(full.text)], [503, true])
     const odd = await world.ask('POST', path, asking, broken(new Error('secret path /srv/x')))
     assert.equal(odd.status, 500)
-    for (const { text } of [lost, odd]) assert.doesNotMatch(text, /hunter2|secret path/)
+    for (const { text } of [lost, full, odd]) assert.doesNotMatch(text, /hunter2|secret path/)
     assert.deepEqual(
       world.errors.map((error) => (error as Error).message),
-      ['password=hunter2', 'secret path /srv/x'],
+      ['password=hunter2', 'hunter2 is full', 'secret path /srv/x'],
     )
   })
 

@@ -17,6 +17,7 @@ export interface Store {
   /**
    * Commits one batch. The entry holds the values as JSON gives them back, as every reader sees them.
    * Rejects with `store/unavailable` when its fate is unknown or the store is gone: read the feed to learn more.
+   * Rejects with `store/full` when there is no room: nothing was written.
    * Rejects with `input/invalid` for what no engine could keep (encode.ts).
    */
   commit(batch: Batch, at: Wall): Promise<Committed>

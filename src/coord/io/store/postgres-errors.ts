@@ -44,7 +44,7 @@ export function explainPostgres(doing: string, error: unknown): MeshError {
     case '25006':
       return say('config/invalid', `it is read-only (${fact}); point the URL at the primary server`)
     case '53100':
-      return say('store/unavailable', `PostgreSQL's disk is full (${fact}); make room`)
+      return say('store/full', `PostgreSQL's disk is full (${fact}); make room`)
     case '53300':
       return say('store/unavailable', `PostgreSQL has no connection left (${fact}); raise max_connections`)
     case '55P03':

@@ -40,7 +40,7 @@ export function explainSqlite(doing: string, error: unknown): MeshError {
     case IOERR:
       return say('store/unavailable', `the disk reports an error (${fact}); check the disk, then restart Sett`)
     case FULL:
-      return say('store/unavailable', `the disk is full (${fact}); make room`)
+      return say('store/full', `the disk is full (${fact}); make room`)
     case CANTOPEN:
       return say('store/unavailable', `it cannot be opened (${fact}); does its folder exist, and may Sett write there?`)
     case CORRUPT:

@@ -179,7 +179,7 @@ describe('a SQLite file', () => {
     const full = tables.run([commit('b', 10), commit('c', 100_000)])
     for (const outcome of full) {
       assert.ok(outcome.kind === 'failed')
-      assert.equal(outcome.code, 'store/unavailable')
+      assert.equal(outcome.code, 'store/full')
       assert.match(outcome.message, /disk is full.*make room/)
     }
     file.db.exec(`PRAGMA max_page_count = ${pages + 1000}`)
