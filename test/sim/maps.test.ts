@@ -11,20 +11,9 @@ import { DAY_MS } from '../../src/base/clock.ts'
 import type { Wall } from '../../src/base/clock.ts'
 import { deleteNode } from '../../src/coord/model/node-changes.ts'
 import { peersAfter } from '../support/peers.ts'
+import { seeded } from '../support/seeded.ts'
 import type { Machine, MapNode } from '../support/world.ts'
 import { World } from '../support/world.ts'
-
-/** mulberry32: small, seeded, good enough to choose what happens next. */
-function seeded(seed: number): (below: number) => number {
-  let state = seed >>> 0
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = state
-    t = Math.imul(t ^ (t >>> 15), t | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) % below
-  }
-}
 
 /** As a client shows it: when it was last seen means something only while it is offline. */
 function shown(peers: Iterable<MapNode>): Record<string, unknown>[] {

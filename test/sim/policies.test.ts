@@ -1,0 +1,178 @@
+/**
+ * A tailnet whose policy changes while machines come, change hands, move, and go: whoever followed its stream must
+ * have exactly the peers, routes, filter, SSH rules and own entry that a fresh map gives.
+ *
+ * SETT_SIM_SEED replays one run; SETT_SIM_RUNS sets how many.
+ */
+
+import { test } from 'node:test'
+import assert from 'node:assert/strict'
+import type { Wall } from '../../src/base/clock.ts'
+import { deleteNode } from '../../src/coord/model/node-changes.ts'
+import { CURRENT_POLICY } from '../../src/coord/model/policies.ts'
+import type { User } from '../../src/coord/model/records.ts'
+import { peersAfter } from '../support/peers.ts'
+import { seeded } from '../support/seeded.ts'
+import type { Machine, MapMessage, MapNode } from '../support/world.ts'
+import { World } from '../support/world.ts'
+
+const NAMES = `"groups": {"group:g": ["ann@example.com", "bob@example.org"]},
+  "tagOwners": {"tag:a": [], "tag:b": ["tag:a"], "tag:r": []},
+  "hosts": {"net": "10.1.0.0/16", "deep": "10.1.2.3"},
+  "postures": {"posture:linux": ["node:os == 'linux'"], "posture:set": ["custom:tier IS SET"]},
+  "autoApprovers": {"routes": {"10.0.0.0/8": ["tag:r"]}, "exitNode": ["tag:r"]},`
+const POLICIES = [
+  '"acls": []',
+  '"grants": [{"src": ["*"], "dst": ["*"], "ip": ["*"]}]',
+  '"acls": [{"action": "accept", "src": ["*"], "dst": ["autogroup:self:*"]}]',
+  '"grants": [{"src": ["group:g"], "dst": ["tag:a", "tag:b"], "ip": ["tcp:22", "icmp:*"]}]',
+  '"grants": [{"src": ["tag:a"], "dst": ["net"], "ip": ["*"]}, {"src": ["autogroup:member"], "dst": ["autogroup:internet"], "ip": ["*"]}]',
+  '"grants": [{"src": ["tag:a"], "dst": ["net"], "ip": ["*"], "via": ["tag:r"]}, {"src": ["tag:b"], "dst": ["net"], "ip": ["443"]}]',
+  '"grants": [{"src": ["autogroup:member"], "dst": ["tag:a"], "ip": ["*"], "srcPosture": ["posture:linux"]}, {"src": ["*"], "dst": ["tag:b"], "ip": ["80"], "srcPosture": ["posture:set"]}]',
+  '"grants": [{"src": ["autogroup:admin", "deep"], "dst": ["*"], "app": {"tailscale.com/cap/drive": [{}], "example.com/x": []}}]',
+  '"acls": [{"action": "accept", "src": ["net"], "dst": ["autogroup:member:*"]}, {"action": "accept", "src": ["user:*@example.com"], "dst": ["autogroup:tagged:1-9"]}]',
+  '"acls": [], "ssh": [{"action": "accept", "src": ["autogroup:member"], "dst": ["autogroup:self", "tag:a"], "users": ["autogroup:nonroot", "localpart:*@example.com"]}]',
+  '"acls": [], "ssh": [{"action": "check", "src": ["group:g", "tag:b"], "dst": ["tag:a"], "users": ["root"]}], "nodeAttrs": [{"target": ["tag:a"], "attr": ["funnel"]}, {"target": ["tag:b"], "attr": ["disable-ipv4"]}]',
+]
+
+async function save(world: World, n: number): Promise<void> {
+  await world.coord.ledger.transact(world.tailnet.num, (model, at) => {
+    const expect = model.state(world.tailnet.num).version('policy', CURRENT_POLICY)
+    const value = {
+      version: n + 1,
+      text: `{${NAMES} ${POLICIES[n]}}`,
+      at,
+      by: 'test',
+      comment: '',
+      domains: ['example.com'],
+    }
+    return { batch: { writes: [{ kind: 'policy', id: CURRENT_POLICY, expect, value }] }, result: undefined }
+  })
+}
+
+async function hand(world: World, machine: Machine, name: string, value: string, expires?: Wall): Promise<void> {
+  await world.coord.ledger.transact(world.tailnet.num, (model) => {
+    const id = String(machine.node.id)
+    const expect = model.state(world.tailnet.num).version('attributes', id)
+    const values = { [name]: { value, ...(expires === undefined ? {} : { expires }) } }
+    return { batch: { writes: [{ kind: 'attributes', id, expect, value: { values } }] }, result: undefined }
+  })
+}
+
+async function promote(world: World, user: User, role: User['role']): Promise<void> {
+  await world.coord.ledger.transact(world.tailnet.num, (model) => {
+    const state = model.state(world.tailnet.num)
+    const value = { ...(state.usersById.get(user.id) as User), role }
+    const id = String(user.id)
+    return { batch: { writes: [{ kind: 'user', id, expect: state.version('user', id), value }] }, result: undefined }
+  })
+}
+
+/** The last that was said of each field, and the peers. */
+function known(messages: readonly MapMessage[]): Record<string, unknown> {
+  const last: MapMessage = {}
+  for (const message of messages) Object.assign(last, message)
+  const peers = [...peersAfter(messages).values()]
+    .map(({ LastSeen, ...peer }) => (peer.Online ? peer : { ...peer, LastSeen }))
+    .sort((a, b) => a['ID'] - b['ID'])
+  const { Hostinfo: _hostinfo, Endpoints: _endpoints, HomeDERP: _home, ...self } = last.Node as MapNode
+  return { peers, self, filters: last.PacketFilters, ssh: last['SSHPolicy'] }
+}
+
+type Act = (
+  world: World,
+  machine: Machine,
+  random: (below: number) => number,
+  all: Machine[],
+  users: User[],
+) => Promise<void>
+
+const TAG_SETS = [[], ['tag:a'], ['tag:b'], ['tag:a', 'tag:b'], ['tag:r'], ['tag:a', 'tag:r']]
+const ROUTES = [[], ['10.1.0.0/16'], ['10.0.0.0/8'], ['10.1.0.0/16', '0.0.0.0/0', '::/0'], ['10.1.2.0/24']]
+
+const acts: readonly Act[] = [
+  async (world, _, random) => await save(world, random(POLICIES.length)),
+  async (world, _, random) => await save(world, random(POLICIES.length)),
+  async (world, _, random, all, users) => {
+    if (all.length > 11) return
+    const machine = await world.joined(`host-${random(9)}`)
+    all.push(machine)
+    await world.change(machine.node.id, () => ({ user: (users[random(users.length)] as User).id }))
+  },
+  async (world, machine, random) =>
+    await world.change(machine.node.id, () => ({ tags: TAG_SETS[random(TAG_SETS.length)] as string[] })),
+  async (world, machine, random, _, users) =>
+    await world.change(machine.node.id, () => ({ user: (users[random(users.length)] as User).id })),
+  async (world, _, random, __, users) =>
+    await promote(
+      world,
+      users[1 + random(users.length - 1)] as User,
+      (['member', 'admin', 'auditor'] as const)[random(3)] as User['role'],
+    ),
+  async (_, machine, random) => {
+    machine.hostinfo = { ...machine.hostinfo, RoutableIPs: ROUTES[random(ROUTES.length)] }
+    await machine.lite()
+  },
+  async (world, machine, random) =>
+    await world.change(machine.node.id, () => ({ approvedRoutes: ROUTES[random(ROUTES.length)] as string[] })),
+  async (_, machine, random) => {
+    machine.hostinfo = { ...machine.hostinfo, OS: ['linux', 'windows'][random(2)] }
+    await machine.lite()
+  },
+  async (world, machine, random) =>
+    await hand(world, machine, 'custom:tier', 'one', random(2) ? ((world.wall() + 900) as Wall) : undefined),
+  async (world, machine) => await world.change(machine.node.id, (node) => ({ authorized: !node.authorized })),
+  async (world, machine, random) => {
+    const ipv4 = `100.65.${random(200)}.${machine.node.id % 250}`
+    await world.change(machine.node.id, () => ({
+      ipv4,
+      ipv6: `fd7a:115c:a1e0::${random(60_000).toString(16)}:${machine.node.id.toString(16)}`,
+    }))
+  },
+  async (_, machine) => machine.stream.end(),
+  async (_, machine) => {
+    machine.stream.end()
+    machine.stream = await machine.map()
+  },
+  async (_, machine) => {
+    machine.stream.slow = true
+  },
+  async (_, machine) => machine.stream.drain(),
+  async (world, machine, _, all) => {
+    await world.coord.ledger.transact(world.tailnet.num, (model, now) => ({
+      batch: deleteNode(model.state(world.tailnet.num), machine.node, now),
+      result: undefined,
+    }))
+    all.splice(all.indexOf(machine), 1)
+  },
+]
+
+async function live(seed: number): Promise<void> {
+  const random = seeded(seed)
+  const world = await World.start()
+  const owner = [...world.state().usersById.values()][0] as User
+  const users = [owner, await world.user('ann@example.com'), await world.user('bob@example.org')]
+  const all: Machine[] = [await world.joined('first'), await world.joined('second'), await world.joined('third')]
+  for (let step = 0; step < 60; step++) {
+    if (all.length === 0) all.push(await world.joined('again'))
+    const machine = all[random(all.length)] as Machine
+    await (acts[random(acts.length)] as Act)(world, machine, random, all, users)
+    await world.pass([0, 10, 300, 2000, 15_000][random(5)] as number)
+  }
+  for (const machine of all) {
+    if (machine.stream.ended) machine.stream = await machine.map()
+    machine.stream.drain()
+  }
+  await world.pass(1000)
+  for (const machine of all) {
+    const fresh = await machine.map({ Stream: false })
+    assert.deepEqual(known(machine.stream.messages), known(fresh.messages), `seed ${seed}: ${machine.node.name}`)
+  }
+  world.coord.close()
+}
+
+const runs = Number(process.env['SETT_SIM_RUNS'] ?? 12)
+const base = process.env['SETT_SIM_SEED'] === undefined ? Date.now() % 1_000_000 : Number(process.env['SETT_SIM_SEED'])
+test(`streams tell what a policy says now, ${runs} tailnets from seed ${base}`, async () => {
+  for (let run = 0; run < runs; run++) await live(base + run)
+})
