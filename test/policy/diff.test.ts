@@ -9,6 +9,7 @@ import { diff, diffLines } from '../../src/policy/diff/index.ts'
 import type { Party, Sides } from '../../src/policy/diff/index.ts'
 import { Engine } from '../../src/policy/engine.ts'
 import type { Policy } from '../../src/policy/policy.ts'
+import { isUsefulRoute } from '../../src/policy/selection.ts'
 import type { PolicyNode, PolicyTailnet } from '../../src/policy/tailnet.ts'
 import { allowing } from '../../src/policy/verdict.ts'
 import { policies } from './generate-policy.ts'
@@ -98,7 +99,7 @@ function* flows({
     const own: End[] = nodes.map((node) => ({ node, ip: family === 4 ? node.ipv4 : node.ipv6 }))
     const places = PLACES.filter((ip) => ip.family === family)
     const senders = places.filter((ip) =>
-      nodes.some(({ routes }) => routes.some((r) => r.bits > 0 && isCarried(r, ip))),
+      nodes.some(({ routes }) => routes.some((r) => isUsefulRoute(r) && isCarried(r, ip))),
     )
     const receivers: End[] = places.flatMap((ip) =>
       nodes.filter(({ routes }) => routes.some((r) => isCarried(r, ip))).map((behind) => ({ ip, behind })),

@@ -182,7 +182,7 @@ function setOf(nodes: readonly PolicyNode[]): BitSet {
 
 function loginChanges(before: Engine, after: Engine): Found<LoginChange> {
   const labels = new LoginLabels()
-  const terrain = new Terrain([after, before], 4)
+  const terrain = new Terrain([after, before], 4, false)
   const question = questionOf(terrain, loginWays(before, terrain, labels), loginWays(after, terrain, labels), (list) =>
     labels.meaning(list),
   )
@@ -219,7 +219,7 @@ function accountsOf({ before, after }: Crossing): LoginChange['accounts'] {
 }
 
 function sightChanges(before: Engine, after: Engine): Found<SightChange> {
-  const terrain = new Terrain([after, before], 4)
+  const terrain = new Terrain([after, before], 4, false)
   const meaning = (labels: readonly number[]): string => (labels.length > 0 ? 'sees' : '')
   const question = {
     ...questionOf(terrain, sightWays(before, terrain), sightWays(after, terrain), meaning),
@@ -247,7 +247,7 @@ function sightWays({ access }: Engine, terrain: Terrain): Way[] {
 const MOST_ROUTE_STEPS = 40_000_000
 
 function routeChanges(before: Engine, after: Engine, isPrimary: IsPrimary | undefined): Found<RouteChange> {
-  const terrain = new Terrain([after, before], 4)
+  const terrain = new Terrain([after, before], 4, false)
   const routers = terrain.nodes.filter(({ routes }) => routes.length > 0)
   if (routers.length === 0) return { found: [], complete: true }
   const engines = [before, after] as const

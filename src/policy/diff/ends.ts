@@ -11,6 +11,7 @@ import { INTERNET, rangeFrom } from '../address-set.ts'
 import type { AddressRange, AddressSet } from '../address-set.ts'
 import type { Engine } from '../engine.ts'
 import { carries, NEVER_THROUGH_EXITS } from '../explain/routes.ts'
+import { isUsefulRoute } from '../selection.ts'
 import type { Sources } from '../sources.ts'
 import type { PolicyNode } from '../tailnet.ts'
 import { isFor } from '../verdict.ts'
@@ -40,15 +41,19 @@ export class Terrain {
   readonly arrivals: readonly Arrival[]
   readonly #bySlot = new Map<number, PolicyNode>()
 
-  /** Nodes are those of the first engine, and of the others where it lacks one. */
-  constructor(engines: readonly Engine[], family: Family) {
+  /**
+   * Nodes are those of the first engine, and of the others where it lacks one.
+   *
+   * @param hasPlaces false: what is behind routers is left out
+   */
+  constructor(engines: readonly Engine[], family: Family, hasPlaces = true) {
     this.family = family
     for (const engine of engines)
       for (const node of engine.selection.all()) if (!this.#bySlot.has(node.slot)) this.#bySlot.set(node.slot, node)
     this.nodes = [...this.#bySlot.values()].sort((a, b) => a.slot - b.slot)
     this.slots = (this.nodes.at(-1)?.slot ?? -1) + 1
     const routers = this.nodes.filter(({ routes }) => routes.some((route) => route.ip.family === family))
-    this.places = placesOf(engines, routers, family)
+    this.places = hasPlaces ? placesOf(engines, routers, family) : []
     this.arrivals = this.places.flatMap((place) =>
       routers.filter(({ routes }) => routes.some((r) => carries(r, place.ip))).map((node) => ({ node, place })),
     )
@@ -127,7 +132,7 @@ function placesOf(engines: readonly Engine[], routers: readonly PolicyNode[], fa
     const ip = freeAddress(engines, { family, first, last })
     const carrying = ip === undefined ? [] : distinct.filter((route) => carries(route, ip))
     if (ip !== undefined && carrying.length > 0)
-      places.push({ range: { family, first, last }, ip, sends: carrying.some(({ bits }) => bits > 0) })
+      places.push({ range: { family, first, last }, ip, sends: carrying.some(isUsefulRoute) })
   }
   return places
 }

@@ -1,0 +1,146 @@
+/**
+ * Rules that change nothing, since others allow all that they do. Told by what is written, and so for any tailnet: a
+ * group covers its members, a prefix covers what is inside it. What can't be told so is not called redundant.
+ */
+
+import { formatPrefix, maskPrefix, prefixCovers } from '../../base/ip.ts'
+import { openFrom, without } from '../diff/open.ts'
+import { domainOf } from '../people.ts'
+import type { AccessRule, Policy, Selector, Traffic } from '../policy.ts'
+
+export interface Redundant {
+  readonly rule: AccessRule
+  /** Those that allow what it allows. */
+  readonly by: readonly AccessRule[]
+}
+
+/** Looked at: sources of one rule times destinations of another. More is not looked for. */
+const MOST_STEPS = 20_000_000
+
+/** Without all of these together the policy allows the same. Of two that are alike the later one is told. */
+export function redundantRules(policy: Policy): Redundant[] {
+  const found: Redundant[] = []
+  const left = new Set(policy.allowAll ? [] : policy.rules)
+  let steps = 0
+  for (const rule of [...left].reverse()) {
+    // Capabilities are more than what is open; a rule without effect is told elsewhere.
+    if (rule.app.size > 0 || rule.sources.length === 0 || rule.destinations.length === 0) continue
+    const others = [...left].filter((other) => other !== rule && mayCover(other, rule))
+    for (const other of others) steps += other.sources.length + other.destinations.length
+    if (steps > MOST_STEPS) break
+    const by = covering(policy, rule, others)
+    if (by === undefined) continue
+    left.delete(rule)
+    found.push({ rule, by: [...by] })
+  }
+  // What covered a rule may have gone itself since, and then is covered by what is left.
+  const rest = [...left]
+  return found.reverse().map(({ rule, by }) => {
+    const lasting = covering(
+      policy,
+      rule,
+      rest.filter((other) => mayCover(other, rule)),
+    )
+    return { rule, by: lasting === undefined ? by : rest.filter((other) => lasting.has(other)) }
+  })
+}
+
+/** Does it ask for nothing that the rule does not ask for? `via` also chooses routers, and so has to be the same. */
+function mayCover(other: AccessRule, rule: AccessRule): boolean {
+  return (
+    other.via.toSorted().join() === rule.via.toSorted().join() &&
+    (other.postures.length === 0 ||
+      (rule.postures.length > 0 && rule.postures.every((name) => other.postures.includes(name))))
+  )
+}
+
+/** The others that together allow it; `undefined`: they don't. */
+function covering(policy: Policy, rule: AccessRule, others: readonly AccessRule[]): Set<AccessRule> | undefined {
+  const used = new Set<AccessRule>()
+  for (const source of rule.sources) {
+    const admitting = others.filter((other) => other.sources.some((wider) => coversSource(policy, wider, source)))
+    if (admitting.length === 0) return undefined
+    for (const { target, traffic } of rule.destinations) {
+      const open: Traffic[] = []
+      for (const other of admitting)
+        for (const wider of other.destinations)
+          if (wider.traffic.length > 0 && coversTarget(policy, wider.target, target)) {
+            open.push(...wider.traffic)
+            used.add(other)
+          }
+      // Even what opens nothing lets the two see each other.
+      if (open.length === 0 || without(openFrom(traffic), openFrom(open)).size > 0) return undefined
+    }
+  }
+  return used
+}
+
+function coversSource(policy: Policy, wider: Selector, narrow: Selector): boolean {
+  if (isAutogroup(wider, 'danger-all')) return true
+  // `*` is what nodes have and routers carry; other addresses may be written too.
+  if (wider.kind === 'any') return !isAddresses(narrow) && !isAutogroup(narrow, 'danger-all')
+  return covers(policy, wider, narrow)
+}
+
+function coversTarget(policy: Policy, wider: Selector, narrow: Selector): boolean {
+  return wider.kind === 'any' || covers(policy, wider, narrow)
+}
+
+function isAddresses({ kind }: Selector): boolean {
+  return kind === 'prefix' || kind === 'ipset'
+}
+
+function isAutogroup(selector: Selector, name: string): boolean {
+  return selector.kind === 'autogroup' && selector.autogroup === name
+}
+
+function covers(policy: Policy, wider: Selector, narrow: Selector): boolean {
+  if (isSame(wider, narrow)) return true
+  if (wider.kind === 'prefix' && narrow.kind === 'prefix') return prefixCovers(wider.prefix, narrow.prefix)
+  if (isAutogroup(wider, 'tagged')) return narrow.kind === 'tag'
+  if (isAutogroup(wider, 'member'))
+    return (
+      ['user', 'domain', 'group'].includes(narrow.kind) || (narrow.kind === 'autogroup' && PEOPLE.has(narrow.autogroup))
+    )
+  if (isAutogroup(wider, 'admin')) return isAutogroup(narrow, 'owner')
+  return arePeopleIn(policy, wider, narrow)
+}
+
+/** Autogroups of people, and those that come to their devices. */
+const PEOPLE: ReadonlySet<string> = new Set([
+  'owner',
+  'admin',
+  'network-admin',
+  'it-admin',
+  'billing-admin',
+  'auditor',
+  'self',
+])
+
+function arePeopleIn(policy: Policy, wider: Selector, narrow: Selector): boolean {
+  if (narrow.kind === 'group') {
+    const members = policy.groups.get(narrow.group)?.members ?? []
+    return isListOfPeople(wider) && members.every((member) => arePeopleIn(policy, wider, member))
+  }
+  if (wider.kind === 'group')
+    return policy.groups.get(wider.group)?.members.some((member) => arePeopleIn(policy, member, narrow)) ?? false
+  if (wider.kind === 'domain')
+    return narrow.kind === 'user' && domainOf(narrow.login.toLowerCase()) === wider.domain.toLowerCase()
+  return isSame(wider, narrow)
+}
+
+function isListOfPeople({ kind }: Selector): boolean {
+  return kind === 'group' || kind === 'domain' || kind === 'user'
+}
+
+function isSame(a: Selector, b: Selector): boolean {
+  return nameOf(a) === nameOf(b)
+}
+
+function nameOf(selector: Selector): string {
+  if (selector.kind === 'prefix') return formatPrefix(maskPrefix(selector.prefix))
+  if (selector.kind === 'user') return selector.login.toLowerCase()
+  if (selector.kind === 'domain') return `@${selector.domain.toLowerCase()}`
+  if (selector.kind === 'autogroup') return `autogroup:${selector.autogroup}`
+  return selector.text
+}
