@@ -180,6 +180,17 @@ suite('sett admin policy', () => {
     assert.match((await ran('diff', file('wrong', '{'))).err, /wrong:1:2: /)
   })
 
+  test('report says how much is open, and what does nothing', async () => {
+    assert.match(
+      await policy('report'),
+      /^3 nodes of 8 users\n6 of 6 pairs have something open \(100%\)\n[^]*Open to everybody:\n {2}grants\[0\]/,
+    )
+    const idle = file('idle', '{"groups": {"group:idle": []}, "grants": []}')
+    assert.match(await policy('report', idle), /Groups that nothing uses:\n {2}group:idle/)
+    assert.equal((await at.adminJson('policy', 'report', idle)).reach.openPairs, 0)
+    assert.equal((await ran('report', file('wrong', '{'))).code, 1)
+  })
+
   test('proposals wait for another administrator, and are approved or rejected by them', async () => {
     await at.admin('tailnets', 'settings', 'policyApprovalOn=true')
     const token = at.world.alpha.tokens.admin

@@ -218,6 +218,7 @@ async function assemble(
       ping: (tailnet, node, echo) => coord.ping(tailnet, node, echo),
       regionName: (region) => derpMap.Regions[region]?.RegionName,
     },
+    pause: () => new Promise((resolve) => setImmediate(resolve)),
     onRequest: (seen) => log.debug('api request', { ...seen }),
     onError: (err, route) => log.error('api request failed', { route, err }),
   }

@@ -48,6 +48,7 @@ export function beginCall(begin: Beginning): AnyCall {
 
 function tailnetCall(begin: Beginning, open: OpenCall, place: Place): Call {
   const { caller, now, ledger, live } = begin
+  const { policies } = begin.tools
   const num = place.record.num
 
   function transact<T>(scope: TailnetNum, build: (at: At, model: Model) => Plan<Answer<T>>): Promise<Answer<T>> {
@@ -56,7 +57,7 @@ function tailnetCall(begin: Beginning, open: OpenCall, place: Place): Call {
       if (caller.kind === 'refused') return settle(caller)
       const permit = authorise(begin.id, begin.params, caller, model)
       if (permit.kind === 'refused') return settle(permit)
-      const at: At = { ...(permit.place ?? place), caller, now, live }
+      const at: At = { ...(permit.place ?? place), caller, now, live, policies }
       const plan = build(at, model)
       // The records that a caller rests on are those of its tailnet; another scope's transaction can't hold them.
       return scope === num ? resting(plan, checksOf(caller)) : plan
@@ -65,7 +66,7 @@ function tailnetCall(begin: Beginning, open: OpenCall, place: Place): Call {
 
   return {
     ...open,
-    at: { ...place, caller, now, live },
+    at: { ...place, caller, now, live, policies },
     change: (build) => transact(num, (at) => build(at)),
     shared: sharedOf(ledger.model),
     changeShared: (build) => transact(SERVER, (at, model) => build(at, sharedOf(model))),

@@ -50,6 +50,7 @@ export interface At extends Place {
   readonly caller: Caller
   readonly now: Wall
   readonly live: Live
+  readonly policies: Policies
 }
 
 /** The two records of the server's own scope that a tailnet's administrators touch, and nothing else of it. */

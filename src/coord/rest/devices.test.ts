@@ -174,6 +174,34 @@ inWorld('tags that are none, or that the caller may not use, are refused in the 
   assert.ok(!('tags' in (await world.get(laptop()))))
 })
 
+inWorld(
+  'once there is a policy, tags have to be declared, and others than administrators have to own them',
+  async () => {
+    const { tokens, userIds } = world.alpha
+    const policy = '{"tagOwners": {"tag:web": [], "tag:ci": ["autogroup:it-admin"]}, "grants": []}'
+    await world.ask('POST', '/tailnet/-/acl', { server: true, body: policy })
+    const rows = [
+      { by: tokens.owner, tags: ['tag:web', 'tag:ci'], wrong: '' },
+      { by: tokens.admin, tags: ['tag:web'], wrong: '' },
+      { by: tokens.owner, tags: ['tag:web', 'tag:new', 'tag:other'], wrong: 'tag:new tag:other' },
+      { by: tokens['it-admin'], tags: ['tag:ci'], wrong: '' },
+      { by: tokens['it-admin'], tags: ['tag:ci', 'tag:web'], wrong: 'tag:web' },
+      { by: undefined, tags: ['tag:new'], wrong: 'tag:new' },
+    ]
+    for (const { by, tags, wrong } of rows) {
+      const asking = by === undefined ? ({ server: true } as const) : { token: by }
+      const device = await world.join(1, Number(userIds.owner), 'tagged')
+      const tagged = await world.ask('POST', `/device/${device.stableId}/tags`, { ...asking, body: { tags } })
+      const capabilities = { devices: { create: { tags } } }
+      const key = await world.ask('POST', '/tailnet/-/keys', { ...asking, body: { capabilities } })
+      for (const told of [tagged, key]) {
+        assert.equal(told.status, wrong === '' ? 200 : 400, tags.join(' '))
+        if (wrong !== '') assert.equal(told.body.message, `requested tags [${wrong}] are invalid or not permitted`)
+      }
+    }
+  },
+)
+
 inWorld('taking the last tag away gives the device back to its user, or to whoever does it', async () => {
   const printer = `/device/${world.alpha.printer.stableId}`
   await world.post(`${printer}/tags`, { tags: [] }, { token: world.alpha.tokens.admin })

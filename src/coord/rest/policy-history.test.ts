@@ -312,6 +312,23 @@ suite('differences', () => {
   })
 })
 
+suite('reports', () => {
+  test('tell how much is open, of the policy in force or of another', async () => {
+    const inForce = (await world.ask('POST', `${POLICY}/report`, { ...server, body: '' })).body
+    assert.deepEqual([inForce.nodes, inForce.reach.pairs, inForce.reach.openPairs], [2, 2, 2])
+    assert.equal(inForce.openToAll[0].rule.kind, 'grant')
+    const body = '{"groups": {"group:idle": []}, "tagOwners": {"tag:spare": []}, "grants": []}'
+    const told = (await world.ask('POST', `${POLICY}/report`, { ...server, body })).body
+    assert.equal(told.reach.openPairs, 0)
+    assert.deepEqual(told.unused.groups, [{ name: 'group:idle', at: { line: 1, column: 13 } }])
+    assert.deepEqual(
+      told.unused.tags.map(({ name }: { name: string }) => name),
+      ['tag:spare'],
+    )
+    assert.equal((await world.ask('POST', `${POLICY}/report`, { ...server, body: '{' })).status, 400)
+  })
+})
+
 suite('explaining', () => {
   const explain = (query: Record<string, string>, body = '') =>
     world.ask('POST', `${POLICY}/explain?${new URLSearchParams(query).toString()}`, { ...server, body })

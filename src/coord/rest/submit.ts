@@ -28,7 +28,7 @@ export async function submit(
   if (!matches(at.tailnet, ifMatch, sha256)) return refuse(412, STALE)
   const isReset = sent.trim() === ''
   const base = policyInForce(at.tailnet).version
-  const before = tools.policies.of(at.tailnet)
+  const before = at.policies.of(at.tailnet)
   const tried = await tryCandidate(at, tools, isReset ? DEFAULT_POLICY : sent)
   if (tried.kind === 'refused') return tried
   const { text, domains, policy } = tried.reply

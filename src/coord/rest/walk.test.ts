@@ -31,6 +31,7 @@ const BODIES: Partial<Record<RouteId, unknown>> = {
   pingDevice: {},
   setPolicy: '{"acls": []}',
   checkPolicy: '{}',
+  reportPolicy: '{}',
   diffPolicy: '{}',
   explainPolicy: '{}',
   validatePolicy: '{}',

@@ -24,6 +24,7 @@ import {
   Proposed,
   Verdict,
 } from './policy-objects.ts'
+import { REPORT_OBJECTS } from './report-objects.ts'
 import { BASE_PATH, HUJSON } from './route.ts'
 import type { RouteShape } from './route.ts'
 import { ROUTE_IDS, routes } from './routes.ts'
@@ -54,6 +55,7 @@ const OBJECTS = {
   CheckReport,
   ...EXPLAIN_OBJECTS,
   ...DIFF_OBJECTS,
+  ...REPORT_OBJECTS,
 } as const
 /** What requests of several routes have in common. */
 const BODIES = { Policy: PolicyBody } as const

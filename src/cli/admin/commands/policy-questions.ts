@@ -5,6 +5,8 @@ import { diffLines } from '../../../policy/diff/index.ts'
 import type { PolicyDiff } from '../../../policy/diff/index.ts'
 import { explanationLines } from '../../../policy/explain/index.ts'
 import type { Explanation } from '../../../policy/explain/index.ts'
+import { reportLines } from '../../../policy/report/index.ts'
+import type { PolicyReport } from '../../../policy/report/index.ts'
 import type { PolicyDiff as DiffObject } from '../../../wire/api/diff-objects.ts'
 import { show } from '../context.ts'
 import type { Begin } from '../context.ts'
@@ -48,6 +50,23 @@ export function addPolicyQuestions(policy: Command, begin: Begin): void {
       const { name, text } = readPolicy(file)
       const found = await inFile(context, name, () => client.diffPolicy({ tailnet, body: text }))
       await show(context, found, (found) => printDiff(context.out, found))
+    })
+
+  addReport(policy, begin)
+}
+
+function addReport(policy: Command, begin: Begin): void {
+  policy
+    .command('report [FILE]')
+    .description('tell how much the policy in force, or one in a file, opens, and what in it does nothing')
+    .action(async (file: string | undefined) => {
+      const context = begin()
+      const { client, tailnet, out } = context
+      const { name, text } = file === undefined ? { name: 'the policy', text: '' } : readPolicy(file)
+      const found = await inFile(context, name, () => client.reportPolicy({ tailnet, body: text }))
+      await show(context, found, (found) => {
+        for (const line of reportLines(found as PolicyReport)) out.write(`${plain(line)}\n`)
+      })
     })
 }
 

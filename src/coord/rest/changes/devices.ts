@@ -54,7 +54,7 @@ export function renameDevice(at: At, node: Node, wanted: string): Change {
 }
 
 export function setTags(at: At, node: Node, wanted: readonly string[]): Change {
-  const tags = permittedTags(at.caller, wanted)
+  const tags = permittedTags(at, wanted)
   if (!Array.isArray(tags)) return settle(tags)
   if (tags.length > 0 || at.tailnet.usersById.has(node.user))
     return update(at, node, withStanding(at, { ...node, tags }))

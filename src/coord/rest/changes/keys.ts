@@ -24,7 +24,7 @@ export function createKey(at: At, wanted: CreateKey, minted: MintedKey): Plan<An
       refuse(501, `This server does not make keys of type "${wanted.keyType.slice(0, 32)}" yet; it makes "auth"`),
     )
   const { reusable, ephemeral, preauthorized, tags: asked } = wanted.capabilities.devices.create
-  const tags = permittedTags(at.caller, asked ?? [])
+  const tags = permittedTags(at, asked ?? [])
   if (!Array.isArray(tags)) return settle(tags)
   const user = keyOwner(at, wanted.user)
   if (typeof user !== 'number') return settle(user)

@@ -2,14 +2,17 @@
 
 import type { policyHistoryRoutes } from '../../../wire/api/routes/policy-history.ts'
 import type { PolicyRecord } from '../../model/records.ts'
+import { Engine } from '../../../policy/engine.ts'
+import { report } from '../../../policy/report/index.ts'
 import { TESTS_FAILED } from '../../../policy/tests/index.ts'
 import { done, refuse } from '../answer.ts'
 import type { At, Handlers } from '../call.ts'
-import { readCandidate, runAll, tryCandidate } from '../candidate.ts'
+import { readCandidate, runAll, tailnetOf, tryCandidate } from '../candidate.ts'
 import { approveProposal, NO_PROPOSAL, rejectProposal } from '../changes/policy.ts'
 import { diffPolicies } from '../differ.ts'
 import { explainFlow } from '../explain.ts'
 import { submit } from '../submit.ts'
+import { writable } from '../views/writable.ts'
 import { policyInForce, showPolicy, viewProposal, viewProposed, viewVersion } from '../views/policy.ts'
 
 const NO_VERSION = 'policy version not found'
@@ -32,16 +35,23 @@ export const policyHistoryHandlers: Handlers<keyof typeof policyHistoryRoutes> =
     })
   },
 
-  explainPolicy({ at, tools }, { query, body }) {
+  explainPolicy({ at }, { query, body }) {
     const read = body.trim() === '' ? undefined : readCandidate(at, body)
     if (read?.kind === 'refused') return read
-    return explainFlow(at, read?.reply.policy ?? tools.policies.of(at.tailnet), query)
+    return explainFlow(at, read?.reply.policy ?? at.policies.of(at.tailnet), query)
   },
 
-  diffPolicy({ at, tools }, { body }) {
+  diffPolicy({ at }, { body }) {
     const read = readCandidate(at, body)
     if (read.kind === 'refused') return read
-    return done(diffPolicies(at, tools.policies.of(at.tailnet), read.reply.policy))
+    return done(diffPolicies(at, at.policies.of(at.tailnet), read.reply.policy))
+  },
+
+  reportPolicy({ at }, { body }) {
+    const read = body.trim() === '' ? undefined : readCandidate(at, body)
+    if (read?.kind === 'refused') return read
+    const tailnet = tailnetOf(at)
+    return done(writable(report(new Engine(read?.reply.policy ?? at.policies.of(at.tailnet), tailnet.nodes), tailnet)))
   },
 
   listPolicyVersions({ at, tools }) {

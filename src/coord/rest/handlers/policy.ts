@@ -16,7 +16,7 @@ export const policyHandlers: Handlers<keyof typeof policyRoutes> = {
   getPolicy({ at, tools }, { query, headers }) {
     const { text } = policyInForce(at.tailnet)
     if (query.details === '1' || query.details === 'true')
-      return showDetails(text, tools.policies.of(at.tailnet), tools.sha256)
+      return showDetails(text, at.policies.of(at.tailnet), tools.sha256)
     return showPolicy(text, headers.accept, tools.sha256)
   },
 
@@ -76,6 +76,6 @@ async function validateTests({ at, tools }: Call, list: string): Promise<Answer<
   const read = readCandidate(at, `{"tests": ${list}}`)
   if (read.kind === 'refused') return read
   const { tests } = read.reply.policy
-  const failures = await runAll(at, tools, { ...tools.policies.of(at.tailnet), tests, sshTests: [] })
+  const failures = await runAll(at, tools, { ...at.policies.of(at.tailnet), tests, sshTests: [] })
   return failures.length === 0 ? done(undefined) : testsFailed(failures)
 }

@@ -4,6 +4,7 @@ import * as z from 'zod'
 import { PolicyDiff } from '../diff-objects.ts'
 import { Explanation } from '../explain-objects.ts'
 import { CheckReport, PolicyProposal, PolicyText, PolicyVersion, Proposed } from '../policy-objects.ts'
+import { PolicyReport } from '../report-objects.ts'
 import { route } from '../route.ts'
 import { Line, TailnetRef } from '../words.ts'
 import { Comment, MAX_POLICY_BYTES, PolicyBody, readPolicy, writePolicy } from './policy.ts'
@@ -57,6 +58,19 @@ export const policyHistoryRoutes = {
     takes: 'hujson',
     maxBody: MAX_POLICY_BYTES,
     reply: PolicyDiff,
+  }),
+  reportPolicy: route({
+    method: 'POST',
+    path: '/sett/tailnet/{tailnet}/policy/report',
+    summary:
+      'Tell how much a policy, sent as the body, opens and what in it does nothing; without a body, the one in force.',
+    group,
+    access: readPolicy,
+    params,
+    body: PolicyBody,
+    takes: 'hujson',
+    maxBody: MAX_POLICY_BYTES,
+    reply: PolicyReport,
   }),
   listPolicyVersions: route({
     method: 'GET',
