@@ -12,6 +12,7 @@ import * as fc from 'fast-check'
 import { concat, utf8 } from '../../src/base/bytes.ts'
 import type { Wall } from '../../src/base/clock.ts'
 import { createRestListeners } from '../../src/coord/io/http/rest-listener.ts'
+import type { RestOptions } from '../../src/coord/rest/rest.ts'
 import { nodePrimitives as p } from '../../src/crypto/io/node-primitives.ts'
 import { generateKey, machineKeyFor } from '../../src/crypto/primitives.ts'
 import { makeSelfSigned } from '../../src/relay/io/certificate.ts'
@@ -107,14 +108,15 @@ function faultsOf(listener: TestListener): unknown[] {
 
 async function startControl(): Promise<ControlServer> {
   const world = await RestWorld.make()
-  const rest = createRestListeners({
+  const options = {
     ledger: world.ledger,
     dice: p.random,
     primitives: p,
     config: { version: '0', url: 'http://localhost', started: 0 as Wall, tailnetDomain: 'sett.internal' },
     live: { isOnline: () => false, ping: async () => ({ outcome: 'not-connected' }), regionName: () => undefined },
     onError: (error) => world.errors.push(error),
-  })
+  } satisfies RestOptions
+  const rest = createRestListeners(options, (req) => req.socket.remoteAddress ?? '')
   const listener = await listenForControl({ trustedProxy: ['loopback'], site: { rest: rest.token } })
   return { listener, world, token: utf8(world.alpha.tokens.owner) }
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Wall } from '../../base/clock.ts'
 import { MeshError } from '../../base/errors.ts'
+import type { Batch } from '../model/records.ts'
 import { MemoryStore } from '../store/memory.ts'
 import { Health } from './health.ts'
 import type { Log } from './log.ts'
@@ -12,14 +13,18 @@ function world() {
   const note = (event: string) => void logged.push(event)
   const log: Log = { trace: note, debug: note, info: note, warn: note, error: note }
   const fails: { reads?: Error; writes?: Error } = {}
-  const store = new MemoryStore()
-  const { heads, commit, reserve } = store
-  store.heads = async () => (fails.reads === undefined ? heads.call(store) : Promise.reject(fails.reads))
-  store.commit = async (batch, at) =>
-    fails.writes === undefined ? commit.call(store, batch, at) : Promise.reject(fails.writes)
-  store.reserve = async (counter, count) =>
-    fails.writes === undefined ? reserve.call(store, counter, count) : Promise.reject(fails.writes)
-  return { health: new Health(store, log), fails, logged }
+  class Failing extends MemoryStore {
+    override heads() {
+      return fails.reads === undefined ? super.heads() : Promise.reject(fails.reads)
+    }
+    override commit(batch: Batch, at: Wall) {
+      return fails.writes === undefined ? super.commit(batch, at) : Promise.reject(fails.writes)
+    }
+    override reserve(counter: string, count: number) {
+      return fails.writes === undefined ? super.reserve(counter, count) : Promise.reject(fails.writes)
+    }
+  }
+  return { health: new Health(new Failing(), log), fails, logged }
 }
 
 const BATCH = {

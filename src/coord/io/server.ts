@@ -229,7 +229,9 @@ async function assemble(
     coord,
     health,
     async rest(who, req, res) {
-      rest ??= import('./http/rest-listener.ts').then((loaded) => loaded.createRestListeners(restOptions))
+      rest ??= import('./http/rest-listener.ts').then((loaded) =>
+        loaded.createRestListeners(restOptions, (req) => proxies.client(req.socket.remoteAddress, req.headers).address),
+      )
       await (await rest)[who](req, res)
     },
   }

@@ -13,7 +13,6 @@ import { isSecretOf, keyState, parseKeyText } from '../model/credentials.ts'
 import type { Sha256 } from '../model/credentials.ts'
 import type { Model, TailnetState } from '../model/model.ts'
 import type { Check, Role, User } from '../model/records.ts'
-import { refuse } from './answer.ts'
 import type { Refusal } from './answer.ts'
 import { rolePermits } from './roles.ts'
 
@@ -36,19 +35,36 @@ export type Caller =
       readonly user: User | undefined
     }
 
-const INVALID = refuse(401, 'API token invalid')
+/** Nobody was proved; the caller is not told more than that, and the log which way it was. */
+export interface Unproved extends Refusal {
+  readonly status: 401
+  readonly fault: string
+  /** Of a token that there is, or was. */
+  readonly id?: string
+}
+
+function unproved(fault: string, id?: string, message = 'API token invalid'): Unproved {
+  return { kind: 'refused', status: 401, message, fault, ...(id === undefined ? {} : { id }) }
+}
 
 /** Reads the credential of a request: `Bearer`, or Basic with the token as its user name (api-v2.md §2). */
-export function prove(authorization: string | null, model: Model, sha256: Sha256): Proof | Refusal {
+export function prove(authorization: string | null, model: Model, sha256: Sha256): Proof | Unproved {
   if (authorization === null)
-    return refuse(401, 'API token missing: send it as a Bearer token, or as the user name of Basic authentication')
+    return unproved(
+      'no token',
+      undefined,
+      'API token missing: send it as a Bearer token, or as the user name of Basic authentication',
+    )
   const text = credentialOf(authorization)
   const parsed = text === undefined ? undefined : parseKeyText(text)
   // Auth keys let devices join; they open nothing here.
-  if (parsed === undefined || parsed.type !== 'api') return INVALID
+  if (parsed === undefined) return unproved('not of the form of a token')
+  if (parsed.type !== 'api') return unproved('an auth key')
   const found = model.keyById(parsed.id)
-  if (found === undefined || found.key.type !== 'api') return INVALID
-  return isSecretOf(sha256, found.key, parsed.secret) ? { kind: 'token', id: parsed.id } : INVALID
+  if (found === undefined || found.key.type !== 'api') return unproved('unknown token')
+  return isSecretOf(sha256, found.key, parsed.secret)
+    ? { kind: 'token', id: parsed.id }
+    : unproved('wrong secret', parsed.id)
 }
 
 function credentialOf(authorization: string): string | undefined {
@@ -60,15 +76,15 @@ function credentialOf(authorization: string): string | undefined {
 }
 
 /** What a proof is worth now. A token that has run out may be told so: its secret was right. */
-export function callerOf(proof: Proof, model: Model, now: Wall): Caller | Refusal {
+export function callerOf(proof: Proof, model: Model, now: Wall): Caller | Unproved {
   if (proof.kind === 'server') return proof
   const found = model.keyById(proof.id)
-  if (found === undefined) return INVALID
+  if (found === undefined) return unproved('unknown token')
   const { tailnet, key } = found
   const state = keyState(tailnet, key, now)
   if (state === 'valid')
     return { kind: 'token', id: key.id, tailnet, scopes: key.scopes, user: tailnet.usersById.get(key.user) }
-  return state === 'expired' ? refuse(401, 'API token expired') : INVALID
+  return state === 'expired' ? unproved(state, key.id, 'API token expired') : unproved(state, key.id)
 }
 
 /** The caller's role; tokens of nobody in particular have an admin's rights, within their scopes. */

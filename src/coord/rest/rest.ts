@@ -21,7 +21,7 @@ import { authorise } from './authorise.ts'
 import { beginCall } from './begin.ts'
 import type { Live, RestConfig, Tools } from './call.ts'
 import { callerOf, prove } from './caller.ts'
-import type { Identity } from './caller.ts'
+import type { Identity, Unproved } from './caller.ts'
 import { handlerOf } from './handlers/all.ts'
 import { readInput, readParams } from './input.ts'
 import { matchRoute } from './match.ts'
@@ -41,7 +41,7 @@ export interface RestOptions {
   readonly policies?: Policies
   /** Resolves after others have had their turn; nobody waits if not given. */
   readonly pause?: () => Promise<void>
-  /** Told of every request that a credential came with, for logs; never told what was in it. */
+  /** Told of every request to a route, for logs; never told what was in it. */
   readonly onRequest?: (seen: Seen) => void
   /** Told of what went wrong inside; the caller hears only that something did. */
   readonly onError?: (error: unknown, route: RouteId) => void
@@ -50,14 +50,23 @@ export interface RestOptions {
 export interface Seen {
   readonly route: RouteId
   readonly status: number
-  /** Id of the token, or `server`. */
+  /** Id of the token, `server`, or `nobody` when no credential was good. */
   readonly by: string
   readonly tailnet?: TailnetNum
+  /** Address of the caller, where the shell knows it. */
+  readonly from?: string
+  /** What was wrong with the credential. */
+  readonly fault?: string
+  /** The token that it was meant to be. */
+  readonly token?: string
 }
 
 export interface Rest {
-  /** @param identity What the shell vouches for; `undefined`: the request must bring a token. */
-  fetch(request: Request, identity: Identity | undefined): Promise<Response>
+  /**
+   * @param identity What the shell vouches for; `undefined`: the request must bring a token.
+   * @param from Address of the caller, for the log.
+   */
+  fetch(request: Request, identity: Identity | undefined, from?: string): Promise<Response>
 }
 
 export function createRest(options: RestOptions): Rest {
@@ -72,17 +81,29 @@ export function createRest(options: RestOptions): Rest {
     pause: options.pause ?? (() => Promise.resolve()),
   }
 
-  async function answer(request: Request, identity: Identity | undefined, id: RouteId, raw: Params, url: URL) {
+  interface Asked {
+    readonly request: Request
+    readonly identity: Identity | undefined
+    readonly from: string | undefined
+    readonly url: URL
+  }
+
+  async function answer({ request, identity, from, url }: Asked, id: RouteId, raw: Params) {
     const { model } = ledger
     const now = ledger.now()
     const proof = identity ?? prove(request.headers.get('authorization'), model, sha256)
-    if (proof.kind === 'refused') return proof
-    const caller = callerOf(proof, model, now)
-    if (caller.kind === 'refused') return caller
+    const caller = proof.kind === 'refused' ? proof : callerOf(proof, model, now)
+    const where = from === undefined ? {} : { from }
+    if (proof.kind === 'refused' || caller.kind === 'refused') {
+      const unproved = caller as Unproved
+      const { status, fault, id: token } = unproved
+      onRequest?.({ route: id, status, by: 'nobody', fault, ...(token === undefined ? {} : { token }), ...where })
+      return unproved
+    }
     const by = caller.kind === 'server' ? 'server' : caller.id
     const seen = (result: Answer<unknown>, tailnet?: TailnetNum) => {
       const status = result.kind === 'done' ? 200 : result.status
-      onRequest?.({ route: id, status, by, ...(tailnet === undefined ? {} : { tailnet }) })
+      onRequest?.({ route: id, status, by, ...(tailnet === undefined ? {} : { tailnet }), ...where })
       return result
     }
 
@@ -98,7 +119,7 @@ export function createRest(options: RestOptions): Rest {
   }
 
   return {
-    async fetch(request, identity) {
+    async fetch(request, identity, from) {
       const url = new URL(request.url)
       const match = matchRoute(request.method, url.pathname)
       if (match.kind === 'unknown') return respond(refuse(404, `There is nothing at this path of ${BASE_PATH}`))
@@ -106,7 +127,7 @@ export function createRest(options: RestOptions): Rest {
       if (match.kind === 'wrong-method')
         return respond(refuse(405, `This path takes ${match.allow.join(', ')}`), { allow: match.allow.join(', ') })
       try {
-        return respond(await answer(request, identity, match.id, match.params, url))
+        return respond(await answer({ request, identity, from, url }, match.id, match.params))
       } catch (error) {
         onError?.(error, match.id)
         return respond(refusalOf(error))

@@ -10,10 +10,22 @@ import type { Identity, RestOptions } from '../../rest/rest.ts'
 
 export type RestListener = (req: IncomingMessage, res: ServerResponse) => Promise<void>
 
-/** Listeners for callers who bring a token, and for those whom the socket vouches for. */
-export function createRestListeners(options: RestOptions): Record<'token' | 'server', RestListener> {
+/**
+ * Listeners for callers who bring a token, and for those whom the socket vouches for.
+ *
+ * @param addressOf The caller's address, for the log
+ */
+export function createRestListeners(
+  options: RestOptions,
+  addressOf: (req: IncomingMessage) => string,
+): Record<'token' | 'server', RestListener> {
   const rest = createRest(options)
   const listener = (identity: Identity | undefined): RestListener =>
-    getRequestListener((request) => rest.fetch(request, identity), { overrideGlobalObjects: false })
+    getRequestListener(
+      (request, { incoming }) =>
+        // A socket has no address.
+        rest.fetch(request, identity, identity === undefined ? addressOf(incoming as IncomingMessage) : undefined),
+      { overrideGlobalObjects: false },
+    )
   return { token: listener(undefined), server: listener({ kind: 'server' }) }
 }
