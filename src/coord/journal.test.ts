@@ -168,6 +168,10 @@ test('a key that runs out by the clock is told of once, whether anybody is conne
     return `node key expired tailnet=home node=${name} id=${stableId} user=admin@home.sett.internal`
   }
   assert.deepEqual(lines().sort(), [about(away), about(connected)])
+  // An administrator who expires it once more changes nothing.
+  await world.change(nodeOf(world, away).id, () => ({ keyExpiry: world.wall() }))
+  await world.pass(HOUR_MS)
+  assert.deepEqual(lines(), [])
   world.coord.close()
   await world.open()
   connected.stream = await connected.map({})

@@ -69,10 +69,11 @@ export class Journal {
     if (before.nodeKey !== after.nodeKey || before.loggedIn !== after.loggedIn) this.#say('node logged in', about)
     if (before.authorized !== after.authorized)
       this.#say(after.authorized ? 'node approved' : 'node approval withdrawn', about)
-    if (isExpired(after, now) && !isExpired(before, now)) {
-      this.#expired.add(after.stableId)
-      this.#say('node key expired', about)
-    }
+    if (!isExpired(after, now)) return
+    // Made to expire anew, it has still expired but once.
+    const wasSaid = isExpired(before, this.#lookedAt) || this.#expired.has(after.stableId)
+    if (wasSaid || !isExpired(before, now)) this.#expired.add(after.stableId)
+    if (!wasSaid && !isExpired(before, now)) this.#say('node key expired', about)
   }
 
   #user({ tailnet, before, after }: Of<'user'>): void {

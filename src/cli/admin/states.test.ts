@@ -46,6 +46,29 @@ suite('states in lists', () => {
     for (const [state, id] of Object.entries(keys)) assert.equal((await rowWith(id, 'keys', 'list'))['STATE'], state)
   })
 
+  test('keys of a deleted user are still theirs, and one that was used is no less used', async () => {
+    const { world } = at
+    await at.admin('users', 'create', 'gone@example.com')
+    const make = async (...more: string[]) => (await at.adminJson('keys', 'create', ...more)).id as string
+    const [spent, unused] = [await make('--user', 'gone@example.com'), await make('--user', 'gone@example.com')]
+    const key = world.ledger.model.state(1).key(spent)
+    assert.ok(key !== undefined)
+    await world.ledger.transact(1, () => ({
+      batch: { writes: [{ kind: 'key', id: spent, expect: 'any', value: { ...key, usedBy: world.alpha.laptop.id } }] },
+      result: undefined,
+    }))
+    await at.admin('users', 'delete', 'gone@example.com')
+    for (const [id, state] of [
+      [spent, 'used'],
+      [unused, 'revoked'],
+    ] as const) {
+      const row = await rowWith(id, 'keys', 'list')
+      assert.deepEqual([row['CREATOR'], row['STATE']], ['gone@example.com', state])
+    }
+    const { keys } = await at.adminJson('keys', 'list')
+    assert.equal(keys.find((each: { id: string }) => each.id === spent).creator, 'gone@example.com')
+  })
+
   test('a token has the same states, and no nodes', async () => {
     const { id } = await at.adminJson('tokens', 'create', '--expiry', '1h', '--description', 'short')
     assert.equal((await rowWith(id, 'tokens', 'list'))['STATE'], 'valid')

@@ -33,19 +33,19 @@ function write(state: TailnetState, write: Write): void {
 test('an address rests for 90 days, but goes back to whoever had it', () => {
   const state = new TailnetState(1)
   const now = 1_000_000 as Wall
-  write(state, takeAddress(state, '100.64.0.9', { id: 7, name: 'a' }, now))
+  write(state, takeAddress(state, '100.64.0.9', { id: 7, stableId: 'n7CNTRL', name: 'a' }, now))
   assert.equal(isFree(state, '100.64.0.9', now), false)
   assert.equal(isFree(state, '100.64.0.9', now, 7), true)
   const later = (now + 5000) as Wall
-  write(state, releaseAddress(state, '100.64.0.9', { id: 7, name: 'b' }, later))
+  write(state, releaseAddress(state, '100.64.0.9', { id: 7, stableId: 'n7CNTRL', name: 'b' }, later))
   assert.equal(isFree(state, '100.64.0.9', (later + REST_MS - 1) as Wall, 8), false)
   assert.equal(isFree(state, '100.64.0.9', (later + REST_MS - 1) as Wall, 7), true)
   const free = (later + REST_MS) as Wall
   assert.equal(isFree(state, '100.64.0.9', free, 8), true)
-  write(state, takeAddress(state, '100.64.0.9', { id: 8, name: 'c' }, free))
+  write(state, takeAddress(state, '100.64.0.9', { id: 8, stableId: 'n8CNTRL', name: 'c' }, free))
   assert.deepEqual(state.address('100.64.0.9')?.holds, [
-    { node: 7, name: 'b', since: now, until: later },
-    { node: 8, name: 'c', since: free },
+    { node: 7, stableId: 'n7CNTRL', name: 'b', since: now, until: later },
+    { node: 8, stableId: 'n8CNTRL', name: 'c', since: free },
   ])
 })
 
@@ -54,7 +54,7 @@ test('a draw avoids what is reserved, held or resting, and says so when all is',
   const now = 0 as Wall
   // 100.100.100.100, then a held one, then a free one.
   const draws = [Uint8Array.of(0x24, 0x64, 0x64), Uint8Array.of(0, 0, 5), Uint8Array.of(0, 0, 6)]
-  write(state, takeAddress(state, '100.64.0.5', { id: 1, name: 'a' }, now))
+  write(state, takeAddress(state, '100.64.0.5', { id: 1, stableId: 'n1CNTRL', name: 'a' }, now))
   const next = () => draws.shift() as Uint8Array<ArrayBuffer>
   assert.deepEqual(drawAddresses(state, next, now), { ipv4: '100.64.0.6', ipv6: 'fd7a:115c:a1e0::40:6' })
   assert.throws(() => drawAddresses(state, () => Uint8Array.of(0, 0, 5), now), /100\.64\.0\.0\/10 is taken/)

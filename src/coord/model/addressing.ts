@@ -90,16 +90,20 @@ export function drawAddresses(
   )
 }
 
+type Holder = Pick<Node, 'id' | 'stableId' | 'name'>
+
 /** The write by which a node takes an address. */
-export function takeAddress(state: TailnetState, ip: string, node: Pick<Node, 'id' | 'name'>, now: Wall): Write {
+export function takeAddress(state: TailnetState, ip: string, node: Holder, now: Wall): Write {
   const holds = (state.address(ip)?.holds ?? []).slice(-HOLDS_KEPT + 1)
-  return writeHolds(state, ip, [...holds, { node: node.id, name: node.name, since: now }])
+  return writeHolds(state, ip, [...holds, { node: node.id, stableId: node.stableId, name: node.name, since: now }])
 }
 
 /** The write by which a node gives an address up; who held it when stays on record. */
-export function releaseAddress(state: TailnetState, ip: string, node: Pick<Node, 'id' | 'name'>, now: Wall): Write {
+export function releaseAddress(state: TailnetState, ip: string, node: Holder, now: Wall): Write {
   const holds = (state.address(ip)?.holds ?? []).map((hold) =>
-    hold.node === node.id && hold.until === undefined ? { ...hold, name: node.name, until: now } : hold,
+    hold.node === node.id && hold.until === undefined
+      ? { ...hold, stableId: node.stableId, name: node.name, until: now }
+      : hold,
   )
   return writeHolds(state, ip, holds)
 }

@@ -73,9 +73,14 @@ export type KeyState = 'valid' | 'revoked' | 'expired' | 'used' | 'owner-gone'
 export function keyState(tailnet: TailnetState, key: Key, now: Wall): KeyState {
   if (key.revoked !== undefined) return 'revoked'
   if (key.expires <= now) return 'expired'
-  if (key.type === 'auth' && !key.reusable && key.usedBy !== undefined) return 'used'
+  if (isSpent(key)) return 'used'
   if (key.user !== 0 && ownerOf(tailnet, key)?.status !== 'active') return 'owner-gone'
   return 'valid'
+}
+
+/** A one-off key that has let its node in. */
+export function isSpent(key: Key): boolean {
+  return key.type === 'auth' && !key.reusable && key.usedBy !== undefined
 }
 
 /** The user who made a key; `undefined` when the server did, or the user is gone. */

@@ -130,6 +130,8 @@ export interface AddressRecord {
 }
 export interface AddressHold {
   readonly node: number
+  /** Absent in records of older versions. */
+  readonly stableId?: string
   readonly name: string
   readonly since: Wall
   readonly until?: Wall
@@ -149,6 +151,8 @@ export interface Key {
   readonly description: string
   /** Whoever made it; its nodes belong to this user unless tagged. 0: the server itself, over its socket. */
   readonly user: number
+  /** Login name of whoever made it, once they are deleted. */
+  readonly formerUser?: string
   readonly created: Wall
   readonly expires: Wall
   readonly revoked?: Wall

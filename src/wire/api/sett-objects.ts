@@ -40,7 +40,8 @@ export const AddressHistory = z
     holds: z.array(
       z.object({
         id: z.string().meta({ description: 'Decimal id of the device; it may be gone' }),
-        nodeId: z.string().optional().meta({ description: 'Absent once the device is gone' }),
+        nodeId: z.string().optional().meta({ description: 'Absent when the device is gone and nobody noted it' }),
+        deleted: z.literal(true).optional().meta({ description: 'The device is gone' }),
         name: z.string(),
         since: Time,
         until: Time.optional().meta({ description: 'Absent while it is held' }),

@@ -116,6 +116,9 @@ function addListAndRevoke(group: Command, begin: Begin, type: Key['keyType']): v
     .description(`revoke a ${what}`)
     .action(async (keyId: string) => {
       const context = begin()
+      const { revoked } = await context.client.getKey({ tailnet: context.tailnet, keyId })
+      if (revoked !== undefined)
+        return confirm(context, `${keyId} was revoked already, at ${showTime(revoked)}; nothing was changed`)
       await context.client.deleteKey({ tailnet: context.tailnet, keyId })
       confirm(context, `Revoked ${keyId}`)
     })
@@ -149,8 +152,9 @@ function kindOf(key: Key): string {
 }
 
 function stateOf(key: Key, isPast: (time: string) => boolean): string {
-  if (key.revoked !== undefined) return 'revoked'
+  // A spent key whose maker was deleted is both; what it did says more.
   if (key.used === true) return 'used'
+  if (key.revoked !== undefined) return 'revoked'
   if (key.invalid !== true) return 'valid'
   // Nothing else makes a key invalid; a deleted user's keys are revoked.
   return isPast(key.expires) ? 'expired' : 'owner suspended'

@@ -182,7 +182,7 @@ export function addNodes(admin: Command, begin: Begin): void {
             holds.map((hold) => [
               address,
               hold.name,
-              hold.nodeId ?? `${hold.id} (deleted)`,
+              (hold.nodeId ?? hold.id) + (hold.deleted === true ? ' (deleted)' : ''),
               showTime(hold.since),
               showTime(hold.until),
             ]),

@@ -140,12 +140,12 @@ export function deleteUser(at: At, user: User): Change {
     claims.push(...gone.claims)
   }
   for (const key of tailnet.all('key'))
-    if (key.user === user.id && key.revoked === undefined)
+    if (key.user === user.id)
       writes.push({
         kind: 'key',
         id: key.id,
         expect: tailnet.version('key', key.id),
-        value: { ...key, revoked: now },
+        value: { ...key, formerUser: user.loginName, revoked: key.revoked ?? now },
       })
   return commit({ writes, claims }, DONE)
 }

@@ -3,7 +3,7 @@
 import { DAY_MS, formatTime } from '../../../base/clock.ts'
 import type { Wall } from '../../../base/clock.ts'
 import type { Key as KeyObject } from '../../../wire/api/objects.ts'
-import { keyState } from '../../model/credentials.ts'
+import { isSpent, keyState } from '../../model/credentials.ts'
 import type { TailnetState } from '../../model/model.ts'
 import type { Key } from '../../model/records.ts'
 import type { At } from '../call.ts'
@@ -27,9 +27,10 @@ export function viewKey(at: At, key: Key, joined = joinedBy(at.tailnet)): KeyObj
     ...(state === 'valid' ? {} : { invalid: true }),
     ...(key.type === 'auth' ? { capabilities: viewCapabilities(key) } : { scopes: [...key.scopes] }),
     userId: key.user === 0 ? '' : String(key.user),
-    creator: creator?.loginName ?? '',
+    creator: key.user === 0 ? '' : (creator?.loginName ?? key.formerUser ?? `deleted user ${key.user}`),
     ...(lastUsed === undefined ? {} : { lastUsed: formatTime(lastUsed) }),
-    ...(state === 'used' ? { used: true } : {}),
+    // Whatever came after, such as the end of whoever made it.
+    ...(isSpent(key) ? { used: true } : {}),
     ...(key.type === 'auth' ? { devices: joined(key.id) } : {}),
   }
 }

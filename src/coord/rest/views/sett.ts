@@ -44,11 +44,13 @@ export function viewTailnet({ record, tailnet }: Counted, live: Live): Tailnet {
 export function viewAddress(tailnet: TailnetState, address: string, record: AddressRecord): AddressHistory {
   return {
     address,
-    holds: record.holds.map(({ node, name, since, until }) => {
+    holds: record.holds.map(({ node, name, since, until, ...hold }) => {
       const holder = tailnet.node(node)
+      const stableId = holder?.stableId ?? hold.stableId
       return {
         id: String(node),
-        ...(holder === undefined ? {} : { nodeId: holder.stableId }),
+        ...(stableId === undefined ? {} : { nodeId: stableId }),
+        ...(holder === undefined ? { deleted: true as const } : {}),
         // Who holds it now may have been renamed since.
         name: until === undefined ? (holder?.name ?? name) : name,
         since: formatTime(since),
