@@ -72,7 +72,22 @@ describe('the command line', () => {
   const rows: readonly (readonly [string, readonly string[], number, RegExp])[] = [
     ['--help', ['--help'], 0, /--trusted-proxy <CIDR>.*SETT_LISTEN/s],
     ['an unknown option', ['--lisen', ':1'], 2, /unknown option '--lisen'/],
-    ['an argument too many', ['now'], 2, /too many arguments|unknown command/],
+    ['an unknown command', ['bogus'], 2, /There is no command "bogus"; there are backup and restore, and without/],
+    ['an argument too many', ['backup', 'a', 'b'], 2, /too many arguments/],
+    [
+      'an option said twice',
+      ['--listen', ':8081', '--listen', ':8082'],
+      2,
+      /Cannot use --listen: it is said twice; say it once \(several values go into one, separated by commas\)/,
+    ],
+    ['backup --help', ['backup', '--help'], 0, /--data <FOLDER>.*--database <URL>.*--config <FILE>.*SETT_DATA/s],
+    ['restore --help', ['restore', '--help'], 0, /--force.*--data <FOLDER>.*--database <URL>.*--config <FILE>/s],
+    [
+      'a restore of what is no backup',
+      ['restore', conf, '--data', join(top, 'unmade')],
+      2,
+      /Cannot read the backup .*conf: it is no Sett backup/,
+    ],
     ['a wrong value', ['--log-level', 'loud'], 2, /--log-level "loud": .*want one of trace, debug/],
     [
       'its defaults in --help',
@@ -121,6 +136,10 @@ describe('the command line', () => {
       assert.match(said, says)
     })
   }
+
+  test('a command line that was refused has made nothing', () => {
+    assert.equal(statSync(join(top, 'unmade'), { throwIfNoEntry: false }), undefined)
+  })
 
   const variables: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = [
     [{ SETT_URL: 'sett.example' }, /SETT_URL "sett.example": this is no URL; want http/],

@@ -28,12 +28,20 @@ export async function main(args: readonly string[], at: Surroundings = here()): 
     .option(
       '--config <FILE>',
       'file with "option = value" lines; flags and SETT_… variables count before it (default: none)',
+      once('--config'),
     )
-    .allowExcessArguments(false)
+    // Said in our own words below.
+    .allowExcessArguments(true)
     .exitOverride()
     .configureOutput({ writeOut: (text) => at.out.write(text), writeErr: (text) => at.err.write(text) })
     .addHelpText('after', `\nEvery option is also a variable: --listen is ${variableOf('listen')}.`)
     .action(async () => {
+      const [unknown] = command.args
+      if (unknown !== undefined)
+        throw new MeshError(
+          'config/invalid',
+          `There is no command ${JSON.stringify(unknown)}; there are backup and restore, and without one the server runs`,
+        )
       const sources = readSources(command.opts(), at.env)
       const config = resolveConfig(sources, thisHost())
       if (config.tls !== 'off') checkTlsFiles(sayings(sources)('tls')?.where ?? '--tls', config.tls)
@@ -41,7 +49,7 @@ export async function main(args: readonly string[], at: Surroundings = here()): 
       code = await runServer(config, mountRelay)
     })
   addBackup(command, at)
-  for (const name of OPTION_NAMES) command.option(`--${name} <${OPTIONS[name].arg}>`, helpOf(name))
+  for (const name of OPTION_NAMES) command.option(`--${name} <${OPTIONS[name].arg}>`, helpOf(name), once(`--${name}`))
   try {
     await command.parseAsync(args, { from: 'user' })
   } catch (error) {
@@ -53,12 +61,25 @@ export async function main(args: readonly string[], at: Surroundings = here()): 
   return code
 }
 
+/** An option's text; saying it twice is a mistake, as it is in a file. */
+function once(flag: string): (text: string, before: string | undefined) => string {
+  return (text, before) => {
+    if (before === undefined) return text
+    throw new MeshError(
+      'config/invalid',
+      `Cannot use ${flag}: it is said twice; say it once (several values go into one, separated by commas)`,
+    )
+  }
+}
+
 /** Copies of the database, made while the server runs or not, and taken back while it does not. */
 function addBackup(command: Command, at: Surroundings): void {
   command
     .command('backup')
     .description('write everything the database holds to a file; the server may be running')
     .argument('<FILE>', 'file to write')
+    .allowExcessArguments(false)
+    .addHelpText('after', SHARED_HELP)
     .action(async (file: string) => {
       const { database, data } = readConfig(command.opts(), at.env)
       const { backupTo } = await import('./io/store/backup.ts')
@@ -72,12 +93,14 @@ function addBackup(command: Command, at: Surroundings): void {
     .description('read a backup into the database; stop the server first')
     .argument('<FILE>', 'file that "sett coord backup" wrote')
     .option('--force', 'replace what the database holds, all of it')
+    .allowExcessArguments(false)
+    .addHelpText('after', SHARED_HELP)
     .action(async (file: string, flags: { readonly force?: true }) => {
       const config = readConfig(command.opts(), at.env)
       const { openFolder } = await import('./io/folder.ts')
       const { restoreFrom } = await import('./io/store/backup.ts')
-      openFolder(config.data)
-      const info = await restoreFrom(file, config.database.reveal(), { force: flags.force === true })
+      const begin = () => void openFolder(config.data)
+      const info = await restoreFrom(file, config.database.reveal(), { force: flags.force === true, begin })
       at.out.write(`Restored ${info.records} records of ${tailnets(info)} from ${file}.\n`)
     })
 }
@@ -95,6 +118,14 @@ function here(): Surroundings {
     env: process.env,
   }
 }
+
+/** The server's options count for its commands too; these are those that they look at. */
+const SHARED_HELP = `
+Options of "sett coord" that say which database:
+  --data <FOLDER>   ${helpOf('data')}
+  --database <URL>  ${helpOf('database')}
+  --config <FILE>   file with such options
+Each is also a variable, such as ${variableOf('data')}.`
 
 type Flags = Readonly<Record<string, string | undefined>>
 

@@ -13,13 +13,14 @@
  */
 
 import { createHash, randomBytes } from 'node:crypto'
-import { createReadStream, createWriteStream, existsSync } from 'node:fs'
+import { createReadStream, createWriteStream, statSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
 import type { Wall } from '../../../base/clock.ts'
 import { MeshError } from '../../../base/errors.ts'
+import type { ErrorCode } from '../../../base/errors.ts'
 
 export type BackupRow =
   | { readonly is: 'counter'; readonly name: string; readonly next: number }
@@ -55,22 +56,42 @@ const LAST_TIME = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
  * An older backup of that name is replaced; any other file is refused with `config/invalid`.
  */
 export async function writeBackup(file: string, at: Wall, rows: AsyncIterable<BackupRow>): Promise<BackupInfo> {
-  if (existsSync(file) && !(await isBackup(file)))
-    throw new MeshError('config/invalid', `Cannot write a backup to ${file}: there is a file that is no Sett backup`)
   const part = join(dirname(file), `.${basename(file)}.${randomBytes(6).toString('hex')}`)
   const count = { tailnets: 0, records: 0 }
   try {
+    const found = statSync(file, { throwIfNoEntry: false })
+    if (found?.isDirectory() === true)
+      throw new MeshError('config/invalid', `Cannot write a backup to ${file}: it is a folder; name a file in it`)
+    if (found !== undefined && !(await isBackup(file)))
+      throw new MeshError('config/invalid', `Cannot write a backup to ${file}: there is a file that is no Sett backup`)
     const out = createWriteStream(part, { flags: 'wx', mode: 0o600, flush: true })
     await pipeline(encode(at, rows, count), createGzip(), out)
     await rename(part, file)
     await syncFolder(dirname(file))
   } catch (error) {
-    await rm(part, { force: true })
+    // Below what is no folder there is nothing to remove, and that is no error of ours.
+    await rm(part, { force: true }).catch(() => undefined)
     if (error instanceof MeshError) throw error
-    const why = error instanceof Error ? error.message : String(error)
-    throw new MeshError('store/unavailable', `Cannot write the backup ${file}: ${why}`, { cause: error })
+    const { code, why } = whyNotWritten(file, error)
+    throw new MeshError(code, `Cannot write the backup ${file}: ${why}`, { cause: error })
   }
   return { at, ...count }
+}
+
+function whyNotWritten(file: string, error: unknown): { readonly code: ErrorCode; readonly why: string } {
+  const { code = '', message } = error as NodeJS.ErrnoException
+  const folder = dirname(file)
+  const mistakes: Readonly<Record<string, string>> = {
+    ENOENT: `there is no folder ${folder}`,
+    ENOTDIR: `${folder} is no folder`,
+    EACCES: `this user may not write into ${folder}`,
+    EPERM: `this user may not write into ${folder}`,
+    EROFS: `${folder} is on a read-only file system`,
+  }
+  const mistake = mistakes[code]
+  if (mistake !== undefined) return { code: 'config/invalid', why: mistake }
+  if (code === 'ENOSPC' || code === 'EDQUOT') return { code: 'store/full', why: 'the disk is full; make room' }
+  return { code: 'store/unavailable', why: message }
 }
 
 /**
@@ -220,14 +241,19 @@ async function* readLines(file: string): AsyncGenerator<Buffer> {
       throw damaged(file, 'it does not unpack')
     }
     if (error instanceof MeshError || typeof code !== 'string') throw error
-    throw new MeshError('config/invalid', `Cannot read the backup ${file}: ${(error as Error).message}`, {
-      cause: error,
-    })
+    throw new MeshError('config/invalid', `Cannot read the backup ${file}: ${whyUnread(code, error)}`, { cause: error })
   } finally {
     source.destroy()
     gunzip.destroy()
   }
   if (size > 0) throw damaged(file, 'its end is missing')
+}
+
+function whyUnread(code: string, error: unknown): string {
+  if (code === 'ENOENT' || code === 'ENOTDIR') return 'there is no such file'
+  if (code === 'EISDIR') return 'it is a folder'
+  if (code === 'EACCES' || code === 'EPERM') return 'this user may not read it'
+  return (error as Error).message
 }
 
 async function isBackup(file: string): Promise<boolean> {

@@ -94,7 +94,12 @@ describe('a backup file', () => {
     await assert.rejects(backupTo(path, notes), error('config/invalid', /no Sett backup/))
     assert.equal(readFileSync(notes, 'utf8'), 'mine')
     await assert.rejects(backupTo(path, path), error('config/invalid', /the database itself/))
-    await assert.rejects(backupTo(path, join(folder, 'no', 'where')), error('store/unavailable', /no such file/))
+    await assert.rejects(
+      backupTo(path, join(folder, 'no', 'where')),
+      error('config/invalid', /there is no folder .*no$/),
+    )
+    await assert.rejects(backupTo(path, join(path, 'below')), error('config/invalid', /\.db is no folder$/))
+    await assert.rejects(backupTo(path, folder), error('config/invalid', /it is a folder; name a file in it/))
     await assert.rejects(backupTo(join(folder, 'none.db'), file), error('config/invalid', /no such file/))
     assert.equal(existsSync(join(folder, 'none.db')), false)
     assert.deepEqual(

@@ -35,16 +35,19 @@ export async function backupTo(database: string, file: string): Promise<BackupIn
  * Feed numbers and counters continue well beyond what they were, so that no number that was given out after the
  * backup is given out again for something else.
  *
+ * `begin` is called when the file was found good, before anything is opened or made.
+ *
  * Rejects with `config/invalid` when the database holds something and `force` is not set, and with `store/corrupt`,
  * `store/schema` or `store/unavailable`.
  */
 export async function restoreFrom(
   file: string,
   database: string,
-  options: { force?: boolean } = {},
+  options: { force?: boolean; begin?: () => void } = {},
 ): Promise<BackupInfo> {
   const name = parseDatabase(database)
   const info = await verifyBackup(file)
+  options.begin?.()
   const load = { file, rows: readBackup(file), force: options.force ?? false }
   await (name.engine === 'sqlite' ? loadSqlite(name.path, load) : loadPostgres(name.url, load))
   return info
