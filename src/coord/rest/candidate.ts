@@ -26,11 +26,13 @@ export interface Candidate {
 }
 
 /** The policy, checked but not tried. Places are those of the text as it was sent. */
-export function readCandidate(at: At, text: string): Answer<Candidate> {
+export async function readCandidate(at: At, tools: Tools, text: string): Promise<Answer<Candidate>> {
   const domains = domainsOf(at.record, at.tailnet)
   const logins = new Set([...at.tailnet.usersByLogin.keys()].map((login) => login.toLowerCase()))
   try {
     const policy = checkPolicy(text, { domains, logins })
+    // Each of the two takes a while for a large text.
+    await tools.pause()
     return done({ text: format(parse(text)), policy, domains: [...domains] })
   } catch (error) {
     if (error instanceof PolicyRefusal) return refused(error)
@@ -49,7 +51,7 @@ function refused({ status, message, at, data }: PolicyRefusal): Refusal {
 
 /** The policy, checked, with all of its tests passed. */
 export async function tryCandidate(at: At, tools: Tools, text: string): Promise<Answer<Candidate>> {
-  const candidate = readCandidate(at, text)
+  const candidate = await readCandidate(at, tools, text)
   if (candidate.kind === 'refused') return candidate
   const failures = await runAll(at, tools, candidate.reply.policy)
   return failures.length === 0 ? candidate : testsFailed(failures)

@@ -1,12 +1,12 @@
 /** `sett admin policy explain`, `diff` and `report`: what a policy means for the people and devices there are. */
 
 import type { Command } from 'commander'
-import { diffLines } from '../../../policy/diff/index.ts'
-import type { PolicyDiff } from '../../../policy/diff/index.ts'
-import { explanationLines } from '../../../policy/explain/index.ts'
-import type { Explanation } from '../../../policy/explain/index.ts'
-import { reportLines } from '../../../policy/report/index.ts'
-import type { PolicyReport } from '../../../policy/report/index.ts'
+import { diffLines } from '../../../policy/diff/text.ts'
+import type { PolicyDiff } from '../../../policy/diff/diff.ts'
+import { explanationLines } from '../../../policy/explain/text.ts'
+import type { Explanation } from '../../../policy/explain/explanation.ts'
+import { reportLines } from '../../../policy/report/text.ts'
+import type { PolicyReport } from '../../../policy/report/findings.ts'
 import type { PolicyDiff as DiffObject } from '../../../wire/api/diff-objects.ts'
 import { show } from '../context.ts'
 import type { Begin } from '../context.ts'

@@ -19,7 +19,7 @@ const NO_VERSION = 'policy version not found'
 
 export const policyHistoryHandlers: Handlers<keyof typeof policyHistoryRoutes> = {
   async checkPolicy({ at, tools }, { body }) {
-    const read = readCandidate(at, body.trim() === '' ? policyInForce(at.tailnet).text : body)
+    const read = await readCandidate(at, tools, body.trim() === '' ? policyInForce(at.tailnet).text : body)
     if (read.kind === 'refused') {
       const place = read.more?.at
       const found = { message: read.message, ...(place === undefined ? {} : { at: place }) }
@@ -35,20 +35,20 @@ export const policyHistoryHandlers: Handlers<keyof typeof policyHistoryRoutes> =
     })
   },
 
-  explainPolicy({ at }, { query, body }) {
-    const read = body.trim() === '' ? undefined : readCandidate(at, body)
+  async explainPolicy({ at, tools }, { query, body }) {
+    const read = body.trim() === '' ? undefined : await readCandidate(at, tools, body)
     if (read?.kind === 'refused') return read
     return explainFlow(at, read?.reply.policy ?? at.policies.of(at.tailnet), query)
   },
 
-  diffPolicy({ at }, { body }) {
-    const read = readCandidate(at, body)
+  async diffPolicy({ at, tools }, { body }) {
+    const read = await readCandidate(at, tools, body)
     if (read.kind === 'refused') return read
     return done(diffPolicies(at, at.policies.of(at.tailnet), read.reply.policy))
   },
 
-  reportPolicy({ at }, { body }) {
-    const read = body.trim() === '' ? undefined : readCandidate(at, body)
+  async reportPolicy({ at, tools }, { body }) {
+    const read = body.trim() === '' ? undefined : await readCandidate(at, tools, body)
     if (read?.kind === 'refused') return read
     const tailnet = tailnetOf(at)
     return done(writable(report(new Engine(read?.reply.policy ?? at.policies.of(at.tailnet), tailnet.nodes), tailnet)))

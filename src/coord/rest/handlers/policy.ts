@@ -30,9 +30,9 @@ export const policyHandlers: Handlers<keyof typeof policyRoutes> = {
     return showPolicy(text, headers.accept, sha256)
   },
 
-  previewPolicy({ at }, { query, body }) {
+  async previewPolicy({ at, tools }, { query, body }) {
     const { type, previewFor } = query
-    const read = readCandidate(at, body)
+    const read = await readCandidate(at, tools, body)
     if (read.kind === 'refused') return read
     const { policy } = read.reply
     if (type === 'user') return done(viewPreview(policy, query, previewUser(policy, tailnetOf(at), previewFor)))
@@ -73,7 +73,7 @@ async function validateText({ at, tools }: Call, text: string): Promise<Answer<V
 
 /** Runs a list of tests on the policy in force. Some clients take any body of the answer for a failure. */
 async function validateTests({ at, tools }: Call, list: string): Promise<Answer<undefined>> {
-  const read = readCandidate(at, `{"tests": ${list}}`)
+  const read = await readCandidate(at, tools, `{"tests": ${list}}`)
   if (read.kind === 'refused') return read
   const { tests } = read.reply.policy
   const failures = await runAll(at, tools, { ...at.policies.of(at.tailnet), tests, sshTests: [] })
