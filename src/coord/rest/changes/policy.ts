@@ -161,7 +161,7 @@ export function rejectProposal(at: At, id: string, reason: string): Plan<Answer<
 }
 
 /** A proposal that waits, if the caller may decide on it: a person other than its author, or the server's own administrator. */
-function decidable(at: At, id: string): Answer<PolicyProposalRecord> {
+export function decidable(at: At, id: string): Answer<PolicyProposalRecord> {
   const { tailnet, caller } = at
   const proposal = tailnet.get('policy-proposal', id)
   if (proposal === undefined) return refuse(404, NO_PROPOSAL)

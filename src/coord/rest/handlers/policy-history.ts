@@ -8,7 +8,7 @@ import { TESTS_FAILED } from '../../../policy/tests/index.ts'
 import { done, refuse } from '../answer.ts'
 import type { At, Handlers } from '../call.ts'
 import { readCandidate, runAll, tailnetOf, tryCandidate } from '../candidate.ts'
-import { approveProposal, NO_PROPOSAL, rejectProposal } from '../changes/policy.ts'
+import { approveProposal, decidable, NO_PROPOSAL, rejectProposal } from '../changes/policy.ts'
 import { diffPolicies } from '../differ.ts'
 import { explainFlow } from '../explain.ts'
 import { submit } from '../submit.ts'
@@ -89,9 +89,9 @@ export const policyHistoryHandlers: Handlers<keyof typeof policyHistoryRoutes> =
   },
 
   async approvePolicyProposal({ at, tools, change }, { params }) {
-    const record = at.tailnet.get('policy-proposal', params.proposal)
-    if (record === undefined) return refuse(404, NO_PROPOSAL)
-    const tried = await tryCandidate(at, tools, record.text)
+    const proposal = decidable(at, params.proposal)
+    if (proposal.kind === 'refused') return proposal
+    const tried = await tryCandidate(at, tools, proposal.reply.text)
     if (tried.kind === 'refused') return tried
     const approved = await change((now) => approveProposal(now, params.proposal, tried.reply))
     if (approved.kind === 'refused') return approved
