@@ -166,6 +166,31 @@ test('a node that becomes somebody else’s is told whose', () => {
   assert.equal(say(), undefined, 'once')
 })
 
+test('what a node reports of itself is not told back to it when everything is asked anew', () => {
+  const map = mapOf(2)
+  const writer = new MapWriter({ derpMap: { Regions: {} }, compress })
+  const seen = told()
+  writer.first(map, 1, seen, NOW)
+  const change = (before: Node, after: Node): Record<string, { ID: number }[]> | undefined => {
+    map.apply({ tailnet: 1, kind: 'node', id: '1', before, after }, NOW, [])
+    const anew = { self: true, view: true, rules: true }
+    const message = writer.delta(map, 1, pendingOf([], anew), seen, NOW, new Map())
+    return message && parse(message)
+  }
+  const reports = {
+    endpoints: ['192.0.2.1:41641'],
+    homeDerp: 901,
+    discoKey: discoKeyOf(raw(77)),
+    hostinfo: { OS: 'linux', Hostname: 'other' },
+    cap: 143,
+  }
+  const reported = nodeOf(1, reports)
+  assert.equal(change(nodeOf(1), reported), undefined)
+  const said = change(reported, { ...reported, name: 'renamed' }) as unknown as { Node: Record<string, unknown> }
+  assert.equal(said.Node['Name'], 'renamed.home.sett.internal.')
+  assert.deepEqual(said.Node['Endpoints'], reports.endpoints, 'with other news it comes along')
+})
+
 test('who may not see a peer is not told of it, and is told that it is gone when that changes', () => {
   const map = mapOf(6)
   let friends = new Set(['1-2', '1-3'])

@@ -11,7 +11,16 @@ import type { Wall } from '../../base/clock.ts'
 import type { DerpMap } from '../../wire/derp-map.ts'
 import { encodeMapFrame } from '../../wire/map-frame.ts'
 import type { Pending, Round, Told } from '../model/following.ts'
-import { isOnline, mapTime, nodeOfProfile, ownProfileJson, ownProfileOf, profileJson, selfJson } from './node-json.ts'
+import {
+  isOnline,
+  mapTime,
+  nodeOfProfile,
+  ownProfileJson,
+  ownProfileOf,
+  profileJson,
+  selfDigest,
+  selfJson,
+} from './node-json.ts'
 import { sees, takesPart } from './reach.ts'
 import { DERP, DISCO, ENDPOINTS, EXPIRY, FULL, ONLINE } from './tailnet-map.ts'
 import type { Entry, TailnetMap } from './tailnet-map.ts'
@@ -224,11 +233,11 @@ export class MapWriter {
     const user = map.state.usersById.get(viewer.node.user)
     const capabilities = map.reach.capabilities(viewer, map.tailnet.settings.httpsEnabled)
     const { node, presence, routes, enabled, hidesIPv4 } = viewer
-    return unlessSaid(
-      told,
-      'Node',
-      selfJson(map.tailnet, { node, presence, routes, enabled, hidesIPv4, user, capabilities }),
-    )
+    const own = { node, presence, routes, enabled, hidesIPv4, user, capabilities }
+    const digest = selfDigest(map.tailnet, own)
+    if (told.said.get('Node') === digest) return []
+    told.said.set('Node', digest)
+    return [`"Node":${selfJson(map.tailnet, own)}`]
   }
 
   /** What the node lets in, as far as the client does not have just that. */

@@ -160,11 +160,21 @@ export interface Own extends Shown {
 }
 
 export function selfJson(tailnet: Tailnet, own: Own): string {
+  return JSON.stringify(selfFields(tailnet, own))
+}
+
+/** `selfJson` without what the node has reported itself: that is no news to it, and never worth a message. */
+export function selfDigest(tailnet: Tailnet, own: Own): string {
+  const { DiscoKey: _0, Endpoints: _1, HomeDERP: _2, Hostinfo: _3, Cap: _4, ...news } = selfFields(tailnet, own)
+  return JSON.stringify(news)
+}
+
+function selfFields(tailnet: Tailnet, own: Own): Record<string, unknown> {
   const { node, user, enabled, expiry } = own
   const admin = node.tags.length === 0 && (user?.role === 'owner' || user?.role === 'admin')
   const { AllowedIPs: _, ...fields } = common(tailnet, own)
   const routes = [...enabled.filter((prefix) => !isExitRoute(prefix)), ...enabled.filter(isExitRoute)]
-  return JSON.stringify({
+  return {
     ...fields,
     User: ownProfileOf(node),
     ...(enabled.length === 0 ? {} : { AllowedIPs: [...(fields['Addresses'] as string[]), ...routes] }),
@@ -183,5 +193,5 @@ export function selfJson(tailnet: Tailnet, own: Own): string {
       'tailnet-display-name': [tailnet.name],
       ...Object.fromEntries(own.capabilities),
     },
-  })
+  }
 }

@@ -12,6 +12,9 @@ import type { LabProcess } from '../../lab/process.ts'
 /** The client's own words for what state it is in. */
 export type ClientState = 'NoState' | 'NeedsLogin' | 'NeedsMachineAuth' | 'Stopped' | 'Starting' | 'Running'
 
+/** Capabilities with what comes with each. */
+export type CapMap = Readonly<Record<string, readonly unknown[] | null>>
+
 export type PeerStatus = {
   readonly ID: string
   readonly PublicKey: string
@@ -22,6 +25,8 @@ export type PeerStatus = {
   readonly UserID: number
   readonly Tags?: readonly string[]
   readonly PrimaryRoutes?: readonly string[]
+  readonly AllowedIPs?: readonly string[] | null
+  readonly CapMap?: CapMap
   /** Code of the home relay region. */
   readonly Relay: string
   /** The address that a direct path goes to; empty while there is none. */
@@ -54,6 +59,27 @@ export type Fetched = {
   readonly firstMs: number
   /** The longest that nothing came after that. */
   readonly maxGapMs: number
+}
+
+/** What the server has told a client, as far as tests look at it; nodes and rules are as on the wire. */
+export type NetMap = {
+  readonly self: { readonly Addresses: readonly string[]; readonly CapMap?: CapMap }
+  readonly rules: readonly { readonly SrcIPs: readonly string[]; readonly [field: string]: unknown }[] | null
+  readonly ssh: { readonly rules: readonly SshRule[] | null } | null
+}
+
+export type SshRule = {
+  readonly principals: readonly { readonly nodeIP?: string; readonly userLogin?: string }[]
+  readonly sshUsers: Readonly<Record<string, string>>
+  readonly action: { readonly accept?: boolean; readonly holdAndDelegate?: string }
+}
+
+/** A port seen open or closed. */
+export type Knocked = {
+  /** When the first connection was begun that found it so, as `Date.now()` counts. */
+  readonly since: number
+  /** How many connections before found it otherwise. */
+  readonly others: number
 }
 
 export type PingResult = {
@@ -333,9 +359,32 @@ export class TsNode {
     )
   }
 
+  /**
+   * Tries the port (`address:port`) over and over until it is as wanted: `closed` wants a third of a second without any
+   * success. Resolves once it is being tried; what comes of it is `seen`.
+   */
+  async knock(address: string, wanted: 'open' | 'closed', timeoutMs = 15_000): Promise<{ seen: Promise<Knocked> }> {
+    let id = 0
+    const request = { cmd: 'knock', node: this.name, address, kind: wanted, timeoutMs }
+    const seen = this.clients.ask(request, (given) => (id = given)) as Promise<Knocked>
+    // Whoever awaits `seen` hears of a failure; nobody may, if the test has failed before.
+    seen.catch(() => {})
+    await this.event((said) => said.event === 'knocked' && said['request'] === id, timeoutMs)
+    return { seen }
+  }
+
+  /** Waits until the port (`address:port`) is as wanted. */
+  async finds(address: string, wanted: 'open' | 'closed', timeoutMs = 15_000): Promise<Knocked> {
+    return (await this.knock(address, wanted, timeoutMs)).seen
+  }
+
+  async netmap(): Promise<NetMap> {
+    return (await this.#ask({ cmd: 'netmap' })) as NetMap
+  }
+
   async whois(
     address: string,
-  ): Promise<{ Node: { Name: string; Tags?: string[] }; UserProfile: { LoginName: string } }> {
+  ): Promise<{ Node: { Name: string; Tags?: string[] }; UserProfile: { LoginName: string }; CapMap?: CapMap }> {
     return (await this.#ask({ cmd: 'whois', address })) as never
   }
 

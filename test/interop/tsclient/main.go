@@ -5,9 +5,10 @@
 // side by side, so a long transfer does not hold up a status. One process holds any number of nodes, which keeps
 // a test with 25 clients cheap. The end of stdin closes every node and ends the program.
 //
-// What a node can do is node.go; what it serves and fetches is traffic.go; the control channel over a WebSocket,
-// which only browsers speak by themselves, is websocket.go. The same source builds against every client version
-// that the tests use (the *.mod files in the folder above), so it leans on nothing that only some of them have.
+// What a node can do is node.go; what it serves and fetches is traffic.go; knocking at ports is knock.go; the control
+// channel over a WebSocket, which only browsers speak by themselves, is websocket.go. The same source builds against
+// every client version that the tests use (the *.mod files in the folder above), so it leans on nothing that only some
+// of them have.
 package main
 
 import (
@@ -115,12 +116,16 @@ func run(ctx context.Context, nodes *nodeSet, req *request) (any, error) {
 		return n.ping(ctx, req.Address, req.Kind)
 	case "derpmap":
 		return n.local.derpMap(ctx)
+	case "netmap":
+		return n.netmap(ctx)
 	case "routes":
 		return nil, n.advertise(ctx, req.Routes)
 	case "serve":
 		return n.serve(req.Port)
 	case "get":
 		return n.fetch(ctx, req)
+	case "knock":
+		return n.knock(ctx, req)
 	case "close":
 		return nil, nodes.close(req.Node)
 	}

@@ -34,6 +34,7 @@ type localAPI struct {
 	derpMap  func(context.Context) (*tailcfg.DERPMap, error)
 	edit     func(context.Context, *ipn.MaskedPrefs) (*ipn.Prefs, error)
 	next     func() (ipn.Notify, error)
+	watch    func(context.Context, ipn.NotifyWatchOpt) (next func() (ipn.Notify, error), stop func() error, err error)
 }
 
 type node struct {
@@ -100,6 +101,13 @@ func (s *nodeSet) start(req *request) (any, error) {
 	n := &node{name: req.Node, server: srv, log: log, stop: stop, local: localAPI{
 		status: lc.Status, login: lc.StartLoginInteractive, logout: lc.Logout, whois: lc.WhoIs, pingPeer: lc.Ping,
 		derpMap: lc.CurrentDERPMap, edit: lc.EditPrefs, next: watcher.Next,
+		watch: func(ctx context.Context, mask ipn.NotifyWatchOpt) (func() (ipn.Notify, error), func() error, error) {
+			watcher, err := lc.WatchIPNBus(ctx, mask)
+			if err != nil {
+				return nil, nil, err
+			}
+			return watcher.Next, watcher.Close, nil
+		},
 	}}
 	s.mu.Lock()
 	s.nodes[req.Node] = n
@@ -152,6 +160,26 @@ func (n *node) advertise(ctx context.Context, routes []string) error {
 	}
 	_, err := n.local.edit(ctx, &ipn.MaskedPrefs{AdvertiseRoutesSet: true, Prefs: ipn.Prefs{AdvertiseRoutes: prefixes}})
 	return err
+}
+
+// netmap is what the server has told this node, as far as a test may see it: private keys stay here.
+func (n *node) netmap(ctx context.Context) (any, error) {
+	next, stop, err := n.local.watch(ctx, ipn.NotifyInitialNetMap)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	for {
+		said, err := next()
+		if err != nil {
+			return nil, err
+		}
+		if nm := said.NetMap; nm != nil {
+			return map[string]any{
+				"self": nm.SelfNode, "peers": nm.Peers, "rules": nm.PacketFilterRules, "ssh": nm.SSHPolicy, "dns": nm.DNS,
+			}, nil
+		}
+	}
 }
 
 // close ends one node the way a program that uses tsnet does. Its name is free again afterwards.
