@@ -197,6 +197,40 @@ suite('the policy of a tailnet', () => {
     assert.equal((await post(long(8 << 20))).status, 413)
   })
 
+  test('that means harm is refused in words, and never an error of the server', async () => {
+    const nested = `${'['.repeat(5000)}${']'.repeat(5000)}`
+    const rows = [
+      { name: 'deeper than any reader goes', body: `${'['.repeat(20_000)}${']'.repeat(20_000)}` },
+      { name: 'deep', body: `{"nodeAttrs": ${nested}}` },
+      { name: 'deep where anything may stand', body: `{"derpMap": {"Regions": {"1": ${nested}}}}` },
+      { name: 'the prototype as a section', body: '{"__proto__": {"grants": []}}' },
+      { name: 'the prototype as a name', body: '{"groups": {"__proto__": ["a@b.c"]}, "acls": []}' },
+      {
+        name: 'a source that every object has',
+        body: '{"grants": [{"src": ["constructor"], "dst": ["*"], "ip": ["*"]}]}',
+      },
+      { name: 'ipsets in a circle', body: '{"ipsets": {"ipset:a": ["ipset:b"], "ipset:b": ["ipset:a"]}}' },
+      { name: 'a number', body: '1' },
+      { name: 'null', body: 'null' },
+      { name: 'a comment without an end', body: '/* ' },
+      { name: 'rules that are none', body: '{"grants": [1, null, "x", []]}' },
+      {
+        name: 'an unending indent',
+        body: `{"postures": {"posture:x": ${`{"a":\n`.repeat(9000)}1${'}'.repeat(9000)}}}`,
+      },
+    ]
+    for (const { name, body } of rows)
+      for (const told of [
+        await post(body),
+        await world.ask('POST', '/sett/tailnet/-/policy/diff', { server: true, body }),
+      ]) {
+        assert.equal(told.status, 400, `${name}: ${told.text.slice(0, 200)}`)
+        assert.ok(told.body.message.length > 0 && told.body.message.length < 1000, name)
+      }
+    assert.equal((await get()).text, DEFAULT_POLICY)
+    assert.deepEqual(world.errors, [])
+  })
+
   test('that is not UTF-8 is refused', async () => {
     const init = { method: 'POST', body: new Uint8Array([0x7b, 0xff, 0x7d]) }
     const { status } = await world.rest.fetch(new Request(`http://sett.test/api/v2${ACL}`, init), { kind: 'server' })
