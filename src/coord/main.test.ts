@@ -78,7 +78,7 @@ describe('the command line', () => {
       'an option said twice',
       ['--listen', ':8081', '--listen', ':8082'],
       2,
-      /Cannot use --listen: it is said twice; say it once \(several values go into one, separated by commas\)/,
+      /Cannot use --listen: it is said twice; say it once, its values separated by commas$/m,
     ],
     ['backup --help', ['backup', '--help'], 0, /--data <FOLDER>.*--database <URL>.*--config <FILE>.*SETT_DATA/s],
     ['restore --help', ['restore', '--help'], 0, /--force.*--data <FOLDER>.*--database <URL>.*--config <FILE>/s],

@@ -9,7 +9,7 @@ import { resolveConfig, sayings } from './io/config/config.ts'
 import type { Sources, Texts } from './io/config/config.ts'
 import { checkTlsFiles, readConfigFile } from './io/config/files.ts'
 import { helpOf, OPTION_NAMES, OPTIONS, variableOf } from './io/config/options.ts'
-import type { Config } from './io/config/options.ts'
+import type { Config, OptionName } from './io/config/options.ts'
 import { thisHost } from './io/host.ts'
 import type { MountedRelay, RelayWish } from './io/relay-mount.ts'
 import type { StunServer } from '../relay/relay.ts'
@@ -28,7 +28,7 @@ export async function main(args: readonly string[], at: Surroundings = here()): 
     .option(
       '--config <FILE>',
       'file with "option = value" lines; flags and SETT_… variables count before it (default: none)',
-      once('--config'),
+      once('config'),
     )
     // Said in our own words below.
     .allowExcessArguments(true)
@@ -49,7 +49,7 @@ export async function main(args: readonly string[], at: Surroundings = here()): 
       code = await runServer(config, mountRelay)
     })
   addBackup(command, at)
-  for (const name of OPTION_NAMES) command.option(`--${name} <${OPTIONS[name].arg}>`, helpOf(name), once(`--${name}`))
+  for (const name of OPTION_NAMES) command.option(`--${name} <${OPTIONS[name].arg}>`, helpOf(name), once(name))
   try {
     await command.parseAsync(args, { from: 'user' })
   } catch (error) {
@@ -61,14 +61,15 @@ export async function main(args: readonly string[], at: Surroundings = here()): 
   return code
 }
 
+/** Options that take several values at once. */
+const LISTS: ReadonlySet<string> = new Set(['listen', 'trusted-proxy', 'stun-listen'])
+
 /** An option's text; saying it twice is a mistake, as it is in a file. */
-function once(flag: string): (text: string, before: string | undefined) => string {
+function once(name: OptionName | 'config'): (text: string, before: string | undefined) => string {
   return (text, before) => {
     if (before === undefined) return text
-    throw new MeshError(
-      'config/invalid',
-      `Cannot use ${flag}: it is said twice; say it once (several values go into one, separated by commas)`,
-    )
+    const how = LISTS.has(name) ? 'say it once, its values separated by commas' : 'say it once'
+    throw new MeshError('config/invalid', `Cannot use --${name}: it is said twice; ${how}`)
   }
 }
 

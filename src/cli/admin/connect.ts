@@ -8,6 +8,7 @@ import { Secret } from '../../base/secret.ts'
 import { createClient } from '../../sdk/client.ts'
 import type { Client } from '../../sdk/client.ts'
 import { socketFetch } from './socket-fetch.ts'
+import { urlFetch } from './url-fetch.ts'
 
 export interface Where {
   readonly socket?: string | undefined
@@ -28,7 +29,7 @@ export function connect(where: Where, env: Env): Client {
   const text = where.token ?? env['SETT_TOKEN']
   if (text === undefined || text === '')
     throw new MeshError('config/invalid', '--url needs a token: set SETT_TOKEN, or --token file:PATH')
-  return createClient({ url, token: readToken(text) })
+  return createClient({ url, token: readToken(text), fetch: urlFetch(url) })
 }
 
 /** The socket in the server's data folder, wherever the server would look for that. */

@@ -286,7 +286,16 @@ suite('sett admin', () => {
       { args: ['--socket', join(dir, 'none.sock'), 'status'], env: {}, says: /sett coord/ },
       { args: ['status'], env: { SETT_SOCKET: join(dir, 'none.sock') }, says: /none\.sock/ },
       { args: ['status'], env: { SETT_DATA: join(dir, 'data') }, says: /data\/admin\.sock/ },
-      { args: ['--url', 'http://127.0.0.1:1', 'status'], env: { SETT_TOKEN: 'tskey-api-k-s' }, says: /127\.0\.0\.1:1/ },
+      {
+        args: ['--url', 'http://127.0.0.1:1', 'status'],
+        env: { SETT_TOKEN: 'tskey-api-k-s' },
+        says: /at http:\/\/127\.0\.0\.1:1: HTTP clients do not use port 1/,
+      },
+      {
+        args: ['--url', url.replace('http:', 'https:'), 'status'],
+        env: { SETT_TOKEN: 'tskey-api-k-s' },
+        says: /: it does not speak TLS; use http:\/\/127\.0\.0\.1:\d+\n$/,
+      },
     ]
     for (const { args, env, says } of rows) {
       const { code, err } = await run(args, env as Record<string, string>)

@@ -18,6 +18,7 @@ import { openAdminSocket } from './admin-socket.ts'
 import { mono, wall } from './clocks.ts'
 import { compress } from './compress.ts'
 import { deriveUrl } from './config/config.ts'
+import { doubtsOf } from './config/doubts.ts'
 import type { Config } from './config/options.ts'
 import { Bodies } from './control/bodies.ts'
 import { keyBody } from './control/server-key.ts'
@@ -239,6 +240,7 @@ async function assemble(
   relay.open()
   ticker.wake()
   for (const { address, port } of listeners.addresses) log.info('listening', { address, port })
+  for (const doubt of doubtsOf(config, url)) log.warn(doubt)
   log.info('started', { url, data: folder.path, relay: relay.port, stun: relay.stunPorts })
 
   return {

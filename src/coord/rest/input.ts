@@ -94,5 +94,14 @@ function explain(error: z.ZodError): string {
   if (issue === undefined) return 'not as wanted'
   // Names of members come from the request; long ones say nothing to anybody.
   const place = issue.path.map((part) => String(part).slice(0, 64)).join('.')
-  return place === '' ? issue.message : `${place}: ${issue.message}`
+  const wanted = wantedOf(issue)
+  return place === '' ? wanted : `${place}: ${wanted}`
+}
+
+/** Lengths and limits in words of our own; the rest as the schema says it. */
+function wantedOf(issue: z.core.$ZodIssue): string {
+  if (issue.code !== 'too_big' && issue.code !== 'too_small') return issue.message
+  const [limit, end] = issue.code === 'too_big' ? [issue.maximum, 'at most'] : [issue.minimum, 'at least']
+  const of = { string: 'character', array: 'item', set: 'item' }[issue.origin as string]
+  return `want ${end} ${limit}${of === undefined ? '' : ` ${of}${Number(limit) === 1 ? '' : 's'}`}`
 }
