@@ -65,6 +65,7 @@ export class Coord {
   readonly handle: ControlHandler
   readonly maps: Maps
   readonly pings: Pings
+  readonly policies: Policies
   /** Registrations that succeeded since the start. */
   joins = 0
   readonly #options: CoordOptions
@@ -87,6 +88,7 @@ export class Coord {
     this.ledger = ledger
     this.maps = maps
     this.pings = pings
+    this.policies = policies
     const { dice, sha256, store, ephemeralMs } = options
     const permits = new Permits(policies)
     this.#machine = new Machine({

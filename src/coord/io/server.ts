@@ -211,6 +211,7 @@ async function assemble(
   exposeCore(metrics, coord)
   const restOptions: RestOptions = {
     ledger: coord.ledger,
+    policies: coord.policies,
     dice,
     primitives: { sha256 },
     config: { version, url, started: wall(), tailnetDomain: config.tailnetDomain },

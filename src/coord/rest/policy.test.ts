@@ -193,8 +193,8 @@ suite('the policy of a tailnet', () => {
 
   test('may be large, and not without end', async () => {
     const long = (bytes: number) => `{"grants": []} // ${'x'.repeat(bytes)}\n`
-    assert.equal((await post(long(5 << 20))).status, 200)
-    assert.equal((await post(long(8 << 20))).status, 413)
+    assert.equal((await post(long(1_000_000))).status, 200)
+    assert.equal((await post(long(1 << 20))).status, 413)
   })
 
   test('that means harm is refused in words, and never an error of the server', async () => {

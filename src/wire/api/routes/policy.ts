@@ -10,8 +10,8 @@ const params = z.object({ tailnet: TailnetRef })
 export const readPolicy = { kind: 'scope', any: ['policy_file'], act: 'read' } as const
 export const writePolicy = { kind: 'scope', any: ['policy_file'], act: 'write' } as const
 
-/** Policies of 5 MB have been seen; JSON with comments may be longer than what is kept of it. */
-export const MAX_POLICY_BYTES = 8 << 20
+/** Some ten thousand rules. A longer text would keep the server from its streams while it is read. */
+export const MAX_POLICY_BYTES = 1 << 20
 
 /** HuJSON or JSON, whatever the content type says. */
 export const PolicyBody = z
