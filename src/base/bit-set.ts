@@ -94,8 +94,20 @@ export class BitSet {
 
   /** The numbers, in rising order. What has been given may be deleted meanwhile. */
   *[Symbol.iterator](): Generator<number> {
-    for (const [i, start] of this.#words.entries())
-      for (let word = start; word !== 0; word &= word - 1) yield i * 32 + 31 - Math.clz32(word & -word)
+    for (let i = 0; i < this.#words.length; i++)
+      for (let word = this.#words[i] as number; word !== 0; word &= word - 1)
+        yield i * 32 + 31 - Math.clz32(word & -word)
+  }
+
+  /** Equal for equal sets, and seldom for others. */
+  get hash(): number {
+    let hash = 0
+    for (let i = 0; i < this.#words.length; i++) {
+      const word = this.#words[i] as number
+      // Empty words count for nothing, since equal sets may end in more or fewer of them.
+      if (word !== 0) hash = Math.imul(hash ^ Math.imul(word, 0x9e3779b1) ^ i, 0x85ebca6b)
+    }
+    return hash
   }
 
   /** A text that is the same for equal sets, and only for them. */

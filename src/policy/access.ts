@@ -1,13 +1,18 @@
 /**
  * The access rules of a policy as sets of nodes: every rule in parts, each with whom it admits and whom it leads to.
  * Filters, visibility, routes, tests and explanations all read these parts, and so can't disagree. (policy.md §15)
+ *
+ * A node is told apart from others by what names it, so its parts are found without going through all of them.
  */
 
-import { BitSet } from '../base/bit-set.ts'
-import type { Ip } from '../base/ip.ts'
+import { BitSet, intersection } from '../base/bit-set.ts'
+import type { Ip, Prefix } from '../base/ip.ts'
+import { BySelector } from './by-selector.ts'
+import { hasCompanion } from './companions.ts'
 import type { AccessRule, Destination, Policy, Selector, Traffic } from './policy.ts'
 import type { Routes } from './routes.ts'
-import type { Selected, Selection } from './selection.ts'
+import { hasMoved } from './selection.ts'
+import type { Meeting, Selected, Selection } from './selection.ts'
 import { Sources } from './sources.ts'
 import type { PolicyNode } from './tailnet.ts'
 
@@ -19,6 +24,8 @@ export interface Target {
 
 /** What of a rule is compiled together: its destinations other than `autogroup:self`, or that one. (policy.md §15.3) */
 export interface Part {
+  /** Its place among all parts, from 0. */
+  readonly index: number
   readonly rule: AccessRule
   /** Between the devices of one user, for each user alone. (policy.md §15.5) */
   readonly self: boolean
@@ -29,31 +36,46 @@ export interface Part {
   readonly reach: PartReach
 }
 
-/** The nodes that a part leads to. */
-export class PartReach {
-  readonly #targets: readonly Target[]
-  readonly #via: readonly Selected[]
-  readonly #nodes = new BitSet()
-  #stamp = -1
+/** What a change of one node has done to the lists of sources. */
+export interface Relisted {
+  /** Those that may say something else now. */
+  readonly lists: ReadonlySet<Sources>
+  /** Subnets that are there now and were not, or were and aren't. */
+  readonly subnets: readonly Prefix[]
+}
 
-  constructor(targets: readonly Target[], via: readonly Selected[]) {
+/** The nodes that a part leads to; parts with the same targets share one. */
+export class PartReach {
+  readonly #targets: readonly Selected[]
+  readonly #via: readonly Selected[]
+  #nodes: BitSet | undefined
+
+  constructor(targets: readonly Selected[], via: readonly Selected[]) {
     this.#targets = targets
     this.#via = via
   }
 
   /** Everybody whom some target leads to. */
   get nodes(): BitSet {
-    let stamp = 0
-    for (const { selected } of this.#targets) stamp += selected.stamp
-    for (const { stamp: tagged } of this.#via) stamp += tagged
-    if (stamp !== this.#stamp) {
-      this.#stamp = stamp
-      this.#nodes.clear()
-      // With `via` only routers that have one of the tags and carry what is asked for. (policy.md §15.7)
-      for (const { selected } of this.#targets) this.#nodes.addAll(this.isVia ? selected.routed : selected.touched)
+    if (this.#nodes === undefined) {
+      this.#nodes = new BitSet()
+      for (const selected of this.#targets) this.#nodes.addAll(this.#led(selected))
       if (this.isVia) this.#nodes.keepAll(this.#tagged())
     }
     return this.#nodes
+  }
+
+  /** What `nodes` says of one node, and costs less while nobody has asked for all of them. */
+  includes(slot: number): boolean {
+    if (this.isVia && !this.#via.some(({ nodes }) => nodes.has(slot))) return false
+    return this.#targets.some((selected) => this.#led(selected).has(slot))
+  }
+
+  /** The node of this slot is named otherwise than before. */
+  update(slot: number): void {
+    if (this.#nodes === undefined) return
+    if (this.includes(slot)) this.#nodes.add(slot)
+    else this.#nodes.delete(slot)
   }
 
   get isVia(): boolean {
@@ -62,7 +84,12 @@ export class PartReach {
 
   /** Does this target lead to a node that `nodes` has? */
   leads({ selected }: Target, node: PolicyNode): boolean {
-    return (this.isVia ? selected.routed : selected.touched).has(node.slot)
+    return this.#led(selected).has(node.slot)
+  }
+
+  /** With `via` only routers that have one of the tags and carry what is asked for. (policy.md §15.7) */
+  #led(selected: Selected): BitSet {
+    return this.isVia ? selected.routed : selected.touched
   }
 
   #tagged(): BitSet {
@@ -74,18 +101,114 @@ export class PartReach {
 
 export class Access {
   /** In the order in which filters are written: all grants, then all ACLs. */
-  readonly parts: readonly Part[]
+  readonly parts: Part[] = []
+  /** Those between the devices of one user that tell sources of something. */
+  readonly ownCompanions: Part[] = []
   readonly #selection: Selection
   readonly #routes: Routes
-  readonly #sources = new Map<string, Sources>()
+  readonly #lists = new Map<string, Sources>()
+  readonly #readingSubnets: Sources[] = []
+  readonly #meeting = new Map<Meeting, Sources[]>()
+  readonly #reaches = new Map<string, PartReach>()
+  // The same by what they are made of.
+  readonly #listsBy = new BySelector<Sources>()
+  readonly #reachesBy = new BySelector<PartReach>()
+  readonly #receiving = new BySelector<Part>()
+  readonly #sending = new BySelector<Part>()
+  readonly #amongOwn = new BySelector<Part>()
+  readonly #telling = new BySelector<Part>()
+  readonly #from = new Map<Sources, Part[]>()
+  readonly #towards = new Map<Sources, Part[]>()
 
-  constructor(policy: Policy, selection: Selection, routes: Routes) {
+  /** Without parts, which `add` makes of the rules that there are. */
+  constructor(selection: Selection, routes: Routes) {
     this.#selection = selection
     this.#routes = routes
-    const rules = policy.allowAll ? [EVERYTHING] : policy.rules
-    this.parts = rules.flatMap((rule) =>
-      inParts(rule).map(({ self, destinations }) => this.#part(rule, self, destinations)),
-    )
+  }
+
+  /** The rules of a policy, in the order in which they are to be added. */
+  static rules(policy: Policy): readonly AccessRule[] {
+    return policy.allowAll ? [EVERYTHING] : policy.rules
+  }
+
+  /** Adds a rule behind all others, and returns its parts. */
+  add(rule: AccessRule): readonly Part[] {
+    return inParts(rule).map(({ self, destinations }) => {
+      const part = this.#part(rule, self, destinations)
+      this.parts.push(part)
+      if (self && hasCompanion(part)) this.ownCompanions.push(part)
+      const { selected } = part.sources
+      this.#sending.add(part, selected)
+      if (hasCompanion(part)) this.#telling.add(part, selected)
+      // One between own devices leads to everybody's; so it is found by the people, but for capabilities, of which
+      // also those hear who have none.
+      if (self && rule.app.size === 0) this.#amongOwn.add(part, selected)
+      else this.#receiving.add(part, targetsOf(part))
+      listed(this.#from, part.sources).push(part)
+      if (hasCompanion(part)) listed(this.#towards, part.reversed).push(part)
+      return part
+    })
+  }
+
+  /** The parts that lead to a node, or to something behind it, in their order. */
+  receiving(node: PolicyNode): Part[] {
+    const own = new Set<Selected>()
+    for (const slot of this.#selection.devicesOfOwner(node))
+      for (const selected of this.#selection.namers(slot)) own.add(selected)
+    const parts = this.#receiving.of(this.#selection.namers(node.slot))
+    return inOrder(parts, this.#amongOwn.of(own)).filter(({ reach }) => reach.includes(node.slot))
+  }
+
+  /** The parts of which a node is a source, or something behind it is. */
+  sending({ slot }: PolicyNode): Part[] {
+    return this.#sending.of(this.#selection.namers(slot)).filter(({ sources }) => sources.touches(slot))
+  }
+
+  /** The parts that tell a node, which is a source of them, who serves it. */
+  telling({ slot }: PolicyNode): Part[] {
+    return this.#telling.of(this.#selection.namers(slot)).filter(({ sources }) => sources.admits(slot))
+  }
+
+  /** The parts with this very list of sources. */
+  from(list: Sources): readonly Part[] {
+    return this.#from.get(list) ?? []
+  }
+
+  /** The parts that tell their sources of those on this list, their destinations. */
+  towards(list: Sources): readonly Part[] {
+    return this.#towards.get(list) ?? []
+  }
+
+  /** How the node of a slot stands in the lists of sources, as `Sources.standing` has it; 0 in those left out. */
+  standings(slot: number): Map<Sources, number> {
+    return new Map(this.#listsOf(slot).map((list) => [list, list.standing(slot)]))
+  }
+
+  /** Before anything was asked: the tailnet as it is taken in first. */
+  fill(node: PolicyNode): void {
+    this.#routes.set(undefined, node)
+    this.#selection.set(node.slot, node)
+  }
+
+  /** A node came, changed or (`undefined`) went. */
+  set(slot: number, after: PolicyNode | undefined): Relisted {
+    const before = this.#selection.node(slot)
+    const subnets = this.#routes.set(before, after)
+    const flipped = this.#selection.set(slot, after)
+    const updated = new Set(this.#listsBy.of(flipped.selected))
+    for (const meeting of flipped.meetings) for (const list of this.#meeting.get(meeting) ?? []) updated.add(list)
+    for (const list of updated) list.update(slot)
+    for (const reach of this.#reachesBy.of(flipped.selected)) reach.update(slot)
+    const rewritten = new Set<Sources>()
+    if (before !== undefined && after !== undefined && hasMoved(before, after))
+      for (const list of this.#listsOf(slot)) rewritten.add(list)
+    if (subnets.length > 0) for (const list of this.#readingSubnets) rewritten.add(list)
+    for (const list of rewritten) list.rewrite()
+    return { lists: updated.union(rewritten), subnets }
+  }
+
+  #listsOf(slot: number): Sources[] {
+    return this.#listsBy.of(this.#selection.namers(slot))
   }
 
   /** The node whose own address it is. */
@@ -95,18 +218,21 @@ export class Access {
 
   /** Every list of sources there is, each once. */
   get lists(): Iterable<Sources> {
-    return this.#sources.values()
+    return this.#lists.values()
   }
 
   /** Whom a list of selectors admits; one object for lists that are written alike. */
   sources(selectors: readonly Selector[], postures: readonly string[]): Sources {
     const key = JSON.stringify([selectors.map(({ text }) => text), postures])
-    let sources = this.#sources.get(key)
-    if (sources === undefined) {
-      sources = new Sources(this.#selection, this.#routes, selectors, postures)
-      this.#sources.set(key, sources)
+    let list = this.#lists.get(key)
+    if (list === undefined) {
+      list = new Sources(this.#selection, this.#routes, selectors, postures)
+      this.#lists.set(key, list)
+      this.#listsBy.add(list, list.selected)
+      if (list.readsSubnets) this.#readingSubnets.push(list)
+      if (list.meeting !== undefined) listed(this.#meeting, list.meeting).push(list)
     }
-    return sources
+    return list
   }
 
   /** Who may send to `node` by this part; only right where the part leads to it. */
@@ -119,10 +245,14 @@ export class Access {
     return part.self ? this.#own(part, node) : part.sources.touched
   }
 
+  /** Is `from` among them? Only right where the part leads to `to`. */
+  touches({ self, sources }: Part, from: PolicyNode, to: PolicyNode): boolean {
+    if (!self) return sources.touches(from.slot)
+    return sources.admits(from.slot) && this.#selection.devicesOfOwner(to).has(from.slot)
+  }
+
   #own(part: Part, node: PolicyNode): BitSet {
-    const own = this.#selection.devicesOfOwner(node).clone()
-    own.keepAll(part.sources.admitted)
-    return own
+    return intersection(this.#selection.devicesOfOwner(node), part.sources.admitted)
   }
 
   #part(rule: AccessRule, self: boolean, destinations: readonly Destination[]): Part {
@@ -130,14 +260,41 @@ export class Access {
     const targets = destinations.map((destination) => ({ destination, selected: watch(destination.target) }))
     const via = rule.via.map((tag) => watch({ kind: 'tag', tag, text: tag, at: rule.at }))
     return {
+      index: this.parts.length,
       rule,
       self,
       sources: this.sources(rule.sources, rule.postures),
       targets,
       reversed: this.sources(self || rule.app.size === 0 ? [] : destinations.map(({ target }) => target), []),
-      reach: new PartReach(targets, via),
+      reach: this.#reach(targetsOf({ targets }), via),
     }
   }
+
+  #reach(targets: readonly Selected[], via: readonly Selected[]): PartReach {
+    const key = [targets, via].map((list) => list.map(({ number }) => number).join()).join(' ')
+    let reach = this.#reaches.get(key)
+    if (reach === undefined) {
+      this.#reaches.set(key, (reach = new PartReach(targets, via)))
+      this.#reachesBy.add(reach, [...targets, ...via])
+    }
+    return reach
+  }
+}
+
+function targetsOf({ targets }: Pick<Part, 'targets'>): Selected[] {
+  return targets.map(({ selected }) => selected)
+}
+
+/** All of both, each once. */
+export function inOrder(a: readonly Part[], b: readonly Part[]): readonly Part[] {
+  if (a.length === 0) return b
+  return b.length === 0 ? a : [...new Set([...a, ...b])].sort((x, y) => x.index - y.index)
+}
+
+function listed<K, V>(map: Map<K, V[]>, key: K): V[] {
+  let list = map.get(key)
+  if (list === undefined) map.set(key, (list = []))
+  return list
 }
 
 const NOWHERE = { line: 1, column: 1 }

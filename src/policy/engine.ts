@@ -6,7 +6,7 @@
  * Everything that is asked is answered from these sets. A node that changes tells what else has to be told anew.
  */
 
-import { BitSet } from '../base/bit-set.ts'
+import { BitSet, intersection } from '../base/bit-set.ts'
 import type { Prefix } from '../base/ip.ts'
 import { Access } from './access.ts'
 import { Filters } from './filter.ts'
@@ -32,6 +32,11 @@ export interface Touched {
   readonly rules: BitSet
 }
 
+// Each comes to two or three milliseconds.
+const RULES_PER_STEP = 100
+const NODES_PER_STEP = 250
+const LISTS_PER_STEP = 250
+
 export class Engine {
   readonly policy: Policy
   readonly selection: Selection
@@ -42,16 +47,49 @@ export class Engine {
   readonly #filters: Filters
   readonly #visibility: Visibility
 
-  /** @param compact writes rules in the shorter form that means the same to clients, where there is one */
-  constructor(policy: Policy, nodes: Iterable<PolicyNode>, { compact = false } = {}) {
+  /**
+   * @param nodes absent: none yet, and no rules either; for `building`
+   * @param compact writes rules in the shorter form that means the same to clients, where there is one
+   */
+  constructor(policy: Policy, nodes?: Iterable<PolicyNode>, { compact = false } = {}) {
     this.policy = policy
     this.selection = new Selection(policy)
-    this.access = new Access(policy, this.selection, this.#routes)
+    this.access = new Access(this.selection, this.#routes)
     this.ssh = new Ssh(policy.ssh, this.access, this.selection, compact)
     this.attributes = new NodeAttributes(policy, this.selection)
     this.#filters = new Filters(this.access, this.selection)
     this.#visibility = new Visibility(this.access, this.selection)
-    for (const node of nodes) this.#put(node.slot, node)
+    if (nodes !== undefined) for (const _step of this.#build(nodes));
+  }
+
+  /**
+   * What the constructor does, in steps of a few milliseconds, for whoever has other things to do in between. The last
+   * one returns the engine. It takes the nodes as they are when it comes to each; what changes later, while steps are
+   * left, is for the caller to `set` on the finished engine, which is a no-op where the change was seen already.
+   *
+   *   const steps = Engine.building(policy, nodes)
+   *   for (let step = steps.next(); ; step = steps.next()) {
+   *     if (step.done) return step.value
+   *     await theOthersTurn()
+   *   }
+   */
+  static *building(
+    policy: Policy,
+    nodes: Iterable<PolicyNode>,
+    options: { readonly compact?: boolean } = {},
+  ): Generator<void, Engine> {
+    const engine = new Engine(policy, undefined, options)
+    yield* engine.#build(nodes)
+    return engine
+  }
+
+  *#build(nodes: Iterable<PolicyNode>): Generator<void, void> {
+    const { access } = this
+    yield* inSteps(Access.rules(this.policy), RULES_PER_STEP, (rule) => {
+      for (const part of access.add(rule)) this.#filters.add(part)
+    })
+    yield* inSteps(nodes, NODES_PER_STEP, (node) => access.fill(node))
+    yield* inSteps(this.#filters.settling(), LISTS_PER_STEP, () => {})
   }
 
   node(slot: number): PolicyNode | undefined {
@@ -95,24 +133,26 @@ export class Engine {
   set(slot: number, after: PolicyNode | undefined): Touched {
     const was = this.#standing(slot)
     const edges = this.visible(slot)
-    const subnets = this.#put(slot, after)
+    const relisted = this.access.set(slot, after)
+    for (const list of relisted.lists) this.#filters.reconsider(list)
     const is = this.#standing(slot)
     const seen = this.visible(slot)
-    const both = edges.clone()
-    both.keepAll(seen)
+    const both = intersection(edges, seen)
     edges.addAll(seen)
     edges.deleteAll(both)
-    return { edges, rules: toldAnew(this.access, this.ssh, this.selection, slot, was, is, subnets) }
-  }
-
-  /** Returns the subnets that came or went with it. */
-  #put(slot: number, after: PolicyNode | undefined): Prefix[] {
-    const subnets = this.#routes.set(this.node(slot), after)
-    this.selection.set(slot, after)
-    return subnets
+    return { edges, rules: toldAnew(this.access, this.ssh, this.selection, slot, was, is, relisted) }
   }
 
   #standing(slot: number): Standing {
-    return { node: this.node(slot), bits: Array.from(this.access.lists, (list) => list.standing(slot)) }
+    return { node: this.node(slot), bits: this.access.standings(slot) }
+  }
+}
+
+/** Does it for each, and yields after every few. */
+function* inSteps<T>(each: Iterable<T>, few: number, act: (one: T) => void): Generator<void, void> {
+  let done = 0
+  for (const one of each) {
+    act(one)
+    if (++done % few === 0) yield
   }
 }

@@ -1,12 +1,18 @@
 /** The packet filter of one node: the parts of the policy that lead to it, as clients read rules. (policy.md §15) */
 
+import type { BitSet } from '../base/bit-set.ts'
 import { formatIp, formatPrefix } from '../base/ip.ts'
-import type { Access, Part } from './access.ts'
+import { inOrder } from './access.ts'
+import type { Access, Part, Target } from './access.ts'
 import { formatRange, prefixesOf } from './address-set.ts'
-import type { PortRange, Selector, Traffic } from './policy.ts'
+import { AlikeLists } from './alike.ts'
+import type { Alike } from './alike.ts'
+import { COMPANIONS, hasCompanion } from './companions.ts'
+import type { PortRange, Traffic } from './policy.ts'
+import { addressesOf, isInternet } from './selection.ts'
 import type { Selection } from './selection.ts'
-import { isInternet } from './selection.ts'
-import { addressesOf, keyOf, literal } from './sources.ts'
+import { literal } from './sources.ts'
+import type { Sources } from './sources.ts'
 import type { PolicyNode } from './tailnet.ts'
 
 /** As it goes over the wire (control.md §7.1): `DstPorts` or `CapGrant`, never both. */
@@ -24,20 +30,21 @@ export interface WirePorts {
   readonly Ports: { readonly First: number; readonly Last: number }
 }
 
-/** Capabilities that the other side is told of too, under another name. (policy.md §5) */
-const COMPANIONS: ReadonlyMap<string, string> = new Map([
-  ['tailscale.com/cap/drive', 'tailscale.com/cap/drive-sharer'],
-  ['tailscale.com/cap/relay', 'tailscale.com/cap/relay-target'],
-])
-
-/** Where rules of one node come from: texts and their key, so that rules with the same sources become one. */
+/** Where rules come from. */
 interface From {
-  readonly key: string
   readonly texts: readonly string[]
+  /** The lists that write the same; absent: none, or they don't matter. */
+  readonly alike: Alike | undefined
+  /** Where rules between one's own devices that have the same sources stand, by protocol. */
+  readonly own: Map<number | undefined, number> | undefined
+}
+/** The same of some of one's own devices. */
+interface FromOwn extends From {
+  readonly nodes: BitSet
 }
 
 /** Places by protocol. */
-type Places = Map<number | undefined, number>
+type Places = ReadonlyMap<number | undefined, number>
 
 /** A rule and where it stands among all that the policy comes to. */
 interface Placed {
@@ -48,34 +55,54 @@ interface Placed {
 export class Filters {
   readonly #access: Access
   readonly #selection: Selection
-  /** Of each part, where its rules of each protocol stand. */
+  /** Of each part, where its rules of each protocol would stand if they were the only ones. */
   readonly #places = new Map<Part, Places>()
-  /** By what `Sources.key` gives: where rules with these sources stand first. */
-  readonly #first = new Map<string, Places>()
-  /** The selection that the places are those of. */
-  #version = -1
+  /** Of each list of sources, where its first rules of each protocol do. */
+  readonly #first = new Map<Sources, Map<number | undefined, number>>()
+  readonly #alike = new AlikeLists()
 
   constructor(access: Access, selection: Selection) {
     this.#access = access
     this.#selection = selection
   }
 
+  /** Takes in a part that was added behind all others. */
+  add(part: Part): void {
+    const places = new Map([...protocols(part)].map((protocol, i) => [protocol, part.index * STEP + i]))
+    this.#places.set(part, places)
+    if (!isOrdinary(part)) return
+    let first = this.#first.get(part.sources)
+    if (first === undefined) {
+      this.#first.set(part.sources, (first = new Map()))
+      this.#alike.reconsider(part.sources)
+    }
+    for (const [protocol, place] of places) if (!first.has(protocol)) first.set(protocol, place)
+  }
+
+  /** The list may write something else than it did. */
+  reconsider(list: Sources): void {
+    if (this.#first.has(list)) this.#alike.reconsider(list)
+  }
+
+  /** Finds out now, list by list, what the first to ask would have to wait for. */
+  settling(): Iterable<unknown> {
+    return this.#alike.settling()
+  }
+
   /** Empty: nothing is allowed. */
   of(node: PolicyNode): FilterRule[] {
-    this.#refresh()
     const rules: Placed[] = []
     const open = new Map<number, WirePorts[]>()
-    /** Where rules between one's own devices stand, by the devices. */
-    const own = new Map<string, Places>()
-    for (const [index, part] of this.#access.parts.entries()) {
+    const owns: FromOwn[] = []
+    for (const part of inOrder(this.#access.receiving(node), this.#access.telling(node))) {
       // What is not about ports stands behind what is, and comes once.
-      const behind = (index + 1) * STEP
-      if (part.reach.nodes.has(node.slot)) {
-        const from = this.#sources(part, node)
+      const behind = (part.index + 1) * STEP
+      if (part.reach.includes(node.slot)) {
+        const from = this.#from(part, node, owns)
         if (from.texts.length > 0)
-          for (const [protocol, usual] of this.#places.get(part) ?? []) {
-            const place = part.reach.isVia ? usual : this.#placeAmong(own, part, from.key, protocol, usual)
-            const ports = portsOf(part, node, protocol)
+          for (const [protocol, alone] of this.#places.get(part) as Places) {
+            const place = this.#place(part, from, protocol, alone)
+            const ports = this.#ports(part, node, protocol)
             const before = open.get(place)
             if (ports.length === 0) continue
             if (before === undefined) {
@@ -91,55 +118,67 @@ export class Filters {
     return rules.sort((a, b) => a.place - b.place).map(({ rule }) => rule)
   }
 
-  /** Rules between one's own devices are one with those whose sources happen to be the same. */
-  #placeAmong(own: Map<string, Places>, part: Part, key: string, protocol: number | undefined, usual: number): number {
-    const before = own.get(key)?.get(protocol)
-    if (before !== undefined) return Math.min(before, usual)
-    if (!part.self) return usual
-    const place = Math.min(usual, this.#first.get(key)?.get(protocol) ?? usual)
-    known(own, key).set(protocol, place)
-    return place
-  }
-
   /**
    * Rules with equal sources and protocol are one, and stand where the first of them does in the whole policy,
    * whether or not that one leads to the node. Those with `via` keep to themselves. (policy.md §15.3)
+   * Those between one's own devices are one with whatever happens to have the same sources.
+   *
+   * @param alone where the rules of the part would stand
    */
-  #refresh(): void {
-    if (this.#version === this.#selection.version) return
-    this.#version = this.#selection.version
-    this.#first.clear()
-    for (const [index, part] of this.#access.parts.entries()) {
-      const places: Places = new Map()
-      const shared: Places = part.self || part.reach.isVia ? new Map() : known(this.#first, part.sources.key)
-      let place = index * STEP
-      for (const protocol of protocols(part)) {
-        const before = shared.get(protocol)
-        if (before === undefined) shared.set(protocol, place)
-        places.set(protocol, before ?? place++)
-      }
-      this.#places.set(part, places)
-    }
+  #place({ self }: Part, { alike, own }: From, protocol: number | undefined, alone: number): number {
+    let place = Math.min(alone, own?.get(protocol) ?? alone)
+    for (const list of alike?.lists ?? []) place = Math.min(place, this.#first.get(list)?.get(protocol) ?? place)
+    if (self) own?.set(protocol, place)
+    return place
   }
 
-  #sources(part: Part, node: PolicyNode): From {
-    if (!part.self) return { key: part.sources.key, texts: part.sources.texts }
-    const admitted = this.#access.admitted(part, node)
-    return { key: keyOf([], admitted), texts: this.#addresses(admitted) }
+  #from(part: Part, node: PolicyNode, owns: FromOwn[]): From {
+    if (part.self) return this.#fromOwn(this.#access.admitted(part, node), owns)
+    const { texts } = part.sources
+    if (!isOrdinary(part)) return { texts, alike: undefined, own: undefined }
+    const alike = this.#alike.of(part.sources)
+    return { texts, alike, own: owns.find((other) => other.alike === alike)?.own }
+  }
+
+  #fromOwn(nodes: BitSet, owns: FromOwn[]): From {
+    let from = owns.find((other) => other.nodes.equals(nodes))
+    if (from === undefined) {
+      from = { nodes, texts: this.#addresses(nodes), alike: this.#alike.writing(nodes), own: new Map() }
+      owns.push(from)
+    }
+    return from
   }
 
   #addresses(slots: Iterable<number>): string[] {
     const texts: string[] = []
-    for (const slot of slots)
-      texts.push(...addressesOf(this.#selection.node(slot) as PolicyNode).map((ip) => formatIp(ip)))
+    for (const slot of slots) texts.push(...this.#selection.texts(slot))
     return texts
+  }
+
+  /** Nothing is left out, duplicates included. */
+  #ports({ targets, reach }: Part, node: PolicyNode, protocol: number | undefined): WirePorts[] {
+    const ports: WirePorts[] = []
+    for (const target of targets) {
+      if (!reach.leads(target, node)) continue
+      const allowed = target.destination.traffic.filter((t) => t.protocol === protocol).flatMap((t) => t.ports)
+      for (const IP of this.#texts(target, node))
+        for (const range of allowed) ports.push({ IP, Ports: wirePorts(range) })
+    }
+    return ports
+  }
+
+  /** Identities come to the node's own addresses; what was written as an address stays as written. (policy.md §15.2) */
+  #texts({ destination: { target }, selected: { addresses } }: Target, { slot }: PolicyNode): readonly string[] {
+    if (target.kind === 'any') return ['*']
+    if (target.kind === 'prefix') return [literal(target.prefix)]
+    return addresses?.ranges().map(formatRange) ?? this.#selection.texts(slot)
   }
 
   /** What those who may use something are told of who serves it, by the names of what they use. */
   #companions(part: Part, node: PolicyNode): FilterRule[] {
     const { app } = part.rule
-    if (!hasCompanion(part) || !part.sources.admitted.has(node.slot)) return []
-    if (part.self && !part.reach.nodes.has(node.slot)) return []
+    if (!hasCompanion(part) || !part.sources.admits(node.slot)) return []
+    if (part.self && !part.reach.includes(node.slot)) return []
     const texts = part.self ? this.#addresses(this.#selection.devicesOfOwner(node)) : part.reversed.texts
     return [...app.keys()].sort().flatMap((capability) => {
       const companion = COMPANIONS.get(capability)
@@ -152,27 +191,8 @@ export class Filters {
 /** More than a part has protocols. */
 const STEP = 512
 
-function known<K, V>(maps: Map<K, Map<V, number>>, key: K): Map<V, number> {
-  let map = maps.get(key)
-  if (map === undefined) maps.set(key, (map = new Map()))
-  return map
-}
-
 function allow(texts: readonly string[], protocol: number | undefined, ports: readonly WirePorts[]): FilterRule {
   return { SrcIPs: texts, ...(protocol === undefined ? {} : { IPProto: [protocol] }), DstPorts: ports }
-}
-
-/** Nothing is left out, duplicates included. */
-function portsOf(part: Part, node: PolicyNode, protocol: number | undefined): WirePorts[] {
-  const ports: WirePorts[] = []
-  for (const target of part.targets) {
-    if (!part.reach.leads(target, node)) continue
-    const { destination } = target
-    const allowed = destination.traffic.filter((t) => t.protocol === protocol).flatMap((t) => t.ports)
-    for (const IP of targetTexts(destination.target, target.selected.addresses?.ranges().map(formatRange), node))
-      for (const range of allowed) ports.push({ IP, Ports: wirePorts(range) })
-  }
-  return ports
 }
 
 /** Capability grants are never put together; a `via` grant has none. (policy.md §15.3, §15.7) */
@@ -182,22 +202,14 @@ function grantOf(part: Part, node: PolicyNode, texts: readonly string[]): Filter
   return { SrcIPs: texts, CapGrant: [{ Dsts: grantDsts(part, node), CapMap: Object.fromEntries(app) }] }
 }
 
-/** Are those who may use something told of by whom they are served? */
-export function hasCompanion({ rule: { app }, reach }: Part): boolean {
-  return !reach.isVia && [...COMPANIONS.keys()].some((capability) => app.has(capability))
+/** Is it one with others that have the same sources? */
+function isOrdinary({ self, reach }: Part): boolean {
+  return !self && !reach.isVia
 }
 
 /** In order of first appearance. */
 function protocols(part: Part): Set<number | undefined> {
   return new Set(part.targets.flatMap(({ destination }) => destination.traffic.map((t: Traffic) => t.protocol)))
-}
-
-/** Identities come to the node's own addresses; what was written as an address stays as written. (policy.md §15.2) */
-function targetTexts(target: Selector, ranges: readonly string[] | undefined, node: PolicyNode): readonly string[] {
-  if (target.kind === 'any') return ['*']
-  if (target.kind === 'prefix') return [literal(target.prefix)]
-  if (ranges !== undefined) return ranges
-  return addressesOf(node).map(formatIp)
 }
 
 /** The node's own addresses, and subnets that are behind it as they were written. (policy.md §15.4) */

@@ -19,8 +19,6 @@ export class Routes {
   #subnets: readonly string[] | undefined
   #addresses: AddressSet | undefined
   #behind: AddressSet | undefined
-  /** Grows with every change of `subnets`. */
-  stamp = 0
 
   /** Each once, never exit routes, never put together. (policy.md §15.1) */
   get subnets(): readonly string[] {
@@ -49,10 +47,7 @@ export class Routes {
       ...[...old.difference(now)].filter((text) => this.#count(text, -1) === 0),
       ...[...now.difference(old)].filter((text) => this.#count(text, 1) === 1),
     ]
-    if (changed.length > 0) {
-      this.#subnets = this.#addresses = this.#behind = undefined
-      this.stamp++
-    }
+    if (changed.length > 0) this.#subnets = this.#addresses = this.#behind = undefined
     return changed.map(prefix)
   }
 

@@ -1,14 +1,15 @@
 /**
  * Which nodes every selector of a policy names, as bit sets that follow the tailnet: a node that changes flips its
- * bits in the selectors that it enters or leaves, and costs nothing in the others. (policy.md §3)
+ * bits in the selectors that it enters or leaves, and costs nothing in the others. Each node knows what names it, so
+ * that whoever wants its rules needn't go through those of all others (by-selector.ts). (policy.md §3)
  *
  * A selector of addresses means something else in `src` than in `dst`, so each is watched by side.
  */
 
 import { CGNAT } from '../base/address-plan.ts'
 import { BitSet } from '../base/bit-set.ts'
-import { isSingleIp, prefix, prefixCovers, prefixOf } from '../base/ip.ts'
-import type { Ip, Prefix } from '../base/ip.ts'
+import { formatIp, isSingleIp, prefix, prefixCovers, prefixOf } from '../base/ip.ts'
+import type { Family, Ip, Prefix } from '../base/ip.ts'
 import { AddressSet, INTERNET, rangeFrom } from './address-set.ts'
 import { IpSets } from './ipsets.ts'
 import { domainOf, People } from './people.ts'
@@ -20,6 +21,8 @@ export type Side = 'source' | 'destination'
 
 /** The nodes that one selector names, on one side of a rule. The sets change in place. */
 export class Selected {
+  /** Its place among all there are, from 0. */
+  readonly number: number
   readonly selector: Selector
   readonly side: Side
   /** For selectors of addresses: which. */
@@ -30,10 +33,9 @@ export class Selected {
   readonly routed = new BitSet()
   /** Both of these. */
   readonly touched = new BitSet()
-  /** Grows with every change of them. */
-  stamp = 0
 
-  constructor(selector: Selector, side: Side, addresses: AddressSet | undefined) {
+  constructor(number: number, selector: Selector, side: Side, addresses: AddressSet | undefined) {
+    this.number = number
     this.selector = selector
     this.side = side
     this.addresses = addresses
@@ -44,8 +46,6 @@ export class Selected {
 export class Meeting {
   readonly postures: readonly string[]
   readonly nodes = new BitSet()
-  /** Grows with every change of `nodes`. */
-  stamp = 0
 
   constructor(postures: readonly string[]) {
     this.postures = postures
@@ -55,14 +55,14 @@ export class Meeting {
 export class Selection {
   readonly #policy: Policy
   readonly people: People
-  /** Grows with every change of a node. */
-  version = 0
-  /** Grows whenever a node that stays gets another address. */
-  moves = 0
   readonly #ipsets: IpSets
   readonly #nodes: (PolicyNode | undefined)[] = []
-  /** Whose address it is: by `addressKey`, the slot. */
-  readonly #addresses = new Map<string, number>()
+  /** By slot: the selectors that name the node, or something behind it. */
+  readonly #namers: (readonly Selected[] | undefined)[] = []
+  /** By slot: the texts of its addresses, once somebody has asked for them. */
+  readonly #texts: (readonly string[] | undefined)[] = []
+  /** Whose address it is: by family and value, the slot. */
+  readonly #addresses: Readonly<Record<Family, Map<bigint, number>>> = { 4: new Map(), 6: new Map() }
   /** Untagged nodes, by the number of their user. */
   readonly #devices = new Map<number, BitSet>()
   readonly #watched = new Map<string, Selected>()
@@ -89,8 +89,18 @@ export class Selection {
 
   /** Whose own address it is. */
   at(ip: Ip): PolicyNode | undefined {
-    const slot = this.#addresses.get(addressKey(ip))
+    const slot = this.#addresses[ip.family].get(ip.value)
     return slot === undefined ? undefined : this.#nodes[slot]
+  }
+
+  /** The selectors that name the node itself, or something behind it, on either side; each once. */
+  namers(slot: number): readonly Selected[] {
+    return this.#namers[slot] ?? []
+  }
+
+  /** Its addresses as texts, IPv4 first. */
+  texts(slot: number): readonly string[] {
+    return (this.#texts[slot] ??= addressesOf(this.#nodes[slot]).map(formatIp))
   }
 
   /** Those who are there. */
@@ -108,10 +118,11 @@ export class Selection {
     const key = `${side} ${meaning(selector)}`
     let selected = this.#watched.get(key)
     if (selected === undefined) {
-      selected = new Selected(selector, side, this.#addressesOf(selector))
+      selected = new Selected(this.#watched.size, selector, side, this.#addressesOf(selector))
       this.#watched.set(key, selected)
       this.#register(selected)
-      for (const node of this.all()) this.#put(selected, node.slot, this.#match(selected, node))
+      for (const { slot } of this.all())
+        if (this.#put(selected, slot)) this.#namers[slot] = [...this.namers(slot), selected]
     }
     return selected
   }
@@ -127,32 +138,45 @@ export class Selection {
     return meeting
   }
 
-  /** A node came, changed or (`undefined`) went. */
-  set(slot: number, after: PolicyNode | undefined): void {
-    this.version++
+  /** A node came, changed or (`undefined`) went. Returns what names it otherwise than before. */
+  set(slot: number, after: PolicyNode | undefined): Flipped {
     const before = this.#nodes[slot]
     this.#nodes[slot] = after
-    if (before !== undefined && after !== undefined && hasMoved(before, after)) this.moves++
+    this.#readdress(slot, before, after)
     this.#own(before, slot, false)
     this.#own(after, slot, true)
-    if (before !== undefined)
-      for (const ip of [before.ipv4, before.ipv6])
-        if (this.#addresses.get(addressKey(ip)) === slot) this.#addresses.delete(addressKey(ip))
-    if (after !== undefined) for (const ip of [after.ipv4, after.ipv6]) this.#addresses.set(addressKey(ip), slot)
-    const concerned = new Set<Selected>()
-    for (const node of [before, after]) if (node !== undefined) this.#candidates(node, concerned)
-    for (const selected of concerned)
-      this.#put(selected, slot, after === undefined ? NEITHER : this.#match(selected, after))
+    const selected: Selected[] = []
+    if (before === undefined || after === undefined || !isNamedAlike(before, after)) {
+      const namers: Selected[] = []
+      const possible = this.#candidates(after)
+      for (const one of possible) {
+        if (this.#put(one, slot)) selected.push(one)
+        if (one.touched.has(slot)) namers.push(one)
+      }
+      for (const one of this.namers(slot)) if (!possible.has(one) && this.#put(one, slot)) selected.push(one)
+      this.#namers[slot] = namers
+    }
+    const meetings: Meeting[] = []
     if (before?.attributes !== after?.attributes)
-      for (const meeting of this.#meetings.values()) this.#meet(meeting, slot, after)
+      for (const meeting of this.#meetings.values()) if (this.#meet(meeting, slot, after)) meetings.push(meeting)
+    return { selected, meetings }
   }
 
-  #meet(meeting: Meeting, slot: number, node: PolicyNode | undefined): void {
-    const meets = node !== undefined && meetsOne(this.#policy, meeting.postures, node.attributes)
-    if (meeting.nodes.has(slot) === meets) return
-    if (meets) meeting.nodes.add(slot)
-    else meeting.nodes.delete(slot)
-    meeting.stamp++
+  /** Returns whether it was otherwise before. */
+  #meet({ nodes, postures }: Meeting, slot: number, node: PolicyNode | undefined): boolean {
+    const meets = node !== undefined && meetsOne(this.#policy, postures, node.attributes)
+    if (nodes.has(slot) === meets) return false
+    if (meets) nodes.add(slot)
+    else nodes.delete(slot)
+    return true
+  }
+
+  #readdress(slot: number, before: PolicyNode | undefined, after: PolicyNode | undefined): void {
+    if (before !== undefined && after !== undefined && !hasMoved(before, after)) return
+    this.#texts[slot] = undefined
+    for (const { family, value } of addressesOf(before))
+      if (this.#addresses[family].get(value) === slot) this.#addresses[family].delete(value)
+    for (const { family, value } of addressesOf(after)) this.#addresses[family].set(value, slot)
   }
 
   #own(node: PolicyNode | undefined, slot: number, has: boolean): void {
@@ -184,20 +208,22 @@ export class Selection {
   }
 
   /** Every selector that may have to do with a node as it is. */
-  #candidates(node: PolicyNode, into: Set<Selected>): void {
+  #candidates(node: PolicyNode | undefined): Set<Selected> {
+    const into = new Set<Selected>()
+    if (node === undefined) return into
     const take = (list: readonly Selected[] | undefined): void => {
-      for (const selected of list ?? []) into.add(selected)
+      for (const selected of list ?? NOTHING) into.add(selected)
     }
     take(this.#everywhere)
-    take(this.#byAddress.get(addressKey(node.ipv4)))
-    take(this.#byAddress.get(addressKey(node.ipv6)))
+    if (this.#singles.length > 0) for (const ip of addressesOf(node)) take(this.#byAddress.get(addressKey(ip)))
     take(this.#ranges)
     if (node.routes.length > 0) take(this.#singles)
     for (const tag of node.tags) take(this.#byTag.get(tag))
-    if (node.tags.length > 0) return
+    if (node.tags.length > 0) return into
     const login = node.user.login.toLowerCase()
     take(this.#byLogin.get(login))
     take(this.#byDomain.get(domainOf(login)))
+    return into
   }
 
   #match({ selector, addresses, side }: Selected, node: PolicyNode): Match {
@@ -217,19 +243,47 @@ export class Selection {
     return !tagged && this.people.includes(selector, node.user)
   }
 
-  #put(selected: Selected, slot: number, { nodes, routed }: Match): void {
-    if (selected.nodes.has(slot) === nodes && selected.routed.has(slot) === routed) return
+  /** Sees to it that the selector names the node of this slot as it should. Returns whether it did not before. */
+  #put(selected: Selected, slot: number): boolean {
+    const node = this.#nodes[slot]
+    const { nodes, routed } = node === undefined ? NEITHER : this.#match(selected, node)
+    if (selected.nodes.has(slot) === nodes && selected.routed.has(slot) === routed) return false
     if (nodes) selected.nodes.add(slot)
     else selected.nodes.delete(slot)
     if (routed) selected.routed.add(slot)
     else selected.routed.delete(slot)
     if (nodes || routed) selected.touched.add(slot)
     else selected.touched.delete(slot)
-    selected.stamp++
+    return true
   }
 }
 
-function hasMoved(before: PolicyNode, after: PolicyNode): boolean {
+/** What has come to name a node, or no longer does. */
+export interface Flipped {
+  readonly selected: readonly Selected[]
+  readonly meetings: readonly Meeting[]
+}
+
+/** A node's own addresses; none of one that isn't there. */
+export function addressesOf(node: PolicyNode | undefined): readonly Ip[] {
+  return node === undefined ? [] : [node.ipv4, node.ipv6]
+}
+
+/** True only where nothing differs by which selectors go. */
+function isNamedAlike(a: PolicyNode, b: PolicyNode): boolean {
+  const isSame = (x: readonly unknown[], y: readonly unknown[]): boolean => x === y || x.length + y.length === 0
+  const { login, role } = a.user
+  return (
+    !hasMoved(a, b) &&
+    isSame(a.routes, b.routes) &&
+    isSame(a.tags, b.tags) &&
+    login === b.user.login &&
+    role === b.user.role
+  )
+}
+
+/** Do the two have other addresses? */
+export function hasMoved(before: PolicyNode, after: PolicyNode): boolean {
   return before.ipv4.value !== after.ipv4.value || before.ipv6.value !== after.ipv6.value
 }
 
@@ -237,6 +291,7 @@ interface Match {
   readonly nodes: boolean
   readonly routed: boolean
 }
+const NOTHING: readonly never[] = []
 const NO_NODES = new BitSet()
 const NEITHER: Match = { nodes: false, routed: false }
 const LOOPBACK = [prefix('127.0.0.0/8'), prefix('::1/128')]

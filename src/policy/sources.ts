@@ -1,8 +1,8 @@
 /**
  * The source side of rules: whom a list of selectors admits, as bit sets and as filters write it. (policy.md §15.1)
  *
- * Rules with the same list share one `Sources`. What it holds is computed when it is asked for, and again only after
- * one of its selectors has changed.
+ * Rules with the same list share one `Sources`. What it holds is computed when it is asked for; of later changes
+ * `Access` tells it, node by node.
  */
 
 import { BitSet } from '../base/bit-set.ts'
@@ -12,7 +12,7 @@ import type { Ip, Prefix } from '../base/ip.ts'
 import { AddressSet, formatRange, rangeFrom } from './address-set.ts'
 import type { Selector } from './policy.ts'
 import type { Routes } from './routes.ts'
-import { isDangerAll, isEverything } from './selection.ts'
+import { addressesOf, isDangerAll, isEverything } from './selection.ts'
 import type { Meeting, Selected, Selection } from './selection.ts'
 import type { PolicyNode } from './tailnet.ts'
 
@@ -29,6 +29,14 @@ export const WRITES_IPV4 = 1
 export const WRITES_IPV6 = 2
 export const ADMITTED = 4
 
+/** What a list of sources comes to; lists of which both are equal write the same. */
+export interface Writing {
+  /** Texts, sorted, in one. */
+  readonly literals: string
+  /** The nodes of which both addresses are meant. */
+  readonly named: BitSet
+}
+
 /** Literally what is written, and the nodes of which both addresses are. */
 interface Written {
   readonly literals: ReadonlySet<string>
@@ -43,24 +51,21 @@ export class Sources {
   readonly #selection: Selection
   readonly #routes: Routes
   /** Absent: no posture is asked for. */
-  readonly #meeting: Meeting | undefined
-  readonly #admitted = new BitSet()
-  readonly #touched = new BitSet()
-  #stamp = -1
-  #routesStamp = -1
-  #moves = 0
+  readonly meeting: Meeting | undefined
+  #admitted: BitSet | undefined
+  #touched: BitSet | undefined
   #written: Written | undefined
   #texts: readonly string[] | undefined
-  #key: string | undefined
+  #writing: Writing | undefined
 
   constructor(selection: Selection, routes: Routes, selectors: readonly Selector[], postures: readonly string[]) {
     this.#selection = selection
     this.#routes = routes
     this.selected = selectors.map((selector) => selection.watch(selector, 'source'))
     this.postures = postures
-    this.#meeting = postures.length === 0 ? undefined : selection.meeting(postures)
+    this.meeting = postures.length === 0 ? undefined : selection.meeting(postures)
     this.readsSubnets =
-      this.#meeting === undefined
+      this.meeting === undefined
         ? this.selected.some(({ selector }) => selector.kind === 'any') &&
           !this.selected.some(({ selector }) => isDangerAll(selector))
         : this.selected.some(({ selector, addresses }) => isEverything(selector) || addresses !== undefined)
@@ -68,31 +73,65 @@ export class Sources {
 
   /** Nodes that may send: one of their own addresses is a source. */
   get admitted(): BitSet {
-    this.#refresh()
+    if (this.#admitted === undefined) {
+      this.#admitted = new BitSet()
+      for (const { nodes } of this.selected) this.#admitted.addAll(nodes)
+      if (this.meeting !== undefined) this.#admitted.keepAll(this.meeting.nodes)
+    }
     return this.#admitted
   }
 
   /** Those, and routers behind which a source is: both ends must know of each other. (policy.md §15.8) */
   get touched(): BitSet {
-    this.#refresh()
+    if (this.#touched === undefined) {
+      this.#touched = this.admitted.clone()
+      // A posture is asked of the device, not of what is behind it.
+      for (const { routed } of this.selected) this.#touched.addAll(routed)
+    }
     return this.#touched
+  }
+
+  /** The node of this slot is named otherwise than before. */
+  update(slot: number): void {
+    if (this.#admitted !== undefined) put(this.#admitted, slot, this.admits(slot))
+    if (this.#touched !== undefined) put(this.#touched, slot, this.touches(slot))
+    this.rewrite()
+  }
+
+  /** What is written may be something else now. */
+  rewrite(): void {
+    this.#texts = this.#written = this.#writing = undefined
+  }
+
+  /** What `admitted` says of one node, and costs less while nobody has asked for all of them. */
+  admits(slot: number): boolean {
+    return (this.meeting?.nodes.has(slot) ?? true) && this.selected.some(({ nodes }) => nodes.has(slot))
+  }
+
+  /** The same of `touched`. */
+  touches(slot: number): boolean {
+    return this.admits(slot) || this.selected.some(({ routed }) => routed.has(slot))
   }
 
   /** `SrcIPs`: addresses, prefixes, ranges; without repetition. */
   get texts(): readonly string[] {
-    const { literals, named } = this.#writing()
-    return (this.#texts ??= [...literals.union(new Set(this.#addresses(named)))])
+    if (this.#texts === undefined) {
+      const { literals, named } = this.#write()
+      const texts = new Set(literals)
+      for (const slot of named) for (const text of this.#selection.texts(slot)) texts.add(text)
+      this.#texts = [...texts]
+    }
+    return this.#texts
   }
 
-  /** The same for two that admit the same, so that their rules can be one. (policy.md §15.3) */
-  get key(): string {
-    const { literals, named } = this.#writing()
-    return (this.#key ??= keyOf(...this.#gathered(literals, named)))
+  /** Equal for two that admit the same, so that their rules can be one. (policy.md §15.3) */
+  get writing(): Writing {
+    return (this.#writing ??= this.#gathered(this.#write()))
   }
 
   /** Is a packet from this address one of its own? What `texts` says, for one address, and whose it is if known. */
   includes(ip: Ip, own: PolicyNode | undefined = this.#selection.at(ip)): boolean {
-    const admitted = own !== undefined && this.admitted.has(own.slot)
+    const admitted = own !== undefined && this.admits(own.slot)
     if (admitted && this.selected.some(({ addresses, nodes }) => addresses === undefined && nodes.has(own.slot)))
       return true
     // By an address; of a node whose other address alone is named, this one is none of it.
@@ -100,7 +139,7 @@ export class Sources {
       if (selector.kind === 'any') return ANY_NODE.contains(ip) || this.#routes.include(ip)
       return isDangerAll(selector) || (addresses?.contains(ip) ?? false)
     })
-    if (!isWritten || this.#meeting === undefined) return isWritten
+    if (!isWritten || this.meeting === undefined) return isWritten
     return own === undefined ? this.#routes.behind.contains(ip) : admitted
   }
 
@@ -119,14 +158,14 @@ export class Sources {
 
   /** What of the node's own is written for its sake, and whether it may send: the bits above. */
   standing(slot: number): number {
-    if (!this.admitted.has(slot)) return 0
+    if (!this.admits(slot)) return 0
     let bits = ADMITTED
     for (const { selector, addresses, nodes } of this.selected) {
       if (!nodes.has(slot)) continue
-      if (this.#meeting === undefined && isDangerAll(selector)) return ADMITTED
+      if (this.meeting === undefined && isDangerAll(selector)) return ADMITTED
       if (addresses === undefined) {
-        if (this.#meeting !== undefined || selector.kind !== 'any') bits |= WRITES_IPV4 | WRITES_IPV6
-      } else if (this.#meeting !== undefined) {
+        if (this.meeting !== undefined || selector.kind !== 'any') bits |= WRITES_IPV4 | WRITES_IPV6
+      } else if (this.meeting !== undefined) {
         const { ipv4, ipv6 } = this.#selection.node(slot) as PolicyNode
         if (addresses.contains(ipv4)) bits |= WRITES_IPV4
         if (addresses.contains(ipv6)) bits |= WRITES_IPV6
@@ -135,32 +174,11 @@ export class Sources {
     return bits
   }
 
-  #refresh(): void {
-    let stamp = this.#meeting?.stamp ?? 0
-    for (const selected of this.selected) stamp += selected.stamp
-    if ((this.readsSubnets && this.#routes.stamp !== this.#routesStamp) || this.#selection.moves !== this.#moves) {
-      this.#texts = this.#written = this.#key = undefined
-      this.#routesStamp = this.#routes.stamp
-      this.#moves = this.#selection.moves
-    }
-    if (stamp === this.#stamp) return
-    this.#stamp = stamp
-    this.#texts = this.#written = this.#key = undefined
-    this.#admitted.clear()
-    this.#touched.clear()
-    for (const { nodes } of this.selected) this.#admitted.addAll(nodes)
-    if (this.#meeting !== undefined) this.#admitted.keepAll(this.#meeting.nodes)
-    this.#touched.addAll(this.#admitted)
-    // A posture is asked of the device, not of what is behind it.
-    for (const { routed } of this.selected) this.#touched.addAll(routed)
-  }
-
-  #writing(): Written {
-    this.#refresh()
-    return (this.#written ??= this.#meeting === undefined ? this.#write() : this.#writeMeeting())
-  }
-
   #write(): Written {
+    return (this.#written ??= this.meeting === undefined ? this.#writeAll() : this.#writeMeeting())
+  }
+
+  #writeAll(): Written {
     const literals = new Set<string>()
     const named = new BitSet()
     for (const { selector, addresses, nodes } of this.selected) {
@@ -184,16 +202,17 @@ export class Sources {
       if (addresses === undefined) named.addAll(nodes)
       else
         for (const slot of nodes)
-          if (this.#admitted.has(slot))
+          if (this.admits(slot))
             for (const ip of addressesOf(this.#selection.node(slot) as PolicyNode))
               if (addresses.contains(ip)) literals.add(formatIp(ip))
     }
-    named.keepAll(this.#admitted)
+    named.keepAll(this.admitted)
     return { literals, named }
   }
 
-  /** The same, with nodes of which both addresses are literally there among those that are named. */
-  #gathered(literals: ReadonlySet<string>, named: BitSet): [string[], BitSet] {
+  /** With nodes of which both addresses are literally there among those that are named. */
+  #gathered({ literals, named }: Written): Writing {
+    if (literals.size === 0) return { literals: '', named }
     const all = named.clone()
     const others = [...literals].filter((text) => {
       const ip = parseIp(text)
@@ -202,27 +221,16 @@ export class Sources {
       if (addressesOf(own).every((address) => literals.has(formatIp(address)))) all.add(own.slot)
       return !all.has(own.slot)
     })
-    return [others, all]
+    return { literals: others.sort().join(), named: all }
   }
+}
 
-  #addresses(slots: Iterable<number>): string[] {
-    const texts: string[] = []
-    for (const slot of slots)
-      for (const ip of addressesOf(this.#selection.node(slot) as PolicyNode)) texts.push(formatIp(ip))
-    return texts
-  }
+function put(set: BitSet, slot: number, is: boolean): void {
+  if (is) set.add(slot)
+  else set.delete(slot)
 }
 
 /** Literally what was written: a prefix with its length, an address without. */
 export function literal(prefix: Prefix): string {
   return isSingleIp(prefix) ? formatIp(prefix.ip) : formatPrefix(maskPrefix(prefix))
-}
-
-/** Equal for equal sources: texts, and the nodes of which both addresses are meant. */
-export function keyOf(literals: Iterable<string>, named: BitSet): string {
-  return `${[...literals].sort().join()} ${named.key}`
-}
-
-export function addressesOf(node: PolicyNode): readonly PolicyNode['ipv4'][] {
-  return [node.ipv4, node.ipv6]
 }

@@ -35,6 +35,7 @@ export interface CompiledSsh {
 
 export class Ssh {
   readonly rules: readonly CompiledSsh[]
+  readonly #from = new Map<Sources, CompiledSsh[]>()
   readonly #selection: Selection
   readonly #compact: boolean
 
@@ -52,6 +53,16 @@ export class Ssh {
     }))
     // A check is asked for before anything is let through unasked.
     this.rules = [...compiled.filter(isCheck), ...compiled.filter((c) => !isCheck(c))]
+    for (const rule of this.rules) {
+      const others = this.#from.get(rule.sources)
+      if (others === undefined) this.#from.set(rule.sources, [rule])
+      else others.push(rule)
+    }
+  }
+
+  /** The rules with this very list of sources. */
+  from(list: Sources): readonly CompiledSsh[] {
+    return this.#from.get(list) ?? []
   }
 
   of(node: PolicyNode): WireSshRule[] {
@@ -61,7 +72,7 @@ export class Ssh {
   /** Whom the rule lets in at `node`: all its sources, those of the node's own user, or nobody. */
   leads({ rule, sources, targets }: CompiledSsh, node: PolicyNode): 'all' | 'own' | undefined {
     // Those who may log in elsewhere as themselves are told so for their own node too.
-    const personal = isPersonal(rule) && node.tags.length === 0 && sources.admitted.has(node.slot)
+    const personal = isPersonal(rule) && node.tags.length === 0 && sources.admits(node.slot)
     let leads: 'own' | undefined = personal ? 'own' : undefined
     for (const target of targets) {
       if (!target.nodes.has(node.slot)) continue

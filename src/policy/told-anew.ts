@@ -4,9 +4,8 @@
  */
 
 import { BitSet, intersection } from '../base/bit-set.ts'
-import type { Ip, Prefix } from '../base/ip.ts'
-import type { Access, Part } from './access.ts'
-import { hasCompanion } from './filter.ts'
+import type { Ip } from '../base/ip.ts'
+import type { Access, Part, Relisted } from './access.ts'
 import type { Selection } from './selection.ts'
 import { ADMITTED, WRITES_IPV4, WRITES_IPV6 } from './sources.ts'
 import type { Sources } from './sources.ts'
@@ -16,11 +15,11 @@ import type { PolicyNode } from './tailnet.ts'
 /** What rules can say of a node, at one time. */
 export interface Standing {
   readonly node: PolicyNode | undefined
-  /** How the node stands in every list of sources, in their order. */
-  readonly bits: readonly number[]
+  /** How the node stands in lists of sources; 0 in those left out. */
+  readonly bits: ReadonlyMap<Sources, number>
 }
 
-/** The changed node is always among them. `subnets`: those that nobody carried before, or carries any more. */
+/** The changed node is always among them. */
 export function toldAnew(
   access: Access,
   ssh: Ssh,
@@ -28,52 +27,35 @@ export function toldAnew(
   slot: number,
   was: Standing,
   is: Standing,
-  subnets: readonly Prefix[],
+  { lists, subnets }: Relisted,
 ): BitSet {
   const told = new BitSet()
   if (was.node !== undefined || is.node !== undefined) told.add(slot)
   const moved = bitsOfMove(was.node, is.node)
-  const bits = new Map<Sources, readonly [number, number]>()
-  const rewritten = new Set<Sources>()
-  let at = 0
-  for (const sources of access.lists) {
-    const [before, after] = [was.bits[at] as number, is.bits[at++] as number]
-    bits.set(sources, [before, after])
+  for (const list of new Set([...was.bits.keys(), ...is.bits.keys(), ...lists])) {
+    const [before, after] = [was.bits.get(list) ?? 0, is.bits.get(list) ?? 0]
+    const [from, to] = [isIn(before) ? was.node : undefined, isIn(after) ? is.node : undefined]
     const otherwise = (before ^ after) & (WRITES_IPV4 | WRITES_IPV6)
-    if (otherwise !== 0 || (moved & after) !== 0 || subnets.some((subnet) => sources.writesSubnet(subnet)))
-      rewritten.add(sources)
-  }
-  /** The node then and now, and whether it was and is a source. */
-  const standings = ({ sources }: { sources: Sources }): [PolicyNode | undefined, boolean][] => {
-    const [before, after] = bits.get(sources) as readonly [number, number]
-    return [
-      [was.node, (before & ADMITTED) !== 0],
-      [is.node, (after & ADMITTED) !== 0],
-    ]
-  }
-
-  for (const part of access.parts) {
-    if (part.self) {
-      const states = standings(part)
-      const [before, after] = states.map(([node, admitted]) => (admitted ? ownText(node) : ''))
-      for (const [node, admitted] of states) {
-        if (node === undefined) continue
-        const own = selection.devicesOfOwner(node)
-        if (admitted && before !== after) told.addAll(own)
-        // Companions tell sources of all devices of the user.
-        else if (hasCompanion(part) && ownText(was.node) !== ownText(is.node))
-          told.addAll(intersection(own, part.sources.admitted))
-      }
-      continue
+    const isRewritten = otherwise !== 0 || (moved & after) !== 0 || subnets.some((subnet) => list.writesSubnet(subnet))
+    for (const part of access.from(list)) {
+      if (!part.self) {
+        if (isRewritten && saysSomething(part)) told.addAll(part.reach.nodes)
+      } else if (ownText(from) !== ownText(to))
+        for (const node of [from, to]) if (node !== undefined) told.addAll(selection.devicesOfOwner(node))
     }
-    if (rewritten.has(part.sources) && saysSomething(part)) told.addAll(part.reach.nodes)
-    if (rewritten.has(part.reversed) && hasCompanion(part)) told.addAll(part.sources.admitted)
+    if (isRewritten) for (const part of access.towards(list)) told.addAll(part.sources.admitted)
+    for (const compiled of ssh.from(list)) ssh.addTold(compiled, from, to, told)
   }
-  for (const compiled of ssh.rules) {
-    const [before, after] = standings(compiled).map(([node, admitted]) => (admitted ? node : undefined))
-    ssh.addTold(compiled, before, after, told)
-  }
+  // Companions tell sources of all devices of the user.
+  if (ownText(was.node) !== ownText(is.node))
+    for (const { sources } of access.ownCompanions)
+      for (const node of [was.node, is.node])
+        if (node !== undefined) told.addAll(intersection(selection.devicesOfOwner(node), sources.admitted))
   return told
+}
+
+function isIn(bits: number): boolean {
+  return (bits & ADMITTED) !== 0
 }
 
 /** How the node is written in rules between the devices of one user. */

@@ -27,17 +27,17 @@ export class Visibility {
   /** Everybody whom the node sees and who sees it. */
   of(node: PolicyNode): BitSet {
     const seen = new BitSet()
-    for (const part of this.#access.parts) {
-      const reached = part.reach.nodes
-      if (reached.has(node.slot)) seen.addAll(this.#access.touched(part, node))
-      if (!part.sources.touched.has(node.slot)) continue
-      if (!part.self) seen.addAll(reached)
-      else if (part.sources.admitted.has(node.slot)) {
-        const own = this.#selection.devicesOfOwner(node).clone()
-        own.keepAll(reached)
-        seen.addAll(own)
-      }
-    }
+    // Many parts share their lists, and each counts once.
+    const others = new Set<BitSet>()
+    let seesOwn = false
+    for (const { self, sources, reach } of this.#access.sending(node))
+      if (!self) others.add(reach.nodes)
+      else seesOwn ||= sources.admits(node.slot) && reach.includes(node.slot)
+    for (const part of this.#access.receiving(node))
+      if (!part.self) others.add(part.sources.touched)
+      else if (!seesOwn) others.add(this.#access.touched(part, node))
+    if (seesOwn) others.add(this.#selection.devicesOfOwner(node))
+    for (const nodes of others) seen.addAll(nodes)
     seen.delete(node.slot)
     return seen
   }
@@ -56,21 +56,18 @@ export class Visibility {
   }
 
   #leads(from: PolicyNode, to: PolicyNode): boolean {
-    return this.#access.parts.some(
-      (part) => part.reach.nodes.has(to.slot) && this.#access.touched(part, to).has(from.slot),
-    )
+    return this.#access.receiving(to).some((part) => this.#access.touches(part, from, to))
   }
 
   /** The parts by which `viewer`, or what is behind it, may send to what is behind `peer`. */
   *#towards(viewer: PolicyNode, peer: PolicyNode): Generator<Part> {
-    for (const part of this.#access.parts)
-      if (!part.self && part.reach.nodes.has(peer.slot) && part.sources.touched.has(viewer.slot)) yield part
+    for (const part of this.#access.receiving(peer)) if (!part.self && part.sources.touches(viewer.slot)) yield part
   }
 
   /** The internet is for the node itself, and not for what is behind it. */
   #mayExit(viewer: PolicyNode, peer: PolicyNode): boolean {
     for (const part of this.#towards(viewer, peer))
-      if (part.sources.admitted.has(viewer.slot))
+      if (part.sources.admits(viewer.slot))
         for (const target of part.targets) if (leadsOut(target) && part.reach.leads(target, peer)) return true
     return false
   }
@@ -89,9 +86,7 @@ export class Visibility {
 
   /** What comes from the route may reach the viewer, which has to know the way back. */
   #sendsTo(viewer: PolicyNode, route: Prefix): boolean {
-    return this.#access.parts.some(
-      (part) => !part.self && part.reach.nodes.has(viewer.slot) && part.sources.includesRoute(route),
-    )
+    return this.#access.receiving(viewer).some((part) => !part.self && part.sources.includesRoute(route))
   }
 
   /** Of the routers that a `via` rule names, the first that is there carries the route. */
