@@ -47,6 +47,12 @@ export interface DumpedRecord {
   readonly value: string
 }
 
+/** `args`, and before them the usual flags that they do not say themselves. */
+export function withUsual(usual: Readonly<Record<string, string>>, args: readonly string[]): string[] {
+  const missing = Object.entries(usual).filter(([name]) => !args.includes(`--${name}`))
+  return [...missing.flatMap(([name, value]) => [`--${name}`, value]), ...args]
+}
+
 export class Coord {
   readonly folder: string
   /** Where its keys, database and socket are. */
@@ -84,10 +90,9 @@ export class Coord {
     const { level = 'info', format = 'json', command = SETT, args = [], env = {} } = this.#options
     if (this.program !== undefined) this.#logBefore += this.program.err
     const [listen = '', relay = '', stun = ''] = this.#ports
-    const where = ['--data', this.data, '--listen', listen, '--relay-listen', relay, '--stun-listen', stun]
-    this.program = new Program(command, ['coord', ...where, '--log-level', level, '--log-format', format, ...args], {
-      env,
-    })
+    const usual = { data: this.data, listen, 'relay-listen': relay, 'stun-listen': stun }
+    const flags = withUsual({ ...usual, 'log-level': level, 'log-format': format }, args)
+    this.program = new Program(command, ['coord', ...flags], { env })
     const offer = await this.program.says(READY)
     this.url = offer[1] ?? ''
     this.offeredKey = offer[2] ?? ''

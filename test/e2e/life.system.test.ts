@@ -9,7 +9,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { ControlClient, registerBody } from '../support/control-client.ts'
-import { ask, Coord } from './coord.ts'
+import { ask, Coord, withUsual } from './coord.ts'
 import { drawKey, Node, publicNodeKey } from './node.ts'
 import { Program, run, SETT } from './program.ts'
 
@@ -57,7 +57,10 @@ describe('asked to end', () => {
       await Promise.all([...nodes.map((node) => node.client.closed), idle.closed])
       assert.ok(!existsSync(coord.socket), 'the admin socket is gone')
       assert.match(coord.log, /"event":"stopped"\}\n$/)
-      assert.doesNotMatch(coord.log, /"level":"(warn|error)"/)
+      const warnings = coord.log.split('\n').filter((line) => /"level":"(warn|error)"/.test(line))
+      // It says at its start that it listens on loopback only, and nothing after that.
+      assert.deepEqual(warnings.length, 1, warnings.join('\n'))
+      assert.match(warnings[0] as string, /only this machine can join/)
       // What it leaves is one file: nothing is left to be recovered.
       assert.ok(!existsSync(join(coord.data, 'sett.db-wal')) || statSync(join(coord.data, 'sett.db-wal')).size === 0)
     })
@@ -119,42 +122,42 @@ describe('what is taken', () => {
   test('a folder, a database or a port that is in use is refused by name, and its holder goes on', async (t) => {
     const coord = await Coord.start()
     t.after(() => coord.remove())
-    const elsewhere = ['--listen', '127.0.0.1:0', '--relay-listen', '127.0.0.1:0', '--stun-listen', 'off']
+    const elsewhere = { listen: '127.0.0.1:0', 'relay-listen': '127.0.0.1:0', 'stun-listen': 'off' }
     const fresh = (name: string) => ['--data', join(coord.folder, name)]
     const rows: readonly (readonly [string, readonly string[], number, RegExp])[] = [
       [
         'the folder',
-        [...elsewhere, '--data', coord.data],
+        ['--data', coord.data],
         2,
         /admin\.sock: another server uses this data folder; stop it, or choose another with --data/,
       ],
       [
         'the database',
-        [...elsewhere, ...fresh('b'), '--database', `sqlite:${join(coord.data, 'sett.db')}`],
+        [...fresh('b'), '--database', `sqlite:${join(coord.data, 'sett.db')}`],
         1,
         /sett\.db: another Sett server has it open; stop that one/,
       ],
       [
         'the control port',
-        [...elsewhere, ...fresh('c'), '--listen', `127.0.0.1:${coord.port}`],
+        [...fresh('c'), '--listen', `127.0.0.1:${coord.port}`],
         2,
         /Cannot listen on 127\.0\.0\.1:\d+: another program does.*--listen/,
       ],
       [
         'the relay port',
-        [...elsewhere, ...fresh('d'), '--relay-listen', `127.0.0.1:${coord.relayPort}`],
+        [...fresh('d'), '--relay-listen', `127.0.0.1:${coord.relayPort}`],
         2,
         /Cannot listen on 127\.0\.0\.1:\d+: another program.*--relay-listen/,
       ],
       [
         'a STUN port',
-        [...elsewhere, ...fresh('e'), '--stun-listen', `127.0.0.1:0,127.0.0.1:${coord.stunPorts[1]}`],
+        [...fresh('e'), '--stun-listen', `127.0.0.1:0,127.0.0.1:${coord.stunPorts[1]}`],
         2,
         /Cannot listen on 127\.0\.0\.1:\d+: another program.*--stun-listen/,
       ],
     ]
     for (const [what, args, code, says] of rows) {
-      const ran = await run(SETT, ['coord', ...args])
+      const ran = await run(SETT, ['coord', ...withUsual(elsewhere, args)])
       assert.deepEqual([ran.code, ran.out], [code, ''], `${what}: ${ran.err}`)
       assert.match(ran.err, says, what)
       assert.doesNotMatch(ran.err, /\n +at /, 'no stack for what people do')

@@ -18,7 +18,7 @@ export function urlFetch(origin: string): Fetch {
 /** `undefined` where the system says it well itself. */
 function whyNot(origin: string, error: unknown): string | undefined {
   const { cause } = error as Error
-  const { code = '', message = '' } = (cause ?? {}) as NodeJS.ErrnoException
+  const { code = '', message } = (cause ?? error) as NodeJS.ErrnoException
   const { port, protocol, host } = new URL(origin)
   // The one error that comes without a code.
   if (message === 'bad port') return `HTTP clients do not use port ${port}, which belongs to another service`

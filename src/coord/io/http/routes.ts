@@ -82,7 +82,7 @@ export function createRoutes(site: Site): RequestListener {
       }
       case '/metrics': {
         if (!isLocal(site, req))
-          return refuse(res, 403, `metrics are for this machine only: read them on it, at ${here(site, req)}/metrics`)
+          return refuse(res, 403, `metrics are for this machine only: read them on it${here(site, req, '/metrics')}`)
         const { type, text } = await site.metrics()
         return respond(res, 200, type, text, NO_STORE)
       }
@@ -143,21 +143,25 @@ function isLocal(site: Site, req: IncomingMessage): boolean {
   const peer = req.socket.remoteAddress
   const { headers } = req
   if (!isLoopback(peer)) return false
-  const forwarded = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'].some((name) => headers[name] !== undefined)
-  if (!forwarded) return true
+  if (!isForwarded(req)) return true
   return site.proxies.trusts(plainAddress(peer ?? '') ?? '') && isLoopback(site.proxies.client(peer, headers).address)
 }
 
-/** How a program on this machine asks the listener that a request came to. */
-function here(site: Site, { socket }: IncomingMessage): string {
-  return `${site.tls ? 'https' : 'http'}://127.0.0.1:${socket.localPort}`
+/** How a program on this machine asks; whoever comes through a proxy is not told what is behind it. */
+function here(site: Site, req: IncomingMessage, path = ''): string {
+  if (isForwarded(req)) return ''
+  return `, at ${site.tls ? 'https' : 'http'}://127.0.0.1:${req.socket.localPort}${path}`
+}
+
+function isForwarded({ headers }: IncomingMessage): boolean {
+  return ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'].some((name) => headers[name] !== undefined)
 }
 
 /** Why the REST API does not answer here, where its tokens could be read on the way; `undefined` when it does. */
 function apiRefusal(site: Site, req: IncomingMessage): string | undefined {
   if (site.tls || site.proxies.client(req.socket.remoteAddress, req.headers).secure) return undefined
   if (!isLocal(site, req)) {
-    return `the API answers over TLS only, since whoever carries a token in clear text gives it away: give the server a certificate with --tls, put a trusted proxy in front of it, or ask on the machine itself, at ${here(site, req)}`
+    return `the API answers over TLS only, since whoever carries a token in clear text gives it away: give the server a certificate with --tls, put a trusted proxy in front of it, or ask on the machine itself${here(site, req)}`
   }
   // A web page that names this machine by a host of its own must not speak to it (DNS rebinding).
   const host = (req.headers.host ?? '').replace(/:\d+$/, '')
