@@ -46,6 +46,12 @@ export interface Crossings {
 /** Looked at: classes against classes, with what leads between them. Some seconds' worth. */
 const MOST_STEPS = 8_000_000
 
+/** Some milliseconds' worth. */
+const PAUSE_STEPS = 10_000
+
+/** What it takes to find out what some labels come to, in steps. */
+const MEANING_STEPS = 8
+
 export interface Question {
   readonly sources: Ends
   readonly targets: Ends
@@ -55,11 +61,12 @@ export interface Question {
   readonly after: readonly Way[]
   /** It is the same whichever end is the source: each pair is told once. */
   readonly symmetric?: boolean
-  /** Equal for sets of labels that come to the same; labels are in rising order, and may be none. */
-  readonly meaning: (labels: readonly number[]) => string
+  /** Equal for sets of labels that come to the same; there may be none. */
+  readonly meaning: (labels: ReadonlySet<number>) => string
 }
 
-export function crossings(question: Question): Crossings {
+/** Stops every few milliseconds, so that whoever has other things to do can go on later. */
+export function* crossings(question: Question): Generator<undefined, Crossings> {
   const { sources, targets, before, after } = question
   const froms = new Interned()
   const ways = [before, after].map((list) => list.map((way) => ({ ...way, fromId: froms.idOf(way.from) })))
@@ -67,7 +74,7 @@ export function crossings(question: Question): Crossings {
   const reached = new Interned()
   for (const way of ways.flat()) reached.idOf(way.to)
   const targetClasses = classesOf(targets, reached.sets)
-  const meaning = remember(question.meaning)
+  const { meaning } = question
   const counts = new Pairs(question)
   // For each class of sources, which of the lists it is on.
   const lists = sourceClasses.map(({ first }) =>
@@ -75,6 +82,7 @@ export function crossings(question: Question): Crossings {
   )
 
   let steps = 0
+  let pause = PAUSE_STEPS
   let complete = true
   const found = new Map<string, Map<number, number[]>>()
   const put = (between: Between, was: string, is: string, from: number, to: number): void => {
@@ -87,6 +95,7 @@ export function crossings(question: Question): Crossings {
   }
   const akin = kinship(question, sourceClasses, targetClasses)
   for (const [to, target] of targetClasses.entries()) {
+    yield
     const [was, is] = ways.map((list) => leadingTo(list, target.first)) as [Leading, Leading]
     const changed = changedLists(was, is)
     if (changed.general.isEmpty && changed.own.isEmpty) continue
@@ -95,19 +104,26 @@ export function crossings(question: Question): Crossings {
     const candidates = changed.general.isEmpty ? (akin[to] as BitSet) : sourceClasses.keys()
     for (const from of candidates) {
       const source = sourceClasses[from] as Class
-      const on = lists[from] as BitSet
+      const member = lists[from] as BitSet
       const isAkin = (akin[to] as BitSet).has(from)
-      if (!on.intersects(changed.general) && !(isAkin && on.intersects(changed.own))) continue
+      if (!member.intersects(changed.general) && !(isAkin && member.intersects(changed.own))) continue
       if (question.symmetric === true && source.first > target.first) continue
-      const both = intersection(on, leading)
+      const both = intersection(member, leading)
       const key = both.key
       let meanings = known.get(key)
-      steps += meanings === undefined ? was.labels.size + is.labels.size : 1
+      if (++steps > pause) {
+        pause = steps + PAUSE_STEPS
+        yield
+      }
       if (steps > MOST_STEPS) {
         complete = false
         break
       }
-      if (meanings === undefined) known.set(key, (meanings = meaningsOf(was, is, both, meaning)))
+      if (meanings === undefined) {
+        const on = [...both]
+        steps += MEANING_STEPS + on.length
+        known.set(key, (meanings = meaningsOf(was, is, on, meaning)))
+      }
       const { general, own, generalNow, ownNow } = meanings
       if (!isAkin || (general === own && generalNow === ownNow)) {
         if (general !== generalNow) put('all', general, generalNow, from, to)
@@ -129,7 +145,7 @@ interface Meanings {
   readonly ownNow: string
 }
 
-function meaningsOf(was: Leading, is: Leading, on: BitSet, meaning: Question['meaning']): Meanings {
+function meaningsOf(was: Leading, is: Leading, on: readonly number[], meaning: Question['meaning']): Meanings {
   const [general, generalNow] = [meaning(was.of(on, false)), meaning(is.of(on, false))]
   return {
     general,
@@ -225,13 +241,17 @@ class Leading {
   }
 
   /** Of somebody who is on these lists. */
-  of(on: BitSet, own: boolean): number[] {
+  of(on: readonly number[], own: boolean): Set<number> {
     const all = new Set<number>()
-    for (const [at, labels] of this.labels)
-      if ((own || at % 2 === 0) && on.has(at >>> 1)) for (const label of labels) all.add(label)
-    return [...all].sort((a, b) => a - b)
+    for (const list of on) {
+      for (const label of this.labels.get(list * 2) ?? NONE) all.add(label)
+      if (own) for (const label of this.labels.get(list * 2 + 1) ?? NONE) all.add(label)
+    }
+    return all
   }
 }
+
+const NONE: ReadonlySet<number> = new Set()
 
 function leadingTo(ways: readonly (Way & { readonly fromId: number })[], target: number): Leading {
   const leading = new Leading()
@@ -307,15 +327,5 @@ export class Pairs {
     let own = -sameOwned
     for (const target of to) own += bySource.get(targets.ownerOf(target) ?? Number.NaN) ?? 0
     return between === 'own' ? own : all - own
-  }
-}
-
-function remember(meaning: (labels: readonly number[]) => string): (labels: readonly number[]) => string {
-  const known = new Map<string, string>()
-  return (labels) => {
-    const key = labels.join()
-    let text = known.get(key)
-    if (text === undefined) known.set(key, (text = meaning(labels)))
-    return text
   }
 }

@@ -5,23 +5,24 @@
  * Flows are those that filters let pass; whether a sender is told of the route to what is behind a router is told apart.
  */
 
-import { BitSet } from '../../base/bit-set.ts'
-import { formatPrefix } from '../../base/ip.ts'
+import { BitSet, intersection } from '../../base/bit-set.ts'
 import type { Family } from '../../base/ip.ts'
 import type { Engine } from '../engine.ts'
-import { primaryBy } from '../explain/routes.ts'
 import type { PortRange } from '../policy.ts'
 import type { PolicyNode } from '../tailnet.ts'
 import type { IsPrimary } from '../visibility.ts'
 import { crossings, Pairs } from './crossings.ts'
 import type { Between, Crossing, Question, Way } from './crossings.ts'
 import { Terrain } from './ends.ts'
-import { flowWays, TrafficLabels, untagged } from './flows.ts'
+import { flowWays, untagged } from './flows.ts'
 import { LoginLabels, loginWays } from './logins.ts'
 import { without } from './open.ts'
 import type { Open } from './open.ts'
 import { nodesIn, Parties, sourcePlaces, targetPlaces } from './parties.ts'
 import type { Party } from './parties.ts'
+import { routeChanges } from './routes.ts'
+import type { RouteChange } from './routes.ts'
+import { TrafficLabels } from './traffic-labels.ts'
 
 /** From everybody in `from` to everybody in `to`; a node and itself are no pair. */
 export interface Sides {
@@ -66,14 +67,6 @@ export interface SightChange extends Sides {
   readonly sees: boolean
 }
 
-/** Who is told of a route, or no more. `node`: the router's number. */
-export interface RouteChange {
-  readonly viewers: readonly Party[]
-  readonly node: number
-  readonly route: string
-  readonly told: boolean
-}
-
 export interface PolicyDiff {
   readonly flows: readonly FlowChange[]
   readonly logins: readonly LoginChange[]
@@ -85,20 +78,31 @@ export interface PolicyDiff {
 
 /** Both engines hold the same nodes. @param isPrimary which router everybody uses; absent: who is there and joined first */
 export function diff(before: Engine, after: Engine, isPrimary?: IsPrimary): PolicyDiff {
-  const parts = [
-    flowChanges(before, after),
-    loginChanges(before, after),
-    sightChanges(before, after),
-    routeChanges(before, after, isPrimary),
-  ] as const
-  const [flows, logins, sight, routes] = parts
+  return finish(diffInSteps(before, after, isPrimary))
+}
+
+/** The same in steps of some milliseconds, for a server that has other things to do between them. */
+export function* diffInSteps(before: Engine, after: Engine, isPrimary?: IsPrimary): Generator<undefined, PolicyDiff> {
+  const flows = yield* flowChanges(before, after)
+  const logins = yield* loginChanges(before, after)
+  const sight = yield* sightChanges(before, after)
+  const routes = yield* routeChanges(before, after, isPrimary)
   return {
     flows: flows.found,
     logins: logins.found,
     sight: sight.found,
     routes: routes.found,
-    complete: parts.every(({ complete }) => complete),
+    complete: [flows, logins, sight, routes].every(({ complete }) => complete),
   }
+}
+
+type Steps<T> = Generator<undefined, T>
+
+/** What a generator comes to that is not waited for. */
+export function finish<T>(steps: Steps<T>): T {
+  let step = steps.next()
+  while (step.done !== true) step = steps.next()
+  return step.value
 }
 
 interface Found<T> {
@@ -106,29 +110,114 @@ interface Found<T> {
   readonly complete: boolean
 }
 
-function flowChanges(before: Engine, after: Engine): Found<FlowChange> {
+function* flowChanges(before: Engine, after: Engine): Steps<Found<FlowChange>> {
   const labels = new TrafficLabels()
+  const changes: FlowChange[] = []
   let complete = true
-  const changes = new Map<string, FlowChange>()
-  for (const family of [4, 6] as const) {
-    const terrain = new Terrain([after, before], family)
-    const question = questionOf(terrain, flowWays(before, terrain, labels), flowWays(after, terrain, labels), (list) =>
-      labels.meaning(list),
-    )
-    const result = crossings(question)
+  const compare = function* ({ terrain, ways: [was, is] }: Layout, families: readonly Family[]): Steps<void> {
+    const question = questionOf(terrain, was, is, (list) => labels.meaning(list))
+    const result = yield* crossings(question)
     complete &&= result.complete
     const sides = new SidesOf(terrain, question)
     for (const crossing of result.crossings) {
-      const [was, is] = [labels.open(crossing.before), labels.open(crossing.after)]
-      const what = { opens: portsOf(without(is, was)), closes: portsOf(without(was, is)) }
-      for (const some of sides.of(crossing)) {
-        const key = JSON.stringify([some, what])
-        const same = changes.get(key)
-        changes.set(key, { families: [...(same?.families ?? []), family], ...some, ...what })
-      }
+      const [old, now] = [labels.open(crossing.before), labels.open(crossing.after)]
+      const what = { opens: portsOf(without(now, old)), closes: portsOf(without(old, now)) }
+      for (const some of sides.of(crossing)) changes.push({ families, ...some, ...what })
     }
   }
-  return { found: [...changes.values()].sort(bySize), complete }
+  const layouts: Layout[] = []
+  for (const family of FAMILIES) {
+    const terrain = new Terrain([after, before], family)
+    yield
+    const was = flowWays(before, terrain, labels)
+    yield
+    layouts.push({ terrain, ways: [was, flowWays(after, terrain, labels)] })
+    yield
+  }
+  const [v4, v6] = layouts.map(betweenNodes) as [Layout, Layout]
+  // Between nodes both are alike unless addresses are written.
+  if (isAlike(v4, v6)) yield* compare(v4, FAMILIES)
+  else
+    for (const [together, families] of [
+      [v4, [4]],
+      [v6, [6]],
+    ] as const)
+      yield* compare(together, families)
+  for (const layout of layouts)
+    for (const beyond of toAndFromPlaces(layout)) yield* compare(beyond, [layout.terrain.family])
+  return { found: merged(changes).sort(bySize), complete }
+}
+
+const FAMILIES: readonly Family[] = [4, 6]
+
+/** The ways of both policies, before and after, between the ends of one family. */
+interface Layout {
+  readonly terrain: Terrain
+  readonly ways: readonly [readonly Way[], readonly Way[]]
+}
+
+function betweenNodes(layout: Layout): Layout {
+  const { nodeSlots } = layout.terrain
+  return within(layout, nodeSlots, nodeSlots)
+}
+
+/** From everybody to what is behind routers, and from there to nodes. */
+function toAndFromPlaces(layout: Layout): Layout[] {
+  const { nodeSlots, sourceEnds, targetEnds, places } = layout.terrain
+  if (places.length === 0) return []
+  return [
+    within(layout, sourceEnds, difference(targetEnds, nodeSlots)),
+    within(layout, difference(sourceEnds, nodeSlots), nodeSlots),
+  ]
+}
+
+function difference(set: BitSet, other: BitSet): BitSet {
+  const rest = set.clone()
+  rest.deleteAll(other)
+  return rest
+}
+
+/** What of the ways leads from some ends to some others. */
+function within({ terrain, ways }: Layout, from: BitSet, to: BitSet): Layout {
+  const cut = (mask: BitSet): ((set: BitSet) => BitSet) => {
+    const known = new Map<BitSet, BitSet>()
+    return (set) => {
+      let part = known.get(set)
+      if (part === undefined) known.set(set, (part = intersection(set, mask)))
+      return part
+    }
+  }
+  const [cutFrom, cutTo] = [cut(from), cut(to)]
+  const [was, is] = ways.map((list) => list.map((way) => ({ ...way, from: cutFrom(way.from), to: cutTo(way.to) }))) as [
+    Way[],
+    Way[],
+  ]
+  return { terrain, ways: [was, is] }
+}
+
+function isAlike(a: Layout, b: Layout): boolean {
+  return a.ways.every((list, i) => {
+    const other = b.ways[i] as readonly Way[]
+    return (
+      list.length === other.length &&
+      list.every(({ from, to, own, label }, j) => {
+        const way = other[j] as Way
+        return own === way.own && label === way.label && from.equals(way.from) && to.equals(way.to)
+      })
+    )
+  })
+}
+
+/** The same for both families is told once. */
+function merged(changes: readonly FlowChange[]): FlowChange[] {
+  const all = new Map<string, FlowChange>()
+  for (const change of changes) {
+    const { families, ...rest } = change
+    const key = JSON.stringify(rest)
+    const same = all.get(key)
+    all.set(key, same === undefined ? change : { ...rest, families: [...same.families, ...families] })
+  }
+  return [...all.values()]
 }
 
 function questionOf(
@@ -180,13 +269,13 @@ function setOf(nodes: readonly PolicyNode[]): BitSet {
   return BitSet.of(nodes.map(({ slot }) => slot))
 }
 
-function loginChanges(before: Engine, after: Engine): Found<LoginChange> {
+function* loginChanges(before: Engine, after: Engine): Steps<Found<LoginChange>> {
   const labels = new LoginLabels()
   const terrain = new Terrain([after, before], 4, false)
   const question = questionOf(terrain, loginWays(before, terrain, labels), loginWays(after, terrain, labels), (list) =>
     labels.meaning(list),
   )
-  const { crossings: all, complete } = crossings(question)
+  const { crossings: all, complete } = yield* crossings(question)
   const sides = new SidesOf(terrain, question)
   const found = all.flatMap((crossing) =>
     sides.of(crossing).map((some) => ({ ...some, accounts: accountsOf(crossing) })),
@@ -218,14 +307,14 @@ function accountsOf({ before, after }: Crossing): LoginChange['accounts'] {
   })
 }
 
-function sightChanges(before: Engine, after: Engine): Found<SightChange> {
+function* sightChanges(before: Engine, after: Engine): Steps<Found<SightChange>> {
   const terrain = new Terrain([after, before], 4, false)
-  const meaning = (labels: readonly number[]): string => (labels.length > 0 ? 'sees' : '')
+  const meaning = (labels: ReadonlySet<number>): string => (labels.size > 0 ? 'sees' : '')
   const question = {
     ...questionOf(terrain, sightWays(before, terrain), sightWays(after, terrain), meaning),
     symmetric: true,
   }
-  const { crossings: all, complete } = crossings(question)
+  const { crossings: all, complete } = yield* crossings(question)
   const sides = new SidesOf(terrain, question)
   const found = all.flatMap((crossing) => sides.of(crossing).map((some) => ({ ...some, sees: crossing.after !== '' })))
   return { found: found.sort(bySize), complete }
@@ -241,90 +330,6 @@ function sightWays({ access }: Engine, terrain: Terrain): Way[] {
       { from: to, to: from, own: self, label: 0 },
     ]
   })
-}
-
-/** Viewers times routers times rules. Some seconds' worth. */
-const MOST_ROUTE_STEPS = 40_000_000
-
-function routeChanges(before: Engine, after: Engine, isPrimary: IsPrimary | undefined): Found<RouteChange> {
-  const terrain = new Terrain([after, before], 4, false)
-  const routers = terrain.nodes.filter(({ routes }) => routes.length > 0)
-  if (routers.length === 0) return { found: [], complete: true }
-  const engines = [before, after] as const
-  const primaries = engines.map((engine) => isPrimary ?? remembered(primaryBy(engine))) as [IsPrimary, IsPrimary]
-  const viewers = alike(engines, terrain)
-  const parties = new Parties(terrain.nodes)
-  const steps = before.access.parts.length + after.access.parts.length
-  const changes = new Map<string, { readonly change: Omit<RouteChange, 'viewers'>; readonly nodes: PolicyNode[] }>()
-  let left = MOST_ROUTE_STEPS
-  for (const peer of routers)
-    for (const group of viewers) {
-      const viewer = group[0] as PolicyNode
-      if (viewer === peer) continue
-      if ((left -= steps) < 0) return { found: routesSorted(changes, parties), complete: false }
-      const [was, is] = engines.map(
-        (engine, i) =>
-          new Set(engine.routes(viewer.slot, peer.slot, primaries[i] as IsPrimary).map((route) => formatPrefix(route))),
-      ) as [Set<string>, Set<string>]
-      for (const route of was.symmetricDifference(is)) {
-        const change = { node: peer.id, route, told: is.has(route) }
-        const key = JSON.stringify(change)
-        const same = changes.get(key)
-        if (same === undefined) changes.set(key, { change, nodes: [...group] })
-        else same.nodes.push(...group)
-      }
-    }
-  return { found: routesSorted(changes, parties), complete: true }
-}
-
-function routesSorted(
-  changes: ReadonlyMap<string, { readonly change: Omit<RouteChange, 'viewers'>; readonly nodes: PolicyNode[] }>,
-  parties: Parties,
-): RouteChange[] {
-  return [...changes.values()].map(({ change, nodes }) => ({ viewers: parties.ofNodes(nodes), ...change }))
-}
-
-/** Nodes that are told the same of everybody's routes; a router is told apart, since its own routes count. */
-function alike(engines: readonly Engine[], terrain: Terrain): PolicyNode[][] {
-  const classOf = new Map<number, number>()
-  let next = 1
-  const split = (slots: Iterable<number>): void => {
-    const parts = new Map<number, number>()
-    for (const slot of slots) {
-      const old = classOf.get(slot) ?? 0
-      let now = parts.get(old)
-      if (now === undefined) parts.set(old, (now = next++))
-      classOf.set(slot, now)
-    }
-  }
-  const seen = new Set<string>()
-  for (const { access } of engines)
-    for (const { self, sources, reach } of access.parts)
-      for (const set of self ? [] : [sources.admitted, reach.nodes]) {
-        const { key } = set
-        if (seen.has(key)) continue
-        seen.add(key)
-        split(set)
-      }
-  for (const { slot, routes } of terrain.nodes) if (routes.length > 0) split([slot])
-  const groups = new Map<number, PolicyNode[]>()
-  for (const node of terrain.nodes) {
-    const id = classOf.get(node.slot) ?? 0
-    const group = groups.get(id)
-    if (group === undefined) groups.set(id, [node])
-    else group.push(node)
-  }
-  return [...groups.values()]
-}
-
-function remembered(isPrimary: IsPrimary): IsPrimary {
-  const known = new Map<string, boolean>()
-  return (node, route) => {
-    const key = `${node.id} ${formatPrefix(route)}`
-    let is = known.get(key)
-    if (is === undefined) known.set(key, (is = isPrimary(node, route)))
-    return is
-  }
 }
 
 /** Most pairs first; then by who it is. */

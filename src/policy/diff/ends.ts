@@ -59,6 +59,19 @@ export class Terrain {
     )
   }
 
+  /** The ends that are nodes, on both sides. */
+  get nodeSlots(): BitSet {
+    return BitSet.of(this.nodes.map(({ slot }) => slot))
+  }
+
+  get sourceEnds(): BitSet {
+    return upTo(this.sources.count)
+  }
+
+  get targetEnds(): BitSet {
+    return upTo(this.targets.count)
+  }
+
   get sources(): Ends {
     return { count: this.slots + this.places.length, ownerOf: (end) => this.#ownerOf(end) }
   }
@@ -106,6 +119,12 @@ export class Terrain {
     const node = this.#bySlot.get(slot)
     return node === undefined || node.tags.length > 0 ? undefined : node.user.id
   }
+}
+
+function upTo(count: number): BitSet {
+  const all = new BitSet(count)
+  for (let end = 0; end < count; end++) all.add(end)
+  return all
 }
 
 function placesOf(engines: readonly Engine[], routers: readonly PolicyNode[], family: Family): Place[] {

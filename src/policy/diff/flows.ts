@@ -2,39 +2,11 @@
 
 import { BitSet } from '../../base/bit-set.ts'
 import type { Engine } from '../engine.ts'
-import type { Traffic } from '../policy.ts'
 import type { Selected } from '../selection.ts'
 import type { Sources } from '../sources.ts'
 import type { Way } from './crossings.ts'
 import type { Terrain } from './ends.ts'
-import { openFrom } from './open.ts'
-import type { Open } from './open.ts'
-
-/** Labels for what may be sent, and what several of them come to. */
-export class TrafficLabels {
-  readonly #labels: (readonly Traffic[])[] = []
-  readonly #ids = new Map<string, number>()
-  readonly #open = new Map<string, Open>()
-
-  labelOf(traffic: readonly Traffic[]): number {
-    const key = JSON.stringify(traffic.map(({ protocol, ports }) => [protocol ?? 0, ports]))
-    let id = this.#ids.get(key)
-    if (id === undefined) this.#ids.set(key, (id = this.#labels.push(traffic) - 1))
-    return id
-  }
-
-  /** A text that is equal for what is equally open. */
-  meaning(labels: readonly number[]): string {
-    const open = openFrom(labels.flatMap((label) => this.#labels[label] as readonly Traffic[]))
-    const text = JSON.stringify([...open])
-    this.#open.set(text, open)
-    return text
-  }
-
-  open(meaning: string): Open {
-    return this.#open.get(meaning) ?? new Map()
-  }
-}
+import type { TrafficLabels } from './traffic-labels.ts'
 
 export function flowWays({ access }: Engine, terrain: Terrain, labels: TrafficLabels): Way[] {
   const ways: Way[] = []

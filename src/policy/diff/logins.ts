@@ -34,7 +34,7 @@ export class LoginLabels {
   }
 
   /** Accounts with what is done for each, as JSON: the same for what comes to the same. */
-  meaning(labels: readonly number[]): string {
+  meaning(labels: Iterable<number>): string {
     const actions = new Map<Account, SshRule['action']>()
     for (const label of labels) {
       const { action, accounts } = this.#labels[label] as Allowed

@@ -3,19 +3,20 @@
 import { BitSet } from '../../base/bit-set.ts'
 import { crossings } from '../diff/crossings.ts'
 import { Terrain } from '../diff/ends.ts'
-import { flowWays, TrafficLabels } from '../diff/flows.ts'
+import { flowWays } from '../diff/flows.ts'
 import { shareOf } from '../diff/open.ts'
 import { nodesIn } from '../diff/parties.ts'
+import { TrafficLabels } from '../diff/traffic-labels.ts'
 import type { Engine } from '../engine.ts'
 import type { PolicyNode } from '../tailnet.ts'
 import type { Reach } from './findings.ts'
 
 const MOST_USERS = 10
 
-export function reachOf(engine: Engine): Reach {
+export function* reachOf(engine: Engine): Generator<undefined, Reach> {
   const terrain = new Terrain([engine], 4, false)
   const labels = new TrafficLabels()
-  const { crossings: open, complete } = crossings({
+  const { crossings: open, complete } = yield* crossings({
     sources: terrain.sources,
     targets: terrain.targets,
     sameAs: (end) => end,

@@ -1,5 +1,6 @@
 /** What an administrator should know of a policy at work: how much is open, and what in it does nothing. */
 
+import { finish } from '../diff/diff.ts'
 import type { Engine } from '../engine.ts'
 import type { AccessRule, SshRule } from '../policy.ts'
 import { isDangerAll, isEverything } from '../selection.ts'
@@ -12,14 +13,22 @@ import { ownerlessTags, unusedNames } from './unused.ts'
 
 /** @param tailnet the nodes that the engine holds, and all users, those without a node included */
 export function report(engine: Engine, tailnet: PolicyTailnet): PolicyReport {
+  return finish(reportInSteps(engine, tailnet))
+}
+
+/** The same in steps of some milliseconds, for a server that has other things to do between them. */
+export function* reportInSteps(engine: Engine, tailnet: PolicyTailnet): Generator<undefined, PolicyReport> {
   const { policy } = engine
+  const reach = yield* reachOf(engine)
+  const redundant = redundantRules(policy)
+  yield
   return {
     nodes: tailnet.nodes.length,
     users: tailnet.users.length,
-    reach: reachOf(engine),
+    reach,
     openToAll: policy.rules.flatMap(openToAll),
     unreachable: unreachable(engine),
-    redundant: redundantRules(policy).map(({ rule, by }) => ({ rule: placeOf(rule), by: by.map(placeOf) })),
+    redundant: redundant.map(({ rule, by }) => ({ rule: placeOf(rule), by: by.map(placeOf) })),
     unused: unusedNames(policy, tailnet),
     ownerless: ownerlessTags(policy, tailnet),
   }
