@@ -87,7 +87,7 @@ export function addNodes(admin: Command, begin: Begin): void {
     .command('expire <NODE>')
     .description("let a device's key expire now: it must log in again")
     .addOption(new Option('--never', 'let its key never expire instead').conflicts('again'))
-    .addOption(new Option('--again', 'let its key expire in due time again, instead of never'))
+    .addOption(new Option('--again', 'take --never back: its key expires when it would have'))
     .action(async (name: string, { never, again }: { never?: true; again?: true }) => {
       const context = begin()
       const { nodeId: deviceId } = await findDevice(context, name)
