@@ -35,8 +35,8 @@ export class Visibility {
       else seesOwn ||= sources.admits(node.slot) && reach.includes(node.slot)
     for (const part of this.#access.receiving(node))
       if (!part.self) others.add(part.sources.touched)
-      else if (!seesOwn) others.add(this.#access.touched(part, node))
-    if (seesOwn) others.add(this.#selection.devicesOfOwner(node))
+      else if (!seesOwn) for (const slot of this.#access.ownSources(part, node)) seen.add(slot)
+    if (seesOwn) for (const slot of this.#selection.slotsOfOwner(node)) seen.add(slot)
     for (const nodes of others) seen.addAll(nodes)
     seen.delete(node.slot)
     return seen
@@ -103,11 +103,13 @@ export class Visibility {
   }
 }
 
-function leadsOut({ selected: { selector } }: Target): boolean {
+/** Does the target lead through exit nodes? */
+export function leadsOut({ selected: { selector } }: Target): boolean {
   return selector.kind === 'any' || isInternet(selector)
 }
 
-function leadsToRoute(part: Part, route: Prefix): boolean {
+/** Is something of the route named by a target of the part? */
+export function leadsToRoute(part: Part, route: Prefix): boolean {
   return part.targets.some(({ selected: { selector, addresses } }) => {
     if (selector.kind === 'any') return true
     if (selector.kind === 'prefix') return prefixesOverlap(selector.prefix, route)

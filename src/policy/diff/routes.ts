@@ -1,15 +1,19 @@
-/** Who is told of which routes by one policy and not by another. */
+/**
+ * Who is told of which routes by one policy and not by another: what visibility.ts answers for two nodes, for all
+ * viewers of a route at once. (policy.md §15.6 to §15.8)
+ */
 
-import { BitSet } from '../../base/bit-set.ts'
+import { BitSet, intersection } from '../../base/bit-set.ts'
 import { formatPrefix } from '../../base/ip.ts'
-import { formatRange } from '../address-set.ts'
+import type { Prefix } from '../../base/ip.ts'
+import type { Part } from '../access.ts'
 import type { Engine } from '../engine.ts'
 import { primaryBy } from '../explain/routes.ts'
-import type { Selected } from '../selection.ts'
 import type { PolicyNode } from '../tailnet.ts'
+import { leadsOut, leadsToRoute } from '../visibility.ts'
 import type { IsPrimary } from '../visibility.ts'
 import { Terrain } from './ends.ts'
-import { Parties } from './parties.ts'
+import { nodesIn, Parties } from './parties.ts'
 import type { Party } from './parties.ts'
 
 /** Who is told of a route, or no more. `node`: the router's number. */
@@ -20,131 +24,96 @@ export interface RouteChange {
   readonly told: boolean
 }
 
-/** Viewers times routers times rules. Some seconds' worth. */
-const MOST_ROUTE_STEPS = 40_000_000
-
+/** Stops after each router. */
 export function* routeChanges(
   before: Engine,
   after: Engine,
   isPrimary: IsPrimary | undefined,
-): Generator<undefined, { readonly found: readonly RouteChange[]; readonly complete: boolean }> {
+): Generator<undefined, readonly RouteChange[]> {
   const terrain = new Terrain([after, before], 4, false)
-  const routers = terrain.nodes.filter(({ routes }) => routes.length > 0)
-  if (routers.length === 0) return { found: [], complete: true }
-  const engines = [before, after] as const
-  const primaries = engines.map((engine) => isPrimary ?? remembered(primaryBy(engine))) as [IsPrimary, IsPrimary]
-  const facts = engines.map((engine) => new RouteFacts(engine)) as [RouteFacts, RouteFacts]
   const parties = new Parties(terrain.nodes)
-  const steps = before.access.parts.length + after.access.parts.length
-  const changes = new Map<string, { readonly change: Omit<RouteChange, 'viewers'>; readonly nodes: PolicyNode[] }>()
-  let left = MOST_ROUTE_STEPS
-  for (const peer of routers) {
+  const carriers = carriersOf(terrain.nodes)
+  const [told, tellsNow] = [before, after].map(
+    (engine) => new Told(engine, isPrimary ?? primaryBy(engine), carriers),
+  ) as [Told, Told]
+  const found: RouteChange[] = []
+  for (const peer of terrain.nodes) {
+    if (peer.routes.length === 0) continue
     yield
-    if (facts[0].about(peer) === facts[1].about(peer)) continue
-    for (const group of alike(engines, terrain, peer)) {
-      const viewer = group[0] as PolicyNode
-      if (viewer === peer) continue
-      if ((left -= steps) < 0) return { found: routesSorted(changes, parties), complete: false }
-      const [was, is] = engines.map(
-        (engine, i) =>
-          new Set(engine.routes(viewer.slot, peer.slot, primaries[i] as IsPrimary).map((route) => formatPrefix(route))),
-      ) as [Set<string>, Set<string>]
-      for (const route of was.symmetricDifference(is)) {
-        const change = { node: peer.id, route, told: is.has(route) }
-        const key = JSON.stringify(change)
-        const same = changes.get(key)
-        if (same === undefined) changes.set(key, { change, nodes: [...group] })
-        else same.nodes.push(...group)
+    for (const route of peer.routes) {
+      const [was, is] = [told.of(peer, route), tellsNow.of(peer, route)]
+      const both = intersection(was, is)
+      for (const [viewers, isTold] of [
+        [is, true],
+        [was, false],
+      ] as const) {
+        viewers.deleteAll(both)
+        if (viewers.isEmpty) continue
+        const nodes = nodesIn(viewers, terrain)
+        found.push({ viewers: parties.ofNodes(nodes), node: peer.id, route: formatPrefix(route), told: isTold })
       }
     }
   }
-  return { found: routesSorted(changes, parties), complete: true }
+  return found
 }
 
-function routesSorted(
-  changes: ReadonlyMap<string, { readonly change: Omit<RouteChange, 'viewers'>; readonly nodes: PolicyNode[] }>,
-  parties: Parties,
-): RouteChange[] {
-  return [...changes.values()].map(({ change, nodes }) => ({ viewers: parties.ofNodes(nodes), ...change }))
+type Carriers = ReadonlyMap<string, readonly PolicyNode[]>
+
+/** Those who carry each route, whoever is there first and then whoever joined first. */
+function carriersOf(nodes: readonly PolicyNode[]): Carriers {
+  const carriers = new Map<string, PolicyNode[]>()
+  for (const node of nodes)
+    for (const route of node.routes) {
+      const text = formatPrefix(route)
+      const list = carriers.get(text)
+      if (list === undefined) carriers.set(text, [node])
+      else list.push(node)
+    }
+  for (const list of carriers.values()) list.sort((a, b) => Number(b.online) - Number(a.online) || a.id - b.id)
+  return carriers
 }
 
-/** All that decides who is told of a peer's routes, as a text: two policies of which it is the same tell the same. */
-class RouteFacts {
-  readonly #engine: Engine
-  readonly #targets = new Map<Selected, string>()
+/** Who is told of a route by one policy. */
+class Told {
+  readonly #parts: readonly Part[]
+  readonly #isPrimary: IsPrimary
+  readonly #carriers: Carriers
 
-  constructor(engine: Engine) {
-    this.#engine = engine
+  constructor({ access }: Engine, isPrimary: IsPrimary, carriers: Carriers) {
+    this.#parts = access.parts.filter(({ self }) => !self)
+    this.#isPrimary = isPrimary
+    this.#carriers = carriers
   }
 
-  about(peer: PolicyNode): string {
-    const facts: string[] = []
-    for (const { self, sources, reach, targets } of this.#engine.access.parts) {
-      if (self) continue
-      if (reach.nodes.has(peer.slot)) {
-        const leading = targets.filter((target) => reach.leads(target, peer))
-        facts.push(`${sources.admitted.key} to ${targets.map(({ selected }) => this.#text(selected)).join()}`)
-        facts.push(
-          `${leading.map(({ selected }) => this.#text(selected)).join()} ${reach.isVia ? reach.nodes.key : ''}`,
-        )
-      }
-      if (peer.routes.some((route) => sources.includesRoute(route))) facts.push(`back ${reach.nodes.key}`)
+  of(peer: PolicyNode, route: Prefix): BitSet {
+    const told = route.bits === 0 ? this.#exit(peer) : this.#subnet(peer, route)
+    told.delete(peer.slot)
+    return told
+  }
+
+  #exit(peer: PolicyNode): BitSet {
+    const told = new BitSet()
+    for (const { reach, targets, sources } of this.#parts)
+      if (reach.nodes.has(peer.slot) && targets.some((target) => leadsOut(target) && reach.leads(target, peer)))
+        told.addAll(sources.admitted)
+    return told
+  }
+
+  /** Whoever may send there or is sent to from there knows the primary router; `via` alone may name another one. */
+  #subnet(peer: PolicyNode, route: Prefix): BitSet {
+    const text = formatPrefix(route)
+    const carriers = this.#carriers.get(text) ?? []
+    const primary = BitSet.of(carriers.map(({ slot }) => slot))
+    const chosen = new BitSet()
+    for (const part of this.#parts) {
+      const { reach, sources } = part
+      if (sources.includesRoute(route)) primary.addAll(reach.nodes)
+      if (!reach.nodes.has(peer.slot) || !leadsToRoute(part, route)) continue
+      if (!reach.isVia) primary.addAll(sources.touched)
+      else if (carriers.find(({ slot }) => reach.nodes.has(slot)) === peer) chosen.addAll(sources.touched)
     }
-    return facts.join('\n')
-  }
-
-  /** An ipset of one name may be another one in another policy. */
-  #text(selected: Selected): string {
-    let text = this.#targets.get(selected)
-    if (text === undefined) {
-      const { selector, addresses } = selected
-      text = addresses === undefined ? selector.text : addresses.ranges().map(formatRange).join(' ')
-      this.#targets.set(selected, text)
-    }
-    return text
-  }
-}
-
-/** Nodes that are told the same of the peer's routes; a router is told apart, since its own routes count. */
-function alike(engines: readonly Engine[], terrain: Terrain, peer: PolicyNode): PolicyNode[][] {
-  const classOf = new Map<number, number>()
-  let next = 1
-  const seen = new Set<string>()
-  const split = (set: BitSet): void => {
-    const { key } = set
-    if (seen.has(key)) return
-    seen.add(key)
-    const parts = new Map<number, number>()
-    for (const slot of set) {
-      const old = classOf.get(slot) ?? 0
-      let now = parts.get(old)
-      if (now === undefined) parts.set(old, (now = next++))
-      classOf.set(slot, now)
-    }
-  }
-  for (const { access } of engines)
-    for (const { self, sources, reach } of access.parts) {
-      if (self) continue
-      if (reach.nodes.has(peer.slot)) split(sources.admitted)
-      if (peer.routes.some((route) => sources.includesRoute(route))) split(reach.nodes)
-    }
-  for (const { slot, routes } of terrain.nodes) if (routes.length > 0) split(BitSet.of([slot]))
-  const groups = new Map<number, PolicyNode[]>()
-  for (const node of terrain.nodes) {
-    const id = classOf.get(node.slot) ?? 0
-    const group = groups.get(id)
-    if (group === undefined) groups.set(id, [node])
-    else group.push(node)
-  }
-  return [...groups.values()]
-}
-
-function remembered(isPrimary: IsPrimary): IsPrimary {
-  const known = new Map<string, boolean>()
-  return (node, route) => {
-    const key = `${node.id} ${formatPrefix(route)}`
-    let is = known.get(key)
-    if (is === undefined) known.set(key, (is = isPrimary(node, route)))
-    return is
+    if (this.#isPrimary(peer, route)) chosen.addAll(primary)
+    else chosen.deleteAll(primary)
+    return chosen
   }
 }
