@@ -1,6 +1,6 @@
 /** Why a selector means an address, or the node whose address it is: through which group, tag, host or ipset. (policy.md §3) */
 
-import { CHROMEOS, CGNAT, ULA } from '../../base/address-plan.ts'
+import { CGNAT, CHROMEOS, ULA, VIA } from '../../base/address-plan.ts'
 import { formatIp, formatPrefix, maskPrefix, prefixContains } from '../../base/ip.ts'
 import type { Ip } from '../../base/ip.ts'
 import { rangeFrom, INTERNET } from '../address-set.ts'
@@ -24,6 +24,11 @@ export function isNamed({ selector, addresses, nodes }: Selected, { ip, own, rou
   if (addresses !== undefined) return addresses.contains(ip)
   if (own !== undefined) return nodes.has(own.slot)
   return isDangerAll(selector) || (selector.kind === 'any' && (routers.length > 0 || isNodeAddress(ip)))
+}
+
+/** Does it come in through a subnet router, so that no posture is asked for? What looks like a node's own does not. */
+export function isRouted({ ip, own, routers }: Sender): boolean {
+  return own === undefined && routers.length > 0 && (!isNodeAddress(ip) || prefixContains(VIA, ip))
 }
 
 function isNodeAddress(ip: Ip): boolean {

@@ -11,7 +11,7 @@ import type { PolicyNode } from '../tailnet.ts'
 import { trafficText } from '../traffic-text.ts'
 import { isFor, matchesTraffic } from '../verdict.ts'
 import type { Failing, UnmetPosture } from './explanation.ts'
-import { isNamed } from './naming.ts'
+import { isNamed, isRouted } from './naming.ts'
 import type { Sender } from './naming.ts'
 
 /** TCP and UDP, of which ports are meant that are written without a protocol. (policy.md §4) */
@@ -61,7 +61,7 @@ function failingOfSender(engine: Engine, part: Part, { from, at }: Arriving): Fa
       ? meetsOne(engine.policy, postures, own.attributes)
       : named
         ? part.sources.includes(from.ip)
-        : from.routers.length > 0
+        : isRouted(from)
   if (!isMet) failing.push({ kind: 'posture', postures: postures.flatMap((name) => unmet(engine, name, own)) })
   return failing
 }
