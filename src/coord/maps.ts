@@ -42,6 +42,8 @@ export class Maps {
   readonly #writer: MapWriter
   readonly #streams: Streams
   readonly #tailnets = new Map<TailnetNum, TailnetMap>()
+  /** Tailnets whose policy is being compiled. */
+  readonly #compiling = new Set<TailnetMap>()
   readonly #leavers = new Leavers()
 
   constructor(options: MapsOptions) {
@@ -90,7 +92,7 @@ export class Maps {
       const map = this.#tailnets.get(num)
       if (map === undefined) continue
       if (change.kind === 'tailnet' && change.after !== undefined) map.replaceTailnet(change.after, effects)
-      else if (change.kind === 'policy') this.#setPolicy(map, now, effects)
+      else if (change.kind === 'policy') this.#beginPolicy(map, now)
       else map.apply(change, now, effects)
       this.#note(map, effects)
     }
@@ -153,10 +155,16 @@ export class Maps {
       this.#options.keysExpired()
       this.#note(map, effects)
     }
+    for (const map of this.#compiling) {
+      const effects: Effect[] = []
+      if (!map.stepPolicy(wall, effects)) this.#compiling.delete(map)
+      this.#note(map, effects)
+    }
     this.#streams.flush(now)
   }
 
   deadline(now: Mono): Mono {
+    if (this.#compiling.size > 0) return now
     const wall = this.#options.clocks.wall()
     let next = Math.min(this.#streams.deadline(now), this.#leavers.deadline())
     for (const map of this.#tailnets.values()) {
@@ -204,20 +212,22 @@ export class Maps {
     }
   }
 
-  #setPolicy(map: TailnetMap, now: Wall, effects: Effect[]): void {
+  /** Compiles the policy that is in force now, a step at every tick. */
+  #beginPolicy(map: TailnetMap, now: Wall): void {
     const { policies, expandedRules } = this.#options
-    map.setPolicy(policies.of(map.state), now, effects, !expandedRules)
+    map.beginPolicy(policies.of(map.state), now, !expandedRules)
+    this.#compiling.add(map)
   }
 
   /** The map of a tailnet, made when its first stream opens. */
   #map(num: TailnetNum): TailnetMap {
     let map = this.#tailnets.get(num)
     if (map === undefined) {
-      const { model, compress, clocks } = this.#options
+      const { model, compress, clocks, policies, expandedRules } = this.#options
       const tailnet = model.tailnet(num)
       if (tailnet === undefined) throw new RangeError(`tailnet ${num} does not exist`)
       this.#tailnets.set(num, (map = new TailnetMap(model.state(num), tailnet, compress)))
-      this.#setPolicy(map, clocks.wall(), [])
+      map.setPolicy(policies.of(map.state), clocks.wall(), [], !expandedRules)
     }
     return map
   }

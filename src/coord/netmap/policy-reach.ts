@@ -2,11 +2,9 @@
 
 import type { BitSet } from '../../base/bit-set.ts'
 import { formatPrefix } from '../../base/ip.ts'
-import { Engine } from '../../policy/engine.ts'
-import type { Touched } from '../../policy/engine.ts'
+import type { Engine, Touched } from '../../policy/engine.ts'
 import type { FilterRule } from '../../policy/filter.ts'
 import type { CapMap } from '../../policy/node-attributes.ts'
-import type { Policy } from '../../policy/policy.ts'
 import type { WireSshRule } from '../../policy/ssh.ts'
 import type { PolicyNode } from '../../policy/tailnet.ts'
 import type { Placed, Reach, Routed } from './reach.ts'
@@ -15,17 +13,9 @@ export class PolicyReach implements Reach {
   readonly engine: Engine
   readonly #isPrimary: (slot: number, prefix: string) => boolean
 
-  /**
-   * @param isPrimary is the node the one of all routers of a subnet that everybody uses?
-   * @param compact see `Engine`
-   */
-  constructor(
-    policy: Policy,
-    nodes: Iterable<PolicyNode>,
-    isPrimary: (slot: number, prefix: string) => boolean,
-    compact: boolean,
-  ) {
-    this.engine = new Engine(policy, nodes, { compact })
+  /** @param isPrimary is the node the one of all routers of a subnet that everybody uses? */
+  constructor(engine: Engine, isPrimary: (slot: number, prefix: string) => boolean) {
+    this.engine = engine
     this.#isPrimary = isPrimary
   }
 

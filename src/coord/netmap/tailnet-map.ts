@@ -8,6 +8,7 @@
 import { BitSet } from '../../base/bit-set.ts'
 import { DAY_MS } from '../../base/clock.ts'
 import type { Wall } from '../../base/clock.ts'
+import { Engine } from '../../policy/engine.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { PolicyNode } from '../../policy/tailnet.ts'
 import type { Effect } from '../model/following.ts'
@@ -88,9 +89,11 @@ export class TailnetMap {
   tailnet: Tailnet
   readonly entries = new Map<number, Entry>()
   readonly pages: Pages<Entry>
-  /** Who reaches whom; another one after `setPolicy`. */
+  /** Who reaches whom; everybody everybody until there is a policy. */
   reach: Reach = everybody
   #policy: PolicyReach | undefined
+  /** The policy that is being compiled, and the slots whose nodes changed meanwhile. */
+  #next: { readonly steps: Generator<void, Engine>; readonly changed: Set<number> } | undefined
   readonly #bySlot: (Entry | undefined)[] = []
   readonly #routers = new Set<Entry>()
   readonly #primaries = new Primaries()
@@ -142,24 +145,43 @@ export class TailnetMap {
     effects.push(...this.#addressed(own))
   }
 
+  /** From now on the policy says who reaches whom. */
+  setPolicy(policy: Policy, now: Wall, effects: Effect[], compact = true): void {
+    this.beginPolicy(policy, now, compact)
+    while (this.stepPolicy(now, effects));
+  }
+
   /**
-   * From now on the policy says who reaches whom; `undefined`: nobody says, and everybody does.
+   * The same, for whoever has other things to do meanwhile: the policy before stays in force until the steps are done.
    *
    * @param compact whether rules are written in the shorter form that means the same
    */
-  setPolicy(policy: Policy | undefined, now: Wall, effects: Effect[], compact = true): void {
-    if (policy === undefined) this.reach = everybody
-    else {
-      const nodes = [...this.entries.values()]
-        .map((entry) => this.#policyNode(entry, now))
-        .filter((node) => node !== undefined)
-      const isPrimary = (slot: number, prefix: string): boolean =>
-        this.#primaries.isPrimary(this.#bySlot[slot]?.id ?? 0, prefix)
-      this.reach = this.#policy = new PolicyReach(policy, nodes, isPrimary, compact)
+  beginPolicy(policy: Policy, now: Wall, compact = true): void {
+    this.#next = { steps: Engine.building(policy, this.#policyNodes(now), { compact }), changed: new Set() }
+  }
+
+  /** Goes on for a few milliseconds. True: there is more to do. */
+  stepPolicy(now: Wall, effects: Effect[]): boolean {
+    if (this.#next === undefined) return false
+    const { steps, changed } = this.#next
+    const step = steps.next()
+    if (step.done !== true) return true
+    this.#next = undefined
+    this.reach = this.#policy = new PolicyReach(step.value, (slot, prefix) =>
+      this.#primaries.isPrimary(this.#bySlot[slot]?.id ?? 0, prefix),
+    )
+    // Whoever changed after its turn has to be taken as it is now.
+    for (const slot of changed) {
+      const entry = this.#bySlot[slot]
+      this.#policy.set(slot, entry === undefined ? undefined : this.#policyNode(entry, now))
     }
-    if (policy === undefined) this.#policy = undefined
+    this.#routers.clear()
+    for (const entry of this.entries.values()) {
+      if (entry.isRouter) this.#routers.add(entry)
+      this.#hideIPv4(entry, effects)
+    }
     effects.push({ kind: 'policy' })
-    for (const entry of this.entries.values()) this.#hideIPv4(entry, effects)
+    return false
   }
 
   /** The tailnet's own record changed: its domain is in every name. */
@@ -306,6 +328,7 @@ export class TailnetMap {
 
   /** Asks the policy what it makes of a node as it is now, and tells whoever that concerns. */
   #consult(entry: Entry, effects: Effect[], now: Wall): void {
+    this.#next?.changed.add(entry.slot)
     if (this.#policy === undefined) return
     const here = this.entries.has(entry.id)
     const routed = this.#routers.has(entry)
@@ -328,6 +351,13 @@ export class TailnetMap {
         })
     }
     this.#hideIPv4(entry, effects)
+  }
+
+  *#policyNodes(now: Wall): Generator<PolicyNode> {
+    for (const entry of this.entries.values()) {
+      const node = this.#policyNode(entry, now)
+      if (node !== undefined) yield node
+    }
   }
 
   #policyNode(entry: Entry, now: Wall): PolicyNode | undefined {
