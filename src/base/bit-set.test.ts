@@ -47,6 +47,10 @@ test('what two bit sets make together is what two plain sets make', () => {
         made((own, other) => own.deleteAll(other)),
         sorted(x.difference(y)),
       )
+      assert.deepEqual(
+        made((own, other) => own.flipAll(other)),
+        sorted(x.symmetricDifference(y)),
+      )
       assert.equal(BitSet.of(a).intersects(BitSet.of(b)), !x.isDisjointFrom(y))
       assert.equal(BitSet.of(a).isSubsetOf(BitSet.of(b)), x.isSubsetOf(y))
       assert.equal(BitSet.of(a).isEmpty, x.size === 0)

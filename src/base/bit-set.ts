@@ -60,6 +60,14 @@ export class BitSet {
     for (let i = 0; i < length; i++) own[i] = (own[i] as number) & ~(theirs[i] as number)
   }
 
+  /** Keeps what only one of both holds. */
+  flipAll(other: BitSet): void {
+    const theirs = other.#words
+    if (theirs.length > this.#words.length) this.#grow(theirs.length)
+    const own = this.#words
+    for (let i = 0; i < theirs.length; i++) own[i] = (own[i] as number) ^ (theirs[i] as number)
+  }
+
   equals(other: BitSet): boolean {
     const [own, theirs] = [this.#words, other.#words]
     const length = Math.max(own.length, theirs.length)
@@ -97,17 +105,6 @@ export class BitSet {
     for (let i = 0; i < this.#words.length; i++)
       for (let word = this.#words[i] as number; word !== 0; word &= word - 1)
         yield i * 32 + 31 - Math.clz32(word & -word)
-  }
-
-  /** Equal for equal sets, and seldom for others. */
-  get hash(): number {
-    let hash = 0
-    for (let i = 0; i < this.#words.length; i++) {
-      const word = this.#words[i] as number
-      // Empty words count for nothing, since equal sets may end in more or fewer of them.
-      if (word !== 0) hash = Math.imul(hash ^ Math.imul(word, 0x9e3779b1) ^ i, 0x85ebca6b)
-    }
-    return hash
   }
 
   /** A text that is the same for equal sets, and only for them. */

@@ -5,7 +5,7 @@
  * A node is told apart from others by what names it, so its parts are found without going through all of them.
  */
 
-import { BitSet, intersection } from '../base/bit-set.ts'
+import { BitSet } from '../base/bit-set.ts'
 import type { Ip, Prefix } from '../base/ip.ts'
 import { BySelector } from './by-selector.ts'
 import { hasCompanion } from './companions.ts'
@@ -153,7 +153,7 @@ export class Access {
   /** The parts that lead to a node, or to something behind it, in their order. */
   receiving(node: PolicyNode): Part[] {
     const own = new Set<Selected>()
-    for (const slot of this.#selection.devicesOfOwner(node))
+    for (const slot of this.#selection.slotsOfOwner(node))
       for (const selected of this.#selection.namers(slot)) own.add(selected)
     const parts = this.#receiving.of(this.#selection.namers(node.slot))
     return inOrder(parts, this.#amongOwn.of(own)).filter(({ reach }) => reach.includes(node.slot))
@@ -237,12 +237,12 @@ export class Access {
 
   /** Who may send to `node` by this part; only right where the part leads to it. */
   admitted(part: Part, node: PolicyNode): BitSet {
-    return part.self ? this.#own(part, node) : part.sources.admitted
+    return part.self ? BitSet.of(this.ownSources(part, node)) : part.sources.admitted
   }
 
   /** Those, and the routers of subnets that may. */
   touched(part: Part, node: PolicyNode): BitSet {
-    return part.self ? this.#own(part, node) : part.sources.touched
+    return part.self ? BitSet.of(this.ownSources(part, node)) : part.sources.touched
   }
 
   /** Is `from` among them? Only right where the part leads to `to`. */
@@ -251,8 +251,9 @@ export class Access {
     return sources.admits(from.slot) && this.#selection.devicesOfOwner(to).has(from.slot)
   }
 
-  #own(part: Part, node: PolicyNode): BitSet {
-    return intersection(this.#selection.devicesOfOwner(node), part.sources.admitted)
+  /** The devices of one's own that a part between these admits, in rising order. */
+  ownSources({ sources }: Part, node: PolicyNode): number[] {
+    return this.#selection.slotsOfOwner(node).filter((slot) => sources.admits(slot))
   }
 
   #part(rule: AccessRule, self: boolean, destinations: readonly Destination[]): Part {

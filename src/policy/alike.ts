@@ -4,7 +4,6 @@
  * Only lists of which somebody says that they have changed are looked at again.
  */
 
-import type { BitSet } from '../base/bit-set.ts'
 import type { Sources, Writing } from './sources.ts'
 
 /** Lists that write the same. */
@@ -34,9 +33,11 @@ export class AlikeLists {
   }
 
   /** Those that write these nodes and nothing else. */
-  writing(named: BitSet): Alike | undefined {
+  writing(slots: readonly number[]): Alike | undefined {
     this.settle()
-    return this.#find({ literals: '', named }, named.hash)
+    return this.#groups.get(hashOf(slots))?.find(({ writing: { literals, named } }) => {
+      return literals === '' && named.size === slots.length && slots.every((slot) => named.has(slot))
+    })
   }
 
   settle(): void {
@@ -49,7 +50,7 @@ export class AlikeLists {
       this.#stale.delete(list)
       this.#leave(list)
       const { writing } = list
-      const { hash } = writing.named
+      const hash = hashOf(writing.named)
       let group = this.#find(writing, hash)
       if (group === undefined) {
         group = { writing, lists: new Set() }
@@ -72,9 +73,16 @@ export class AlikeLists {
     if (group === undefined) return
     group.lists.delete(list)
     if (group.lists.size > 0) return
-    const { hash } = group.writing.named
+    const hash = hashOf(group.writing.named)
     const others = (this.#groups.get(hash) ?? []).filter((other) => other !== group)
     if (others.length > 0) this.#groups.set(hash, others)
     else this.#groups.delete(hash)
   }
+}
+
+/** Equal for equal numbers in whatever order, and seldom for others. */
+function hashOf(numbers: Iterable<number>): number {
+  let hash = 0
+  for (const n of numbers) hash = (hash + Math.imul(n ^ (n >>> 7) ^ 0x55555555, 0x9e3779b1)) | 0
+  return hash
 }

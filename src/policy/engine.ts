@@ -6,7 +6,7 @@
  * Everything that is asked is answered from these sets. A node that changes tells what else has to be told anew.
  */
 
-import { BitSet, intersection } from '../base/bit-set.ts'
+import { BitSet } from '../base/bit-set.ts'
 import type { Prefix } from '../base/ip.ts'
 import { Access } from './access.ts'
 import { Filters } from './filter.ts'
@@ -131,15 +131,16 @@ export class Engine {
 
   /** A node came, changed or (`undefined`) went. */
   set(slot: number, after: PolicyNode | undefined): Touched {
+    if (this.selection.leavesAlone(slot, after)) {
+      this.access.set(slot, after)
+      return { edges: new BitSet(), rules: BitSet.of(after === undefined ? [] : [slot]) }
+    }
     const was = this.#standing(slot)
     const edges = this.visible(slot)
     const relisted = this.access.set(slot, after)
     for (const list of relisted.lists) this.#filters.reconsider(list)
     const is = this.#standing(slot)
-    const seen = this.visible(slot)
-    const both = intersection(edges, seen)
-    edges.addAll(seen)
-    edges.deleteAll(both)
+    edges.flipAll(this.visible(slot))
     return { edges, rules: toldAnew(this.access, this.ssh, this.selection, slot, was, is, relisted) }
   }
 

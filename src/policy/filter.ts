@@ -1,6 +1,5 @@
 /** The packet filter of one node: the parts of the policy that lead to it, as clients read rules. (policy.md §15) */
 
-import type { BitSet } from '../base/bit-set.ts'
 import { formatIp, formatPrefix } from '../base/ip.ts'
 import { inOrder } from './access.ts'
 import type { Access, Part, Target } from './access.ts'
@@ -40,7 +39,7 @@ interface From {
 }
 /** The same of some of one's own devices. */
 interface FromOwn extends From {
-  readonly nodes: BitSet
+  readonly slots: readonly number[]
 }
 
 /** Places by protocol. */
@@ -133,17 +132,17 @@ export class Filters {
   }
 
   #from(part: Part, node: PolicyNode, owns: FromOwn[]): From {
-    if (part.self) return this.#fromOwn(this.#access.admitted(part, node), owns)
+    if (part.self) return this.#fromOwn(this.#access.ownSources(part, node), owns)
     const { texts } = part.sources
     if (!isOrdinary(part)) return { texts, alike: undefined, own: undefined }
     const alike = this.#alike.of(part.sources)
     return { texts, alike, own: owns.find((other) => other.alike === alike)?.own }
   }
 
-  #fromOwn(nodes: BitSet, owns: FromOwn[]): From {
-    let from = owns.find((other) => other.nodes.equals(nodes))
+  #fromOwn(slots: readonly number[], owns: FromOwn[]): From {
+    let from = owns.find((other) => other.slots.length === slots.length && slots.every((n, i) => n === other.slots[i]))
     if (from === undefined) {
-      from = { nodes, texts: this.#addresses(nodes), alike: this.#alike.writing(nodes), own: new Map() }
+      from = { slots, texts: this.#addresses(slots), alike: this.#alike.writing(slots), own: new Map() }
       owns.push(from)
     }
     return from
@@ -179,7 +178,7 @@ export class Filters {
     const { app } = part.rule
     if (!hasCompanion(part) || !part.sources.admits(node.slot)) return []
     if (part.self && !part.reach.includes(node.slot)) return []
-    const texts = part.self ? this.#addresses(this.#selection.devicesOfOwner(node)) : part.reversed.texts
+    const texts = part.self ? this.#addresses(this.#selection.slotsOfOwner(node)) : part.reversed.texts
     return [...app.keys()].sort().flatMap((capability) => {
       const companion = COMPANIONS.get(capability)
       if (companion === undefined) return []

@@ -63,8 +63,8 @@ export class Selection {
   readonly #texts: (readonly string[] | undefined)[] = []
   /** Whose address it is: by family and value, the slot. */
   readonly #addresses: Readonly<Record<Family, Map<bigint, number>>> = { 4: new Map(), 6: new Map() }
-  /** Untagged nodes, by the number of their user. */
-  readonly #devices = new Map<number, BitSet>()
+  /** Untagged nodes, by the number of their user, as a set and, since they are few, as slots in rising order. */
+  readonly #devices = new Map<number, { readonly set: BitSet; slots: readonly number[] }>()
   readonly #watched = new Map<string, Selected>()
   readonly #meetings = new Map<string, Meeting>()
   // Where a node may belong, by what it is.
@@ -110,7 +110,12 @@ export class Selection {
 
   /** The untagged nodes of the user whose node this is; none for a tagged one. */
   devicesOfOwner(node: PolicyNode): BitSet {
-    return (node.tags.length === 0 ? this.#devices.get(node.user.id) : undefined) ?? NO_NODES
+    return (node.tags.length === 0 ? this.#devices.get(node.user.id)?.set : undefined) ?? NO_NODES
+  }
+
+  /** Their slots, in rising order. */
+  slotsOfOwner(node: PolicyNode): readonly number[] {
+    return (node.tags.length === 0 ? this.#devices.get(node.user.id)?.slots : undefined) ?? NOTHING
   }
 
   /** The nodes that a selector names; the same object for selectors that mean the same. */
@@ -162,6 +167,16 @@ export class Selection {
     return { selected, meetings }
   }
 
+  /** Would everything name the node, as it is then, that names it now? And is it the same person's? */
+  leavesAlone(slot: number, after: PolicyNode | undefined): boolean {
+    const before = this.#nodes[slot]
+    if (before === undefined || after === undefined) return before === after
+    if (!isNamedAlike(before, after) || before.user.id !== after.user.id) return false
+    for (const { nodes, postures } of this.#meetings.values())
+      if (nodes.has(slot) !== meetsOne(this.#policy, postures, after.attributes)) return false
+    return true
+  }
+
   /** Returns whether it was otherwise before. */
   #meet({ nodes, postures }: Meeting, slot: number, node: PolicyNode | undefined): boolean {
     const meets = node !== undefined && meetsOne(this.#policy, postures, node.attributes)
@@ -182,9 +197,11 @@ export class Selection {
   #own(node: PolicyNode | undefined, slot: number, has: boolean): void {
     if (node === undefined || node.tags.length > 0) return
     let devices = this.#devices.get(node.user.id)
-    if (devices === undefined) this.#devices.set(node.user.id, (devices = new BitSet()))
-    if (has) devices.add(slot)
-    else devices.delete(slot)
+    if (devices === undefined) this.#devices.set(node.user.id, (devices = { set: new BitSet(), slots: [] }))
+    const others = devices.slots.filter((other) => other !== slot)
+    devices.slots = has ? [...others, slot].sort((a, b) => a - b) : others
+    if (has) devices.set.add(slot)
+    else devices.set.delete(slot)
   }
 
   #addressesOf(selector: Selector): AddressSet | undefined {
