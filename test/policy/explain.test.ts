@@ -105,7 +105,7 @@ test('every flow: the verdict is that of the filter, with a rule for what is all
         assert.ok(explanationLines(explained, String).length > 0)
       }
     }),
-    runs(30),
+    runs(20),
   )
 })
 

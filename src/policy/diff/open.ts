@@ -77,7 +77,9 @@ export function openText(open: Open): string {
   const parts: string[] = []
   const all = isAll(6) && isAll(17) && open.has(ICMP)
   if (all) parts.push('*')
-  for (const [protocol, ports] of open) {
+  // ICMP comes with everything else, and so comes last.
+  const entries = [...open].sort(([a], [b]) => Number(a === ICMP) - Number(b === ICMP) || a - b)
+  for (const [protocol, ports] of entries) {
     if (all && (protocol === 6 || protocol === 17 || protocol === ICMP)) continue
     const name = protocolName(protocol)
     parts.push(PORTED.has(protocol) ? `${name}:${ports.map(portText).join(',')}` : name)

@@ -114,7 +114,7 @@ function settle({ engine, isPrimary, asked, from, to }: Scene): Settled {
   const own = engine.selection.at(from)
   const owner = engine.selection.at(to)
   // What comes through a subnet router is sent on by the router, by the routes that it is told of.
-  const routers = [...engine.selection.all()].filter(({ routes }) => routes.some((r) => r.bits > 0 && carries(r, from)))
+  const routers = own === undefined ? routersOf(engine, from) : []
   const sender = { ip: from, own, routers }
   const at = (node: PolicyNode): Arriving => ({ from: sender, to, at: node, ...asked })
   const passes = (node: PolicyNode): boolean => allowing(engine.access, node, { from, to, ...asked }).length > 0
@@ -132,6 +132,11 @@ function settle({ engine, isPrimary, asked, from, to }: Scene): Settled {
   const isUntold = viewers.length > 0 && !carrier.told && !isItself
   const allowed = !isUntold && passes(carrier.node)
   return { sender, owner, carrier, isUntold, isItself, arriving: at(carrier.node), allowed }
+}
+
+/** Those who carry the address as one of a subnet. */
+function routersOf({ selection }: Engine, ip: Ip): PolicyNode[] {
+  return [...selection.all()].filter(({ routes }) => routes.some((route) => route.bits > 0 && carries(route, ip)))
 }
 
 function describe(scene: Scene, settled: Settled): FlowExplanation {
@@ -155,7 +160,7 @@ function describe(scene: Scene, settled: Settled): FlowExplanation {
         }),
     by: ways.flatMap((way) => (way.failing.length === 0 ? [passing(engine, way, arriving as Arriving)] : [])),
     obstacles,
-    near: near.slice(0, MOST_NEAR).map((way) => nearMiss(engine, way)),
+    near: nearest(near).map((way) => nearMiss(engine, way)),
     remedies: allowed ? [] : remedies(scene, settled, near),
   }
 }
@@ -207,6 +212,12 @@ function closest(ways: readonly Way[]): Way[] {
   return near.sort((a, b) => a.failing.length - b.failing.length || distance(a) - distance(b))
 }
 
+/** Those of which hardly more fails than of the closest. */
+function nearest(near: readonly Way[]): readonly Way[] {
+  const least = near[0]?.failing.length ?? 0
+  return near.filter(({ failing }) => failing.length <= least + 1).slice(0, MOST_NEAR)
+}
+
 function fails(failing: Way['failing'], kind: Way['failing'][number]['kind']): boolean {
   return failing.some((one) => one.kind === kind)
 }
@@ -245,8 +256,9 @@ function remedies(scene: Scene, settled: Settled, near: readonly Way[]): Remedy[
   // Any rule would take away what the policy allows by having none.
   if (scene.engine.policy.allowAll) return []
   const { arriving, carrier, isUntold, isItself } = settled
+  const { groups } = scene.engine.policy
   if (isItself) return []
-  if (arriving !== undefined) return remediesFor(near, arriving, carrier, isUntold)
+  if (arriving !== undefined) return remediesFor(near, arriving, carrier, isUntold, groups)
   return waiting(scene.around, scene.to).flatMap(({ node, route }) => {
     const edit = approval(node, route)
     // As it would be: with the route, is there anything else that fails?
@@ -257,7 +269,7 @@ function remedies(scene: Scene, settled: Settled, near: readonly Way[]): Remedy[
     const then = settle({ ...scene, engine, isPrimary: primaryBy(engine) })
     if (then.allowed || then.arriving === undefined) return then.allowed ? [{ edits: [edit] }] : []
     const ways = closest(waysOf(engine, then.arriving))
-    const others = remediesFor(ways, then.arriving, then.carrier, then.isUntold)
+    const others = remediesFor(ways, then.arriving, then.carrier, then.isUntold, groups)
     return others.map(({ edits }) => ({ edits: [edit, ...edits] }))
   })
 }

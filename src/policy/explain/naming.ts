@@ -12,7 +12,7 @@ import type { Selected } from '../selection.ts'
 import type { PolicyNode } from '../tailnet.ts'
 import type { Fact, Naming } from './explanation.ts'
 
-/** An address, whose it is, and the subnet routers that carry it. */
+/** An address, whose it is, and, if nobody's own, the subnet routers that carry it. */
 export interface Sender {
   readonly ip: Ip
   readonly own: PolicyNode | undefined

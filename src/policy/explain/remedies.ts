@@ -1,7 +1,8 @@
 /** What would allow a flow that is refused: edits of the rules that come closest, and the rule that is missing. */
 
 import { formatIp, formatPrefix } from '../../base/ip.ts'
-import { isInternet, isUsefulRoute } from '../selection.ts'
+import type { Group, Policy, Selector } from '../policy.ts'
+import { isEverything, isInternet, isUsefulRoute } from '../selection.ts'
 import { INTERNET } from '../address-set.ts'
 import { portText, protocolName } from '../traffic-text.ts'
 import type { Edit, Failing, Remedy } from './explanation.ts'
@@ -25,6 +26,7 @@ export function remediesFor(
   flow: Arriving,
   carrier: Carrier | undefined,
   isUntold: boolean,
+  groups: Policy['groups'],
 ): Remedy[] {
   const remedies = new Map<string, Remedy>()
   const add = (edits: readonly Edit[] | undefined): void => {
@@ -35,14 +37,21 @@ export function remediesFor(
   const { own, routers } = flow.from
   const router = isUntold && own === undefined ? routers[0] : undefined
   for (const way of router === undefined ? near : []) {
-    if (isUntold && carrier?.route.bits === 0 && !isForExits(way)) continue
-    for (const isGrouped of [true, false]) add(editsOf(way, flow, carrier, isGrouped))
+    if (isUntold && carrier !== undefined && !tells(way, carrier)) continue
+    for (const known of [groups, NO_GROUPS]) add(editsOf(way, flow, carrier, known))
     if (remedies.size >= MOST) break
   }
-  const sorted = [...remedies.values()].sort((a, b) => a.edits.length - b.edits.length).slice(0, MOST)
+  const sorted = [...remedies.values()]
+    .sort((a, b) => a.edits.length - b.edits.length || widens(a) - widens(b))
+    .slice(0, MOST)
   const src = [sourceText(flow), ...(router === undefined ? [] : [identityOf(router)])]
   const grant: Edit = { kind: 'add grant', src, dst: targetText(flow, carrier), ip: ipText(flow) }
   return [...sorted, { edits: [grant] }]
+}
+
+/** A destination more is one for all sources of a rule, and a source more for all its destinations. */
+function widens({ edits }: Remedy): number {
+  return edits.filter(({ kind }) => kind === 'add destination').length
 }
 
 /** Routes into the range of the nodes' own addresses never become rules, nor does what only looks like the internet. */
@@ -50,13 +59,11 @@ function isReachable({ route }: Carrier, { to }: Arriving): boolean {
   return route.bits === 0 ? INTERNET.contains(to) : isUsefulRoute(route)
 }
 
-/** Exit routes are told to those only who may send to all of the internet. */
-function isForExits({ target: { destination }, failing }: Way): boolean {
-  return (
-    destination.target.kind === 'any' ||
-    isInternet(destination.target) ||
-    failing.some(({ kind }) => kind === 'destination')
-  )
+/** Exit routes are told to those only who may send to all of the internet, and other routes not for the internet's sake. */
+function tells({ target: { destination }, failing }: Way, { route }: Carrier): boolean {
+  if (failing.some(({ kind }) => kind === 'destination')) return true
+  if (destination.target.kind === 'any') return true
+  return isInternet(destination.target) === (route.bits === 0)
 }
 
 /** Absent: no edit of this rule allows it without making another rule of it. */
@@ -64,13 +71,13 @@ function editsOf(
   way: Way,
   flow: Arriving,
   carrier: Carrier | undefined,
-  isGrouped: boolean,
+  groups: Policy['groups'],
 ): readonly Edit[] | undefined {
   const edits: Edit[] = []
   const fails = (kind: Failing['kind']): boolean => way.failing.some((one) => one.kind === kind)
   if (fails('own') || fails('via')) return undefined
   for (const failing of way.failing) {
-    const edit = editOf(failing, way, flow, carrier, isGrouped, fails('destination'))
+    const edit = editOf(failing, way, flow, carrier, groups, fails('destination'))
     if (edit === undefined) return undefined
     edits.push(...edit)
   }
@@ -83,7 +90,7 @@ function editOf(
   { part, target }: Way,
   flow: Arriving,
   carrier: Carrier | undefined,
-  isGrouped: boolean,
+  groups: Policy['groups'],
   isElsewhere: boolean,
 ): readonly Edit[] | undefined {
   const rule = ruleRef(part.rule)
@@ -93,14 +100,16 @@ function editOf(
       const { own } = flow.from
       // Who is on a list of addresses only is not a device of that person's.
       if (part.self && (own === undefined || own.tags.length > 0)) return undefined
-      const group = isGrouped && own !== undefined && own.tags.length === 0 ? groupOf(part.rule.sources) : undefined
+      const group = own === undefined || own.tags.length > 0 ? undefined : groupOf(part.rule.sources, groups)
       if (group !== undefined && own !== undefined)
-        return [{ kind: 'add to group', login: own.user.login, group: group.group, at: group.at }]
+        return [{ kind: 'add to group', login: own.user.login, group: group.name, at: group.at }]
       return [{ kind: 'add source', text: sourceText(flow), rule }]
     }
     case 'destination': {
       // `via` is for what routers carry.
       if (part.self || (part.reach.isVia && carrier === undefined)) return undefined
+      // Whoever asks for one flow does not mean to let everybody in.
+      if (part.rule.sources.some(isEverything)) return undefined
       if (!isAcl) return [{ kind: 'add destination', text: targetText(flow, carrier), rule }]
       if (!isOfProtocol(target, flow)) return undefined
       const ports = PORTED.has(flow.protocol) ? String(flow.port) : '*'
@@ -120,8 +129,14 @@ function editOf(
   }
 }
 
-function groupOf(sources: Way['part']['rule']['sources']) {
-  return sources.find((selector) => selector.kind === 'group')
+const NO_GROUPS: Policy['groups'] = new Map()
+
+function groupOf(sources: readonly Selector[], groups: Policy['groups']): Group | undefined {
+  for (const selector of sources) {
+    const group = selector.kind === 'group' ? groups.get(selector.group) : undefined
+    if (group !== undefined) return group
+  }
+  return undefined
 }
 
 /** Of an ACL, all destinations are of one protocol. */
