@@ -255,6 +255,30 @@ test('19. tags come from the auth key; others are an error that names them', asy
   assert.match(untagged.json['Error'] as string, /tag:ci/)
 })
 
+test('19a. a login gives the tags to the node that is there, and takes them; another user makes another node', async () => {
+  const world = await World.start()
+  const a = await world.joined('a')
+  const { id, ipv4, user } = a.node
+  const again = async (AuthKey: string): Promise<void> => {
+    a.rotate()
+    assert.equal((await a.register({ Auth: { AuthKey } })).json['Error'], undefined)
+  }
+  await again(await world.key({ tags: ['tag:ci'] }))
+  assert.deepEqual([a.node.id, a.node.ipv4, a.node.tags, a.node.keyExpiryDisabled], [id, ipv4, ['tag:ci'], true])
+  await again(await world.key())
+  assert.deepEqual([a.node.id, a.node.ipv4, a.node.tags, a.node.user], [id, ipv4, [], user])
+  assert.ok(a.node.keyExpiry !== undefined && !a.node.keyExpiryDisabled)
+  const bob = await world.user('bob@example.com')
+  a.rotate()
+  const url = (await a.register()).json['AuthURL'] as string
+  const waiting = await a.register({ Followup: url })
+  await world.decideLogin(codeOf(url), { kind: 'approved', tailnet: world.tailnet.num, user: bob.id })
+  assert.equal(waiting.status, 200)
+  assert.notEqual(a.node.id, id)
+  assert.equal(a.node.user, bob.id)
+  assert.equal(world.state().node(id)?.ipv4, ipv4, 'the other one is still there')
+})
+
 test('20. too many logins from one address are asked to come back, with a time', async () => {
   const world = await World.start()
   let busy = 0

@@ -100,6 +100,26 @@ for (const [n, { name, by, tag, granted }] of logins.entries()) {
   )
 }
 
+test('a machine that logs in anew and asks for a tag stays what it was', { skip: askSkip }, async (t) => {
+  await save({})
+  const first = await clients.start('turns', { control: world.control })
+  await world.server.approveLogin(await first.loginUrl(), ANNA)
+  await first.running()
+  const [ip, { nodeId }] = [await first.ip(), await world.server.device('turns')]
+  await first.close()
+  const node = await clients.join('turns', { control: world.control, tags: ['tag:web'] })
+  assert.equal((await node.status()).Self.Tags, undefined, 'to ask is not to have')
+  const asked = node.events.length
+  await node.login()
+  await world.server.approveLogin(await node.loginUrl(20_000, asked), ANNA)
+  await until('it is tagged', async () => (await node.status()).Self.Tags?.join() === 'tag:web')
+  assert.equal(await node.ip(), ip)
+  const device = await world.server.device('turns')
+  assert.deepEqual([device.nodeId, device.tags, device.keyExpiryDisabled], [nodeId, ['tag:web'], true])
+  t.diagnostic(`it keeps ${ip}`)
+  await node.close()
+})
+
 test(
   'with a key, a client gets tags that the owner of the key or the tags of the key may give',
   { skip: askSkip },

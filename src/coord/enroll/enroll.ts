@@ -287,16 +287,21 @@ function notPermitted(tags: readonly string[]): string {
   return `requested tags [${tags.join(' ')}] are invalid or not permitted`
 }
 
-/** The node that this machine already is under these terms: that of its old key, else one of the same identity. */
+/**
+ * The node that this machine already is under these terms: that of its old key, else one of the same identity. A login
+ * may give a machine's tags to its user's node, or take them from it: it stays the same node with the same addresses.
+ */
 function knownAs(terms: Terms, { machineKey, request }: Registration, model: Model): Node | undefined {
   const own = model
     .nodesOfMachine(machineKey)
-    .filter(({ tailnet, node }) => tailnet.num === terms.state.num && sameIdentity(terms, node))
+    .filter(({ tailnet }) => tailnet.num === terms.state.num)
     .map(({ node }) => node)
+  const same = own.filter((node) => sameIdentity(terms, node))
   return (
-    own.find((node) => node.nodeKey === request.nodeKey) ??
-    own.find((node) => node.nodeKey === request.oldNodeKey) ??
-    own.sort((a, b) => b.loggedIn - a.loggedIn)[0]
+    same.find((node) => node.nodeKey === request.nodeKey) ??
+    same.find((node) => node.nodeKey === request.oldNodeKey) ??
+    own.find((node) => node.nodeKey === request.oldNodeKey && node.user === terms.user.id) ??
+    same.sort((a, b) => b.loggedIn - a.loggedIn)[0]
   )
 }
 
