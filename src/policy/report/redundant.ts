@@ -18,17 +18,19 @@ export interface Redundant {
 const MOST_STEPS = 20_000_000
 
 /** Without all of these together the policy allows the same. Of two that are alike the later one is told. */
-export function redundantRules(policy: Policy): Redundant[] {
+export function* redundantRules(policy: Policy): Generator<undefined, Redundant[]> {
+  const covers = new Covers(policy)
   const found: Redundant[] = []
   const left = new Set(policy.allowAll ? [] : policy.rules)
   let steps = 0
   for (const rule of [...left].reverse()) {
+    yield
     // Capabilities are more than what is open; a rule without effect is told elsewhere.
     if (rule.app.size > 0 || rule.sources.length === 0 || rule.destinations.length === 0) continue
     const others = [...left].filter((other) => other !== rule && mayCover(other, rule))
     for (const other of others) steps += other.sources.length + other.destinations.length
     if (steps > MOST_STEPS) break
-    const by = covering(policy, rule, others)
+    const by = covering(covers, rule, others)
     if (by === undefined) continue
     left.delete(rule)
     found.push({ rule, by: [...by] })
@@ -37,7 +39,7 @@ export function redundantRules(policy: Policy): Redundant[] {
   const rest = [...left]
   return found.reverse().map(({ rule, by }) => {
     const lasting = covering(
-      policy,
+      covers,
       rule,
       rest.filter((other) => mayCover(other, rule)),
     )
@@ -55,16 +57,16 @@ function mayCover(other: AccessRule, rule: AccessRule): boolean {
 }
 
 /** The others that together allow it; `undefined`: they don't. */
-function covering(policy: Policy, rule: AccessRule, others: readonly AccessRule[]): Set<AccessRule> | undefined {
+function covering(covers: Covers, rule: AccessRule, others: readonly AccessRule[]): Set<AccessRule> | undefined {
   const used = new Set<AccessRule>()
   for (const source of rule.sources) {
-    const admitting = others.filter((other) => other.sources.some((wider) => coversSource(policy, wider, source)))
+    const admitting = others.filter((other) => other.sources.some((wider) => covers.source(wider, source)))
     if (admitting.length === 0) return undefined
     for (const { target, traffic } of rule.destinations) {
       const open: Traffic[] = []
       for (const other of admitting)
         for (const wider of other.destinations)
-          if (wider.traffic.length > 0 && coversTarget(policy, wider.target, target)) {
+          if (wider.traffic.length > 0 && covers.target(wider.target, target)) {
             open.push(...wider.traffic)
             used.add(other)
           }
@@ -75,15 +77,41 @@ function covering(policy: Policy, rule: AccessRule, others: readonly AccessRule[
   return used
 }
 
-function coversSource(policy: Policy, wider: Selector, narrow: Selector): boolean {
-  if (isAutogroup(wider, 'danger-all')) return true
-  // `*` is what nodes have and routers carry; other addresses may be written too.
-  if (wider.kind === 'any') return !isAddresses(narrow) && !isAutogroup(narrow, 'danger-all')
-  return covers(policy, wider, narrow)
-}
+/** Does one selector name all that another does? Each pair is looked at once. */
+class Covers {
+  readonly #policy: Policy
+  readonly #known = new Map<string, Map<string, boolean>>()
+  readonly #names = new Map<Selector, string>()
 
-function coversTarget(policy: Policy, wider: Selector, narrow: Selector): boolean {
-  return wider.kind === 'any' || covers(policy, wider, narrow)
+  constructor(policy: Policy) {
+    this.#policy = policy
+  }
+
+  source(wider: Selector, narrow: Selector): boolean {
+    if (isAutogroup(wider, 'danger-all')) return true
+    // `*` is what nodes have and routers carry; other addresses may be written too.
+    if (wider.kind === 'any') return !isAddresses(narrow) && !isAutogroup(narrow, 'danger-all')
+    return this.#any(wider, narrow)
+  }
+
+  target(wider: Selector, narrow: Selector): boolean {
+    return wider.kind === 'any' || this.#any(wider, narrow)
+  }
+
+  #any(wider: Selector, narrow: Selector): boolean {
+    const [a, b] = [this.#name(wider), this.#name(narrow)]
+    let known = this.#known.get(a)
+    if (known === undefined) this.#known.set(a, (known = new Map()))
+    let is = known.get(b)
+    if (is === undefined) known.set(b, (is = covers(this.#policy, wider, narrow)))
+    return is
+  }
+
+  #name(selector: Selector): string {
+    let name = this.#names.get(selector)
+    if (name === undefined) this.#names.set(selector, (name = nameOf(selector)))
+    return name
+  }
 }
 
 function isAddresses({ kind }: Selector): boolean {

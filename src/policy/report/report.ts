@@ -20,8 +20,7 @@ export function report(engine: Engine, tailnet: PolicyTailnet): PolicyReport {
 export function* reportInSteps(engine: Engine, tailnet: PolicyTailnet): Generator<undefined, PolicyReport> {
   const { policy } = engine
   const reach = yield* reachOf(engine)
-  const redundant = redundantRules(policy)
-  yield
+  const redundant = yield* redundantRules(policy)
   return {
     nodes: tailnet.nodes.length,
     users: tailnet.users.length,
