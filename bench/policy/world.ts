@@ -49,8 +49,9 @@ export function makeNode(slot: number, team: number, teams: number): PolicyNode 
     id: slot + 1,
     user: makeUser(team, person, teams),
     tags: n % 2 === 0 ? [] : [`tag:t${team}`],
-    ipv4: { family: 4, value: 0x64400001n + BigInt(slot) },
-    ipv6: { family: 6, value: 0xfd7a115ca1e000000000000000000001n + BigInt(slot) },
+    // As texts about as long for a node in a small tailnet as for one in a large one: 100.100.100.0 and on, …::1000.
+    ipv4: { family: 4, value: 0x64646400n + BigInt(slot) },
+    ipv6: { family: 6, value: 0xfd7a115ca1e000000000000000001000n + BigInt(slot) },
     routes: [],
     online: true,
     attributes: new Map(),

@@ -115,7 +115,8 @@ export class Access {
   readonly #reachesBy = new BySelector<PartReach>()
   readonly #receiving = new BySelector<Part>()
   readonly #sending = new BySelector<Part>()
-  readonly #amongOwn = new BySelector<Part>()
+  /** Those between one's own devices that name some of these by their addresses. */
+  readonly #amongAddressed = new BySelector<Part>()
   readonly #telling = new BySelector<Part>()
   readonly #from = new Map<Sources, Part[]>()
   readonly #towards = new Map<Sources, Part[]>()
@@ -140,10 +141,11 @@ export class Access {
       const { selected } = part.sources
       this.#sending.add(part, selected)
       if (hasCompanion(part)) this.#telling.add(part, selected)
-      // One between own devices leads to everybody's; so it is found by the people, but for capabilities, of which
-      // also those hear who have none.
-      if (self && rule.app.size === 0) this.#amongOwn.add(part, selected)
-      else this.#receiving.add(part, targetsOf(part))
+      // One between own devices leads to everybody's. So it is found by who the people are, which is the same for all
+      // of their devices, but for capabilities, of which also those hear whom nobody may use them at.
+      if (!self || rule.app.size > 0) this.#receiving.add(part, targetsOf(part))
+      else if (selected.some(({ addresses }) => addresses !== undefined)) this.#amongAddressed.add(part, selected)
+      else this.#receiving.add(part, selected)
       listed(this.#from, part.sources).push(part)
       if (hasCompanion(part)) listed(this.#towards, part.reversed).push(part)
       return part
@@ -152,11 +154,13 @@ export class Access {
 
   /** The parts that lead to a node, or to something behind it, in their order. */
   receiving(node: PolicyNode): Part[] {
-    const own = new Set<Selected>()
-    for (const slot of this.#selection.slotsOfOwner(node))
-      for (const selected of this.#selection.namers(slot)) own.add(selected)
     const parts = this.#receiving.of(this.#selection.namers(node.slot))
-    return inOrder(parts, this.#amongOwn.of(own)).filter(({ reach }) => reach.includes(node.slot))
+    const addressed = this.#amongAddressed.isEmpty ? NONE : this.#amongAddressed.of(this.#namersOfOwn(node))
+    return inOrder(parts, addressed).filter(({ reach }) => reach.includes(node.slot))
+  }
+
+  #namersOfOwn(node: PolicyNode): Set<Selected> {
+    return new Set(this.#selection.slotsOfOwner(node).flatMap((slot) => this.#selection.namers(slot)))
   }
 
   /** The parts of which a node is a source, or something behind it is. */
@@ -298,6 +302,7 @@ function listed<K, V>(map: Map<K, V[]>, key: K): V[] {
   return list
 }
 
+const NONE: readonly Part[] = []
 const NOWHERE = { line: 1, column: 1 }
 /** What a policy without grants and ACLs comes to. (policy.md §2) */
 const EVERYTHING: AccessRule = {

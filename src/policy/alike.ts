@@ -13,6 +13,7 @@ export interface Alike {
 }
 
 interface Group extends Alike {
+  readonly hash: number
   readonly lists: Set<Sources>
 }
 
@@ -53,7 +54,7 @@ export class AlikeLists {
       const hash = hashOf(writing.named)
       let group = this.#find(writing, hash)
       if (group === undefined) {
-        group = { writing, lists: new Set() }
+        group = { writing, hash, lists: new Set() }
         const others = this.#groups.get(hash)
         if (others === undefined) this.#groups.set(hash, [group])
         else others.push(group)
@@ -73,7 +74,7 @@ export class AlikeLists {
     if (group === undefined) return
     group.lists.delete(list)
     if (group.lists.size > 0) return
-    const hash = hashOf(group.writing.named)
+    const { hash } = group
     const others = (this.#groups.get(hash) ?? []).filter((other) => other !== group)
     if (others.length > 0) this.#groups.set(hash, others)
     else this.#groups.delete(hash)

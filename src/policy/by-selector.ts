@@ -17,16 +17,21 @@ export class BySelector<T> {
     }
   }
 
+  get isEmpty(): boolean {
+    return this.#things.length === 0
+  }
+
   /** What was added with one of the selectors: each once, in the order in which it was added. */
   of(selectors: Iterable<Selected>): T[] {
+    if (this.isEmpty) return []
     let found: readonly number[] = []
     for (const selected of selectors) {
       const places = this.#places.get(selected)
-      if (places !== undefined) found = found.length === 0 ? places : [...found, ...places]
+      if (places !== undefined) found = found.length === 0 ? places : [...found, ...places].sort((a, b) => a - b)
     }
     const things: T[] = []
     let last = -1
-    for (const place of found.toSorted((a, b) => a - b)) {
+    for (const place of found) {
       if (place !== last) things.push(this.#things[place] as T)
       last = place
     }

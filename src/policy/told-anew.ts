@@ -41,7 +41,8 @@ export function toldAnew(
       if (!part.self) {
         if (isRewritten && saysSomething(part)) told.addAll(part.reach.nodes)
       } else if (ownText(from) !== ownText(to))
-        for (const node of [from, to]) if (node !== undefined) told.addAll(selection.devicesOfOwner(node))
+        for (const node of [from, to])
+          if (node !== undefined) for (const own of selection.slotsOfOwner(node)) told.add(own)
     }
     if (isRewritten) for (const part of access.towards(list)) told.addAll(part.sources.admitted)
     for (const compiled of ssh.from(list)) ssh.addTold(compiled, from, to, told)
