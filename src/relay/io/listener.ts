@@ -76,7 +76,7 @@ export function createListener(
     },
     (request, response) => {
       // Node reads no further behind an upgrade, also one that was not made.
-      if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false
+      if (request.headers.upgrade !== undefined) response.once('finish', () => request.socket.end())
       answerHttp(request, response, bootstrapDns)
     },
   )
