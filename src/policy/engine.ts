@@ -32,7 +32,7 @@ export interface Touched {
   readonly rules: BitSet
 }
 
-// Each comes to two or three milliseconds.
+// Each comes to one to three milliseconds.
 const RULES_PER_STEP = 100
 const NODES_PER_STEP = 250
 const LISTS_PER_STEP = 250
@@ -48,10 +48,10 @@ export class Engine {
   readonly #visibility: Visibility
 
   /**
-   * @param nodes absent: none yet, and no rules either; for `building`
+   * @param nodes `undefined`: none so far, and no rules, which is only of use to `building`
    * @param compact writes rules in the shorter form that means the same to clients, where there is one
    */
-  constructor(policy: Policy, nodes?: Iterable<PolicyNode>, { compact = false } = {}) {
+  constructor(policy: Policy, nodes: Iterable<PolicyNode> | undefined, { compact = false } = {}) {
     this.policy = policy
     this.selection = new Selection(policy)
     this.access = new Access(this.selection, this.#routes)
@@ -64,8 +64,8 @@ export class Engine {
 
   /**
    * What the constructor does, in steps of a few milliseconds, for whoever has other things to do in between. The last
-   * one returns the engine. It takes the nodes as they are when it comes to each; what changes later, while steps are
-   * left, is for the caller to `set` on the finished engine, which is a no-op where the change was seen already.
+   * one returns the engine. Each node is taken as it is when its turn comes. The caller notes which change meanwhile,
+   * come or go, and sets them on the engine when it has it; to set what it has seen already does nothing.
    *
    *   const steps = Engine.building(policy, nodes)
    *   for (let step = steps.next(); ; step = steps.next()) {

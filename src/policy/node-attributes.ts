@@ -1,5 +1,6 @@
 /** What `nodeAttrs` and the network options give a node: capabilities with their values. (policy.md §11, §13) */
 
+import { BySelector } from './by-selector.ts'
 import type { NodeAttrs, Policy } from './policy.ts'
 import type { Selected, Selection } from './selection.ts'
 import type { PolicyNode } from './tailnet.ts'
@@ -12,14 +13,16 @@ const NO_HTTPS = 'https://tailscale.com/cap/warn-funnel-no-https'
 
 export class NodeAttributes {
   readonly #policy: Policy
-  readonly #entries: readonly { readonly entry: NodeAttrs; readonly targets: readonly Selected[] }[]
+  readonly #selection: Selection
+  readonly #entries = new BySelector<{ readonly entry: NodeAttrs; readonly targets: readonly Selected[] }>()
 
   constructor(policy: Policy, selection: Selection) {
     this.#policy = policy
-    this.#entries = policy.nodeAttrs.map((entry) => ({
-      entry,
-      targets: entry.targets.map((target) => selection.watch(target, 'destination')),
-    }))
+    this.#selection = selection
+    for (const entry of policy.nodeAttrs) {
+      const targets = entry.targets.map((target) => selection.watch(target, 'destination'))
+      this.#entries.add({ entry, targets }, targets)
+    }
   }
 
   /** What the policy adds to the node's own capabilities. */
@@ -54,6 +57,7 @@ export class NodeAttributes {
 
   #applying(node: PolicyNode): NodeAttrs[] {
     return this.#entries
+      .of(this.#selection.namers(node.slot))
       .filter(({ targets }) => targets.some(({ nodes }) => nodes.has(node.slot)))
       .map(({ entry }) => entry)
   }

@@ -3,6 +3,7 @@
 import { BitSet, intersection } from '../base/bit-set.ts'
 import { formatIp } from '../base/ip.ts'
 import type { Access } from './access.ts'
+import { BySelector } from './by-selector.ts'
 import { domainOf } from './people.ts'
 import type { SshRule, SshUser } from './policy.ts'
 import type { Selected, Selection } from './selection.ts'
@@ -36,6 +37,8 @@ export interface CompiledSsh {
 export class Ssh {
   readonly rules: readonly CompiledSsh[]
   readonly #from = new Map<Sources, CompiledSsh[]>()
+  /** By what names the nodes that they may say something to. */
+  readonly #rules = new BySelector<CompiledSsh>()
   readonly #selection: Selection
   readonly #compact: boolean
 
@@ -54,6 +57,7 @@ export class Ssh {
     // A check is asked for before anything is let through unasked.
     this.rules = [...compiled.filter(isCheck), ...compiled.filter((c) => !isCheck(c))]
     for (const rule of this.rules) {
+      this.#rules.add(rule, [...rule.targets, ...(isPersonal(rule.rule) ? rule.sources.selected : [])])
       const others = this.#from.get(rule.sources)
       if (others === undefined) this.#from.set(rule.sources, [rule])
       else others.push(rule)
@@ -66,7 +70,7 @@ export class Ssh {
   }
 
   of(node: PolicyNode): WireSshRule[] {
-    return this.rules.flatMap((compiled) => this.#rule(compiled, node))
+    return this.#rules.of(this.#selection.namers(node.slot)).flatMap((compiled) => this.#rule(compiled, node))
   }
 
   /** Whom the rule lets in at `node`: all its sources, those of the node's own user, or nobody. */
