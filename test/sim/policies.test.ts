@@ -23,6 +23,7 @@ const NAMES = `"groups": {"group:g": ["ann@example.com", "bob@example.org"]},
   "autoApprovers": {"routes": {"10.0.0.0/8": ["tag:r"]}, "exitNode": ["tag:r"]},`
 const POLICIES = [
   '"acls": []',
+  '"acls": [], "derpMap": {"omitDefaultRegions": true, "regions": {"910": {"regionID": 910, "regionCode": "l", "regionName": "L", "nodes": []}}}',
   '"grants": [{"src": ["*"], "dst": ["*"], "ip": ["*"]}]',
   '"acls": [{"action": "accept", "src": ["*"], "dst": ["autogroup:self:*"]}]',
   '"grants": [{"src": ["group:g"], "dst": ["tag:a", "tag:b"], "ip": ["tcp:22", "icmp:*"]}]',
@@ -76,7 +77,7 @@ function known(messages: readonly MapMessage[]): Record<string, unknown> {
     .map(({ LastSeen, ...peer }) => (peer.Online ? peer : { ...peer, LastSeen }))
     .sort((a, b) => a['ID'] - b['ID'])
   const { Hostinfo: _hostinfo, Endpoints: _endpoints, HomeDERP: _home, ...self } = last.Node as MapNode
-  return { peers, self, filters: last.PacketFilters, ssh: last['SSHPolicy'] }
+  return { peers, self, filters: last.PacketFilters, ssh: last['SSHPolicy'], relays: last.DERPMap }
 }
 
 type Act = (

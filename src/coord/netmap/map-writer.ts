@@ -10,6 +10,7 @@ import { formatTime } from '../../base/clock.ts'
 import type { Wall } from '../../base/clock.ts'
 import type { DerpMap } from '../../wire/derp-map.ts'
 import { encodeMapFrame } from '../../wire/map-frame.ts'
+import { DerpMaps } from './derp-maps.ts'
 import type { Pending, Round, Told } from '../model/following.ts'
 import {
   isOnline,
@@ -37,7 +38,7 @@ export interface MapWriterOptions {
 }
 
 export class MapWriter {
-  readonly #derpMap: string
+  readonly #derpMaps: DerpMaps
   readonly #compress: (text: string) => Uint8Array
   readonly #comma: Uint8Array
   readonly #end: Uint8Array
@@ -46,7 +47,7 @@ export class MapWriter {
   readonly keepalive: Uint8Array
 
   constructor(options: MapWriterOptions) {
-    this.#derpMap = JSON.stringify(options.derpMap)
+    this.#derpMaps = new DerpMaps(options.derpMap)
     this.#compress = options.compress
     this.#textMax = options.messageTextMax ?? MESSAGE_TEXT_MAX
     this.#comma = options.compress(',')
@@ -66,7 +67,7 @@ export class MapWriter {
     const pages = withPeers ? this.#pages(map, viewer, told, now) : []
     const fields = [
       ...this.#own(map, viewer, told),
-      `"DERPMap":${this.#derpMap}`,
+      ...this.#relays(map, told),
       domainJson(map),
       '"CollectServices":false',
       `"DNSConfig":${this.#dns(map)}`,
@@ -145,6 +146,7 @@ export class MapWriter {
     if (own.length > 0 && viewer.node.tags.length > 0) profiles.add(ownProfileOf(viewer.node))
     if (pending.tailnet) own.push(`"DNSConfig":${this.#dns(map)}`, domainJson(map))
     if (pending.view || pending.self || pending.rules) own.push(...this.#rules(map, viewer, told))
+    if (pending.view) own.push(...this.#relays(map, told))
     const shared = own.length === 0
     if (shared) {
       if (removed.length === 0 && changed.length === 0 && patched.length === 0 && profiles.size === 0) return undefined
@@ -238,6 +240,10 @@ export class MapWriter {
     if (told.said.get('Node') === digest) return []
     told.said.set('Node', digest)
     return [`"Node":${selfJson(map.tailnet, own)}`]
+  }
+
+  #relays(map: TailnetMap, told: Told): string[] {
+    return unlessSaid(told, 'DERPMap', this.#derpMaps.text(map.reach.derpMap))
   }
 
   /** What the node lets in, as far as the client does not have just that. */

@@ -5,6 +5,7 @@ import { formatPrefix } from '../../base/ip.ts'
 import type { Engine, Touched } from '../../policy/engine.ts'
 import type { FilterRule } from '../../policy/filter.ts'
 import type { CapMap } from '../../policy/node-attributes.ts'
+import type { Policy } from '../../policy/policy.ts'
 import type { WireSshRule } from '../../policy/ssh.ts'
 import type { PolicyNode } from '../../policy/tailnet.ts'
 import type { Placed, Reach, Routed } from './reach.ts'
@@ -53,6 +54,10 @@ export class PolicyReach implements Reach {
 
   capabilities(viewer: Placed, httpsEnabled: boolean): CapMap {
     return this.engine.capabilities(viewer.slot, httpsEnabled)
+  }
+
+  get derpMap(): Policy['derpMap'] {
+    return this.engine.policy.derpMap
   }
 
   hidesIPv4({ slot }: Placed): boolean {

@@ -7,6 +7,7 @@ import type { BitSet } from '../../base/bit-set.ts'
 import type { Wall } from '../../base/clock.ts'
 import type { FilterRule } from '../../policy/filter.ts'
 import type { CapMap } from '../../policy/node-attributes.ts'
+import type { Policy } from '../../policy/policy.ts'
 import type { WireSshRule } from '../../policy/ssh.ts'
 import { isExpired } from '../model/model.ts'
 import type { Node } from '../model/records.ts'
@@ -38,6 +39,8 @@ export interface Reach {
   routes(viewer: Routed, peer: Routed): readonly string[]
   /** What the node may do beyond what every node may. */
   capabilities(viewer: Placed, httpsEnabled: boolean): CapMap
+  /** What is changed of the relays that nodes are told of. */
+  readonly derpMap: Policy['derpMap']
   /** The node's IPv4 address is kept from everybody, itself included. */
   hidesIPv4(node: Placed): boolean
 }
@@ -53,6 +56,7 @@ export const everybody: Reach = {
   ssh: () => undefined,
   routes: (_viewer, peer) => peer.routes,
   capabilities: () => NOTHING,
+  derpMap: undefined,
   hidesIPv4: () => false,
 }
 
