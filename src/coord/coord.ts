@@ -117,7 +117,7 @@ export class Coord {
       options.admissionChanged()
       journal.keysExpired(clocks.wall())
     }
-    const policies = new Policies()
+    const policies = new Policies(options.failed)
     const maps = new Maps({ ...options, model: ledger.model, policies, keysExpired })
     const pings = new Pings({ dice, wake, mono: () => clocks.mono(), push: (t, n, fields) => maps.push(t, n, fields) })
     const coord = new Coord(options, ledger, policies, maps, pings, journal)

@@ -18,7 +18,13 @@ const SHARED_DOMAINS: ReadonlySet<string> = new Set(
 
 export class Policies {
   readonly #checked = new WeakMap<PolicyRecord, Policy>()
+  readonly #failed: (what: string, error: unknown) => void
   #fallback: Policy | undefined
+
+  /** @param failed told of a policy that was saved and can't be read: by another version of this program, say */
+  constructor(failed: (what: string, error: unknown) => void = () => undefined) {
+    this.#failed = failed
+  }
 
   /** The policy that is in force. */
   of(state: TailnetState): Policy {
@@ -26,11 +32,21 @@ export class Policies {
     if (record === undefined) return this.default
     let policy = this.#checked.get(record)
     if (policy === undefined) {
-      const logins = new Set([...state.usersByLogin.keys()].map((login) => login.toLowerCase()))
-      policy = checkPolicy(record.text, { domains: new Set(record.domains), logins })
+      policy = this.#read(state, record)
       this.#checked.set(record, policy)
     }
     return policy
+  }
+
+  /** Whatever can't be understood allows nothing, and keeps nobody from saving another. */
+  #read(state: TailnetState, { text, version, domains }: PolicyRecord): Policy {
+    const logins = new Set([...state.usersByLogin.keys()].map((login) => login.toLowerCase()))
+    try {
+      return checkPolicy(text, { domains: new Set(domains), logins })
+    } catch (error) {
+      this.#failed(`reading version ${version} of the policy of tailnet ${state.num}, which allows nothing now`, error)
+      return checkPolicy('{"grants": []}', { domains: new Set(), logins: new Set() })
+    }
   }
 
   get default(): Policy {
