@@ -115,8 +115,6 @@ export class Access {
   readonly #reachesBy = new BySelector<PartReach>()
   readonly #receiving = new BySelector<Part>()
   readonly #sending = new BySelector<Part>()
-  /** Those between one's own devices that name some of these by their addresses. */
-  readonly #amongAddressed = new BySelector<Part>()
   readonly #telling = new BySelector<Part>()
   readonly #from = new Map<Sources, Part[]>()
   readonly #towards = new Map<Sources, Part[]>()
@@ -141,26 +139,18 @@ export class Access {
       const { selected } = part.sources
       this.#sending.add(part, selected)
       if (hasCompanion(part)) this.#telling.add(part, selected)
-      // One between own devices leads to everybody's. So it is found by who the people are, which is the same for all
-      // of their devices, but for capabilities, of which also those hear whom nobody may use them at.
-      if (!self || rule.app.size > 0) this.#receiving.add(part, targetsOf(part))
-      else if (selected.some(({ addresses }) => addresses !== undefined)) this.#amongAddressed.add(part, selected)
-      else this.#receiving.add(part, selected)
+      // One between own devices leads to everybody's. So it is found by who may use it, which are always people, and
+      // all of a person's devices alike (policy.md §3.3); but for capabilities, of which everybody hears.
+      this.#receiving.add(part, self && rule.app.size === 0 ? selected : targetsOf(part))
       listed(this.#from, part.sources).push(part)
       if (hasCompanion(part)) listed(this.#towards, part.reversed).push(part)
       return part
     })
   }
 
-  /** The parts that lead to a node, or to something behind it, in their order. */
-  receiving(node: PolicyNode): Part[] {
-    const parts = this.#receiving.of(this.#selection.namers(node.slot))
-    const addressed = this.#amongAddressed.isEmpty ? NONE : this.#amongAddressed.of(this.#namersOfOwn(node))
-    return inOrder(parts, addressed).filter(({ reach }) => reach.includes(node.slot))
-  }
-
-  #namersOfOwn(node: PolicyNode): Set<Selected> {
-    return new Set(this.#selection.slotsOfOwner(node).flatMap((slot) => this.#selection.namers(slot)))
+  /** The parts that lead to a node, or to something behind it, in their order; of one's own only what one may use. */
+  receiving({ slot }: PolicyNode): Part[] {
+    return this.#receiving.of(this.#selection.namers(slot)).filter(({ reach }) => reach.includes(slot))
   }
 
   /** The parts of which a node is a source, or something behind it is. */
@@ -218,11 +208,6 @@ export class Access {
   /** The node whose own address it is. */
   ownerOf(ip: Ip): PolicyNode | undefined {
     return this.#selection.at(ip)
-  }
-
-  /** Every list of sources there is, each once. */
-  get lists(): Iterable<Sources> {
-    return this.#lists.values()
   }
 
   /** Whom a list of selectors admits; one object for lists that are written alike. */
@@ -302,7 +287,6 @@ function listed<K, V>(map: Map<K, V[]>, key: K): V[] {
   return list
 }
 
-const NONE: readonly Part[] = []
 const NOWHERE = { line: 1, column: 1 }
 /** What a policy without grants and ACLs comes to. (policy.md §2) */
 const EVERYTHING: AccessRule = {

@@ -17,13 +17,9 @@ export class BySelector<T> {
     }
   }
 
-  get isEmpty(): boolean {
-    return this.#things.length === 0
-  }
-
   /** What was added with one of the selectors: each once, in the order in which it was added. */
   of(selectors: Iterable<Selected>): T[] {
-    if (this.isEmpty) return []
+    if (this.#things.length === 0) return []
     let found: readonly number[] = []
     for (const selected of selectors) {
       const places = this.#places.get(selected)
