@@ -19,7 +19,7 @@ import {
   ownProfileJson,
   ownProfileOf,
   profileJson,
-  selfDigest,
+  selfEssence,
   selfJson,
 } from './node-json.ts'
 import { sees, takesPart } from './reach.ts'
@@ -236,9 +236,9 @@ export class MapWriter {
     const capabilities = map.reach.capabilities(viewer, map.tailnet.settings.httpsEnabled)
     const { node, presence, routes, enabled, hidesIPv4 } = viewer
     const own = { node, presence, routes, enabled, hidesIPv4, user, capabilities }
-    const digest = selfDigest(map.tailnet, own)
-    if (told.said.get('Node') === digest) return []
-    told.said.set('Node', digest)
+    const essence = selfEssence(map.tailnet, own)
+    if (told.said.get('Node') === essence) return []
+    told.said.set('Node', essence)
     return [`"Node":${selfJson(map.tailnet, own)}`]
   }
 

@@ -164,7 +164,7 @@ export function selfJson(tailnet: Tailnet, own: Own): string {
 }
 
 /** `selfJson` without what the node has reported itself: that is no news to it, and never worth a message. */
-export function selfDigest(tailnet: Tailnet, own: Own): string {
+export function selfEssence(tailnet: Tailnet, own: Own): string {
   const { DiscoKey: _0, Endpoints: _1, HomeDERP: _2, Hostinfo: _3, Cap: _4, ...news } = selfFields(tailnet, own)
   return JSON.stringify(news)
 }

@@ -411,7 +411,10 @@ export class TailnetMap {
 
   /** Asks anew which prefixes a node routes, and tells of every node whose part changed. */
   #reroute(entry: Entry, effects: Effect[]): void {
+    const before = entry.enabled
     entry.enabled = entry.node.authorized ? enabledRoutes(entry.node) : []
+    // A standby's routes are told to itself alone.
+    if (!sameTexts(before, entry.enabled)) effects.push({ kind: 'self', node: entry.id })
     this.#primariesMoved(entry.id, entry.enabled, effects)
     this.#setRoutes(entry, effects)
   }
