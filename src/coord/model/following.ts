@@ -55,6 +55,8 @@ export interface Pending {
   tailnet: boolean
   /** Peers by id, and in what they changed. */
   readonly peers: Map<number, number>
+  /** Those of them whose being seen must be asked anew. */
+  readonly edges: Set<number>
   /** Peers that are gone from the tailnet and that the client knew. */
   readonly gone: Set<number>
   readonly profiles: Set<number>

@@ -75,6 +75,7 @@ const pendingOf = (peers: readonly [number, number][] = [], more: Partial<Pendin
   rules: false,
   tailnet: false,
   peers: new Map(peers),
+  edges: new Set(),
   gone: new Set(),
   profiles: new Set(),
   ...more,

@@ -111,7 +111,9 @@ export class MapWriter {
       const entry = map.entries.get(peer)
       if (entry === undefined) continue
       const known = told.peers.has(entry.slot)
-      if (!sees(map.reach, viewer, entry, now)) {
+      // Who is seen stays so until somebody says that it must be asked anew.
+      const asked = !known || pending.view || pending.edges.has(peer)
+      if (asked ? !sees(map.reach, viewer, entry, now) : !entry.isShown) {
         if (!known) continue
         told.peers.delete(entry.slot)
         told.routes.delete(entry.slot)

@@ -389,15 +389,21 @@ export class TailnetMap {
   /** Says who sees each node that looks different, so that nobody else is asked. */
   #addressed(effects: readonly Effect[]): readonly Effect[] {
     if (this.#policy === undefined) return effects
-    const viewers = new Map<number, readonly number[]>()
+    const viewers = new Map<number, readonly number[] | undefined>()
     return effects.map((effect) => {
       if (effect.kind !== 'peer' || effect.to !== undefined) return effect
       const entry = this.entries.get(effect.node)
       if (entry === undefined) return effect
-      let to = viewers.get(effect.node)
-      if (to === undefined) viewers.set(effect.node, (to = this.#ids(this.reach.visible(entry) ?? new BitSet())))
-      return { ...effect, to }
+      if (!viewers.has(effect.node)) viewers.set(effect.node, this.#viewersOf(entry))
+      const to = viewers.get(effect.node)
+      return to === undefined ? effect : { ...effect, to }
     })
+  }
+
+  /** `undefined`: everybody, or nearly. */
+  #viewersOf(entry: Entry): number[] | undefined {
+    const visible = this.reach.visible(entry)
+    return visible === undefined || visible.size >= this.entries.size - 1 ? undefined : this.#ids(visible)
   }
 
   #ids(slots: BitSet): number[] {

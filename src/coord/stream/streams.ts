@@ -67,6 +67,7 @@ export class MapStream {
     rules: false,
     tailnet: false,
     peers: new Map(),
+    edges: new Set(),
     gone: new Set(),
     profiles: new Set(),
   }
@@ -186,8 +187,8 @@ export class Streams {
           break
         case 'edges':
           for (const other of effect.others) {
-            note(other, ({ peers }) => peers.set(effect.node, peers.get(effect.node) ?? 0))
-            note(effect.node, ({ peers }) => peers.set(other, peers.get(other) ?? 0))
+            note(other, (pending) => noteEdge(pending, effect.node))
+            note(effect.node, (pending) => noteEdge(pending, other))
           }
           break
         case 'peer':
@@ -351,12 +352,18 @@ function noted(stream: MapStream, effect: ForAll): boolean {
   }
 }
 
+function noteEdge({ peers, edges }: Pending, peer: number): void {
+  peers.set(peer, peers.get(peer) ?? 0)
+  edges.add(peer)
+}
+
 function reset(pending: Pending): void {
   pending.self = false
   pending.view = false
   pending.rules = false
   pending.tailnet = false
   pending.peers.clear()
+  pending.edges.clear()
   pending.gone.clear()
   pending.profiles.clear()
 }
