@@ -6,9 +6,7 @@
  */
 
 import { Buffer } from 'node:buffer'
-import { createServer as createPlainServer } from 'node:http'
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
-import { createServer } from 'node:https'
 import type { Server as HttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -21,6 +19,10 @@ import type { EarlyConnections } from './early.ts'
 import { answerHttp, answerPlainHttp, pathOf } from './http.ts'
 import type { BootstrapDns } from './http.ts'
 import type { Switchboard } from './line.ts'
+
+// As a module it would be read whole, and load fetch and WebSocket with it: a tenth of each start.
+const { createServer: createPlainServer } = process.getBuiltinModule('node:http')
+const { createServer } = process.getBuiltinModule('node:https')
 
 const HANDSHAKE_MS = 10_000
 /** Connections that are not yet relay connections: handshakes, probes, idle HTTP. */
