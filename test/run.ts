@@ -9,7 +9,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { argumentsOf, FUZZ, INTEROP, LABORATORY, LAYERS, ROOT, SYSTEM, UNIT } from './suites.ts'
+import { argumentsOf, FUZZ, INTEROP, LABORATORY, LAYERS, POLICY, ROOT, SYSTEM, UNIT } from './suites.ts'
 import type { Suite } from './suites.ts'
 
 const BIN = join(ROOT, 'node_modules/.bin')
@@ -79,7 +79,9 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
     await check('format', 'oxfmt', '--check', 'src', 'test', 'bench')
     await tests(LAYERS)
   },
-  unit: () => tests(UNIT),
+  async unit() {
+    await Promise.all([tests(UNIT), tests(POLICY)])
+  },
   fuzz: () => tests(FUZZ),
   system: () => tests(SYSTEM),
   async interop() {

@@ -17,9 +17,12 @@ const all = (pattern: string): string[] => globSync(pattern, { cwd: ROOT }).sort
 /** Tests that need a database server, processes or privileges of their own run apart from the quick ones. */
 const isSystem = (file: string): boolean => /\.(pg|system)\.test\.ts$/.test(file)
 
-const quick = [...all('src/**/*.test.ts'), ...all('test/{conformance,policy,sim}/**/*.test.ts')].filter(
-  (f) => !isSystem(f),
+const isPolicy = (file: string): boolean => file.startsWith('src/policy/')
+
+const quick = [...all('src/**/*.test.ts'), ...all('test/{conformance,sim}/**/*.test.ts')].filter(
+  (f) => !isSystem(f) && !isPolicy(f),
 )
+const policy = [...all('src/policy/**/*.test.ts'), ...all('test/{policy,golden}/**/*.test.ts')]
 const system = [...all('{src,test}/**/*.{pg,system}.test.ts'), ...all('test/{kills,e2e}/**/*.test.ts')]
 
 export const LAYERS: Suite = {
@@ -29,6 +32,8 @@ export const LAYERS: Suite = {
   seconds: 30,
 }
 export const UNIT: Suite = { name: 'unit, golden, simulation', files: quick, shared: true, seconds: 300 }
+/** In a process of its own beside the others: the runner itself grows slow with the number of tests in one process. */
+export const POLICY: Suite = { name: 'policy and its recordings', files: policy, shared: true, seconds: 300 }
 /** In a process of its own: it measures memory. Takes `SETT_FUZZ_SECONDS`, a dozen if nobody says. */
 export const FUZZ: Suite = { name: 'fuzzing', files: all('test/fuzz/**/*.test.ts'), shared: true, seconds: 300 }
 export const SYSTEM: Suite = {

@@ -17,7 +17,7 @@ import type { PolicyNode, PolicyTailnet } from '../../src/policy/tailnet.ts'
 import { autogroup, policies, selector, tag, user } from './generate-policy.ts'
 import { PLACES, tailnets } from './generate.ts'
 import * as plain from './plain.ts'
-import { runs } from './runs.ts'
+import { IS_THOROUGH, runs } from './runs.ts'
 import { say } from './say.ts'
 import { isThroughExit } from './wire-filter.ts'
 
@@ -213,7 +213,7 @@ test('every remedy that is an edit of the policy allows the flow', () => {
     runs(150),
   )
   for (const kind of ['add to group', 'add source', 'add destination', 'add port', 'add ip', 'add grant'])
-    assert.ok((seen.get(kind) ?? 0) > 0, `no remedy was tried that is: ${kind}`)
+    assert.ok(!IS_THOROUGH || (seen.get(kind) ?? 0) > 0, `no remedy was tried that is: ${kind}`)
 })
 
 test('a route that waits is the remedy, with what else is needed', () => {

@@ -7,3 +7,6 @@ const SEED = process.env['SETT_POLICY_SEED']
 export function runs(usual: number): { numRuns: number; seed?: number } {
   return { numRuns: RUNS === undefined ? usual : Number(RUNS), ...(SEED === undefined ? {} : { seed: Number(SEED) }) }
 }
+
+/** So many cases that every kind of case must have been among them; with few, chance may leave one out. */
+export const IS_THOROUGH = RUNS !== undefined && Number(RUNS) >= 1000

@@ -14,7 +14,7 @@ import { isUsefulRoute } from '../selection.ts'
 import type { PolicyNode, PolicyTailnet } from '../tailnet.ts'
 import { policies } from '../../../test/policy/generate-policy.ts'
 import { addressesAt, LOGINS, PLACES, TAGS, tailnets } from '../../../test/policy/generate.ts'
-import { runs } from '../../../test/policy/runs.ts'
+import { IS_THOROUGH, runs } from '../../../test/policy/runs.ts'
 import { say } from '../../../test/policy/say.ts'
 import { ClientFilter, isThroughExit, sshAnswer } from '../../../test/policy/wire-filter.ts'
 import { runTests } from './run.ts'
@@ -110,7 +110,7 @@ test('a test of access holds where every filter agrees', () => {
     ),
     runs(60),
   )
-  assert.ok(Math.min(...Object.values(held)) > 0, `Chance brought too little: ${JSON.stringify(held)}`)
+  assert.ok(!IS_THOROUGH || Math.min(...Object.values(held)) > 0, `Chance brought too little: ${JSON.stringify(held)}`)
 })
 
 test('an SSH test holds where the rules of every node agree', () => {
@@ -153,7 +153,7 @@ test('an SSH test holds where the rules of every node agree', () => {
     ),
     runs(60),
   )
-  assert.ok(Math.min(...Object.values(held)) > 0, `Chance brought too little: ${JSON.stringify(held)}`)
+  assert.ok(!IS_THOROUGH || Math.min(...Object.values(held)) > 0, `Chance brought too little: ${JSON.stringify(held)}`)
 })
 
 /** The lists in which the flow may stand; `undefined` where only the engine could say. */
