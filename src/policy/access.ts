@@ -7,6 +7,7 @@
 
 import { BitSet } from '../base/bit-set.ts'
 import type { Ip, Prefix } from '../base/ip.ts'
+import { listed } from '../base/listed.ts'
 import { BySelector } from './by-selector.ts'
 import { hasCompanion } from './companions.ts'
 import type { AccessRule, Destination, Policy, Selector, Traffic } from './policy.ts'
@@ -279,12 +280,6 @@ function targetsOf({ targets }: Pick<Part, 'targets'>): Selected[] {
 export function inOrder(a: readonly Part[], b: readonly Part[]): readonly Part[] {
   if (a.length === 0) return b
   return b.length === 0 ? a : [...new Set([...a, ...b])].sort((x, y) => x.index - y.index)
-}
-
-function listed<K, V>(map: Map<K, V[]>, key: K): V[] {
-  let list = map.get(key)
-  if (list === undefined) map.set(key, (list = []))
-  return list
 }
 
 const NOWHERE = { line: 1, column: 1 }

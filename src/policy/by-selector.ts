@@ -1,5 +1,6 @@
 /** Finds what has to do with a node among much that has not, by the selectors that name the node. */
 
+import { listed } from '../base/listed.ts'
 import type { Selected } from './selection.ts'
 
 export class BySelector<T> {
@@ -10,11 +11,7 @@ export class BySelector<T> {
   /** Adds something behind all others. It is found by each of the selectors. */
   add(thing: T, selectors: Iterable<Selected>): void {
     const place = this.#things.push(thing) - 1
-    for (const selected of new Set(selectors)) {
-      const places = this.#places.get(selected)
-      if (places === undefined) this.#places.set(selected, [place])
-      else places.push(place)
-    }
+    for (const selected of new Set(selectors)) listed(this.#places, selected).push(place)
   }
 
   /** What was added with one of the selectors: each once, in the order in which it was added. */

@@ -42,14 +42,6 @@ export class NodeAttributes {
     return caps
   }
 
-  /** What peers are told of the node's attributes: an exit node that others may be pointed to. */
-  shown(node: PolicyNode): CapMap {
-    const suggested =
-      node.routes.some(({ bits }) => bits === 0) &&
-      this.#applying(node).some(({ attrs }) => attrs.includes('suggest-exit-node'))
-    return new Map(suggested ? [['suggest-exit-node', null]] : [])
-  }
-
   /** The node has no IPv4 address for itself and others, though one stays reserved for it. */
   withoutIPv4(node: PolicyNode): boolean {
     return this.#policy.disableIPv4 || this.#applying(node).some(({ attrs }) => attrs.includes('disable-ipv4'))

@@ -58,7 +58,7 @@ function compare(attribute: string, value: AttributeValue, wanted: AttributeValu
 }
 
 /** Numbers by value, other text by its letters; what one version leaves out counts as 0. `1.30` is below `1.102`. */
-export function compareVersions(a: string, b: string): number {
+function compareVersions(a: string, b: string): number {
   const [x, y] = [parts(a), parts(b)]
   for (let i = 0; i < Math.max(x.length, y.length); i++) {
     const [left, right] = [x[i] ?? '0', y[i] ?? '0']

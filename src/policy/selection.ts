@@ -10,6 +10,7 @@ import { CGNAT } from '../base/address-plan.ts'
 import { BitSet } from '../base/bit-set.ts'
 import { formatIp, isSingleIp, prefix, prefixCovers, prefixOf } from '../base/ip.ts'
 import type { Family, Ip, Prefix } from '../base/ip.ts'
+import { listed } from '../base/listed.ts'
 import { AddressSet, INTERNET, rangeFrom } from './address-set.ts'
 import { IpSets } from './ipsets.ts'
 import { domainOf, People } from './people.ts'
@@ -380,10 +381,4 @@ function meaning(selector: Selector): string {
 
 function addressKey(ip: Ip): string {
   return `${ip.family} ${ip.value}`
-}
-
-function listed<V>(map: Map<string, V[]>, key: string): V[] {
-  let list = map.get(key)
-  if (list === undefined) map.set(key, (list = []))
-  return list
 }

@@ -5,13 +5,11 @@
 
 import type { Ip } from '../base/ip.ts'
 import type { Access, Part, Target } from './access.ts'
+import { hasPorts, isIcmp } from './protocols.ts'
 import type { PolicyNode } from './tailnet.ts'
 
 /** Protocols that clients take for "no protocol given": ICMP, TCP, UDP, ICMPv6. */
 const DEFAULT_PROTOCOLS: ReadonlySet<number> = new Set([1, 6, 17, 58])
-/** Protocols that have ports. */
-const PORTED: ReadonlySet<number> = new Set([6, 17, 132])
-const ICMP: ReadonlySet<number> = new Set([1, 58])
 
 /** The first packet of a flow. */
 export interface Flow {
@@ -59,10 +57,10 @@ export function isFor({ selected: { selector, addresses } }: Target, at: PolicyN
 /** ICMP passes by any rule for TCP or UDP too; other protocols without ports need all of them. (node.md §2.4) */
 export function matchesTraffic({ destination }: Target, { protocol, port }: Pick<Flow, 'protocol' | 'port'>): boolean {
   return destination.traffic.some((traffic) => {
-    if (ICMP.has(protocol)) return traffic.ports.length > 0
+    if (isIcmp(protocol)) return traffic.ports.length > 0
     const listed = traffic.protocol === undefined ? DEFAULT_PROTOCOLS.has(protocol) : traffic.protocol === protocol
     if (!listed) return false
-    if (PORTED.has(protocol)) return traffic.ports.some(({ first, last }) => first <= port && port <= last)
+    if (hasPorts(protocol)) return traffic.ports.some(({ first, last }) => first <= port && port <= last)
     return traffic.ports.some(({ first, last }) => first === 0 && last === 65535)
   })
 }

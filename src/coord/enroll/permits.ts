@@ -6,6 +6,7 @@ import { Approvals } from '../../policy/approvals.ts'
 import type { Applicant } from '../../policy/approvals.ts'
 import type { TailnetState } from '../model/model.ts'
 import type { Policies } from '../model/policies.ts'
+import { policyUser } from '../model/policy-tailnet.ts'
 import type { Node, User } from '../model/records.ts'
 
 export class Permits {
@@ -46,5 +47,5 @@ export class Permits {
 }
 
 export function applicantOf(user: User | undefined, tags: readonly string[]): Applicant {
-  return user === undefined ? { tags } : { user: { id: user.id, login: user.loginName, role: user.role }, tags }
+  return user === undefined ? { tags } : { user: policyUser(user.id, user), tags }
 }

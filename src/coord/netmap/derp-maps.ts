@@ -25,7 +25,7 @@ export class DerpMaps {
 }
 
 /** Regions are added or replaced; `null` takes one of the server's away. */
-export function changedMap(own: DerpMap, { regions, omitDefaultRegions }: Changes): DerpMap {
+function changedMap(own: DerpMap, { regions, omitDefaultRegions }: Changes): DerpMap {
   const all = new Map<string, DerpRegion>(omitDefaultRegions ? [] : Object.entries(own.Regions))
   for (const [id, region] of regions) {
     if (region === null) all.delete(String(id))

@@ -13,13 +13,14 @@ import { encodeMapFrame } from '../../wire/map-frame.ts'
 import { DerpMaps } from './derp-maps.ts'
 import type { Pending, Round, Told } from '../model/following.ts'
 import {
+  essenceOf,
   isOnline,
   mapTime,
   nodeOfProfile,
   ownProfileJson,
   ownProfileOf,
   profileJson,
-  selfEssence,
+  selfFields,
   selfJson,
 } from './node-json.ts'
 import { sees, takesPart } from './reach.ts'
@@ -238,10 +239,11 @@ export class MapWriter {
     const capabilities = map.reach.capabilities(viewer, map.tailnet.settings.httpsEnabled)
     const { node, presence, routes, enabled, hidesIPv4 } = viewer
     const own = { node, presence, routes, enabled, hidesIPv4, user, capabilities }
-    const essence = selfEssence(map.tailnet, own)
+    const fields = selfFields(map.tailnet, own)
+    const essence = essenceOf(fields)
     if (told.said.get('Node') === essence) return []
     told.said.set('Node', essence)
-    return [`"Node":${selfJson(map.tailnet, own)}`]
+    return [`"Node":${JSON.stringify(fields)}`]
   }
 
   #relays(map: TailnetMap, told: Told): string[] {

@@ -163,13 +163,15 @@ export function selfJson(tailnet: Tailnet, own: Own): string {
   return JSON.stringify(selfFields(tailnet, own))
 }
 
-/** `selfJson` without what the node has reported itself: that is no news to it, and never worth a message. */
-export function selfEssence(tailnet: Tailnet, own: Own): string {
-  const { DiscoKey: _0, Endpoints: _1, HomeDERP: _2, Hostinfo: _3, Cap: _4, ...news } = selfFields(tailnet, own)
+/** What only news of a node comes to: without what it has reported itself, which is never worth a message to it. */
+export function essenceOf(fields: SelfFields): string {
+  const { DiscoKey: _0, Endpoints: _1, HomeDERP: _2, Hostinfo: _3, Cap: _4, ...news } = fields
   return JSON.stringify(news)
 }
 
-function selfFields(tailnet: Tailnet, own: Own): Record<string, unknown> {
+export type SelfFields = Readonly<Record<string, unknown>>
+
+export function selfFields(tailnet: Tailnet, own: Own): SelfFields {
   const { node, user, enabled, expiry } = own
   const admin = node.tags.length === 0 && (user?.role === 'owner' || user?.role === 'admin')
   const { AllowedIPs: _, ...fields } = common(tailnet, own)

@@ -2,7 +2,8 @@
 
 import { parseIp, parsePrefix } from '../../base/ip.ts'
 import type { Prefix } from '../../base/ip.ts'
-import { hasPorts, readProtocol } from '../../policy/document/protocols.ts'
+import { readProtocol } from '../../policy/document/protocols.ts'
+import { hasPorts } from '../../policy/protocols.ts'
 import { Engine } from '../../policy/engine.ts'
 import { explain } from '../../policy/explain/index.ts'
 import type { Explanation, Subject } from '../../policy/explain/index.ts'

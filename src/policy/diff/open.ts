@@ -5,16 +5,14 @@
  */
 
 import type { PortRange, Traffic } from '../policy.ts'
+import { hasPorts } from '../protocols.ts'
 import { portText, protocolName } from '../traffic-text.ts'
 
 /** Ports by protocol; both ICMPs are protocol 1, with all ports. Protocols without ports have all or are not there. */
 export type Open = ReadonlyMap<number, readonly PortRange[]>
 
-export const SHUT: Open = new Map()
-
 const ICMP = 1
 const ICMPV6 = 58
-const PORTED: ReadonlySet<number> = new Set([6, 17, 132])
 const ALL: readonly PortRange[] = [{ first: 0, last: 65535 }]
 
 export function openFrom(traffics: Iterable<Traffic>): Open {
@@ -28,7 +26,7 @@ export function openFrom(traffics: Iterable<Traffic>): Open {
     if (ports.length === 0) continue
     put(ICMP, ALL)
     for (const number of protocol === undefined ? [6, 17] : [protocol])
-      if (PORTED.has(number)) put(number, ports)
+      if (hasPorts(number)) put(number, ports)
       else if (number !== ICMPV6 && ports.some(({ first, last }) => first === 0 && last === 65535)) put(number, ALL)
   }
   return new Map([...ranges].sort(([a], [b]) => a - b).map(([protocol, ports]) => [protocol, joined(ports)]))
@@ -82,7 +80,7 @@ export function openText(open: Open): string {
   for (const [protocol, ports] of entries) {
     if (all && (protocol === 6 || protocol === 17 || protocol === ICMP)) continue
     const name = protocolName(protocol)
-    parts.push(PORTED.has(protocol) ? `${name}:${ports.map(portText).join(',')}` : name)
+    parts.push(hasPorts(protocol) ? `${name}:${ports.map(portText).join(',')}` : name)
   }
   return parts.join(' ')
 }

@@ -54,7 +54,7 @@ function partiesText(parties: readonly Party[], nameOf: NameOf): string {
   return rest > 0 ? `${named.join(', ')} and ${rest} more` : named.join(', ')
 }
 
-export function partyText(party: Party, nameOf: NameOf): string {
+function partyText(party: Party, nameOf: NameOf): string {
   switch (party.kind) {
     case 'everybody':
       return 'everybody'

@@ -2,12 +2,13 @@
 
 import { quoteText } from '../hujson/errors.ts'
 import type { PortRange, Traffic } from '../policy.ts'
-import { hasPorts, readProtocol } from './protocols.ts'
+import { hasPorts } from '../protocols.ts'
+import { readProtocol } from './protocols.ts'
 
 export const ALL_PORTS: PortRange = { first: 0, last: 65535 }
 
 /** `*`, `n`, `a-b`, or what is wrong with the text. */
-export function readPortRange(written: string): PortRange | string {
+function readPortRange(written: string): PortRange | string {
   const text = written.toLowerCase()
   if (text === '*') return ALL_PORTS
   if (text === '') return 'invalid port list: ""'

@@ -4,14 +4,12 @@ import { formatIp, formatPrefix } from '../../base/ip.ts'
 import type { Group, Policy, Selector } from '../policy.ts'
 import { isEverything, isInternet, isUsefulRoute } from '../selection.ts'
 import { INTERNET } from '../address-set.ts'
+import { hasPorts, isIcmp } from '../protocols.ts'
 import { portText, protocolName } from '../traffic-text.ts'
 import type { Edit, Failing, Remedy } from './explanation.ts'
 import { ruleRef } from './rule-ref.ts'
 import type { Carrier } from './routes.ts'
 import type { Arriving, Way } from './ways.ts'
-
-const PORTED: ReadonlySet<number> = new Set([6, 17, 132])
-const ICMP: ReadonlySet<number> = new Set([1, 58])
 
 /** At most this many; more are no help. */
 const MOST = 4
@@ -112,7 +110,7 @@ function editOf(
       if (part.rule.sources.some(isEverything)) return undefined
       if (!isAcl) return [{ kind: 'add destination', text: targetText(flow, carrier), rule }]
       if (!isOfProtocol(target, flow)) return undefined
-      const ports = PORTED.has(flow.protocol) ? String(flow.port) : '*'
+      const ports = hasPorts(flow.protocol) ? String(flow.port) : '*'
       return [{ kind: 'add destination', text: `${bracketed(targetText(flow, carrier))}:${ports}`, rule }]
     }
     case 'posture':
@@ -142,7 +140,7 @@ function groupOf(sources: readonly Selector[], groups: Policy['groups']): Group 
 /** Of an ACL, all destinations are of one protocol. */
 function isOfProtocol({ destination }: Way['target'], { protocol }: Arriving): boolean {
   return destination.traffic.some((t) =>
-    t.protocol === undefined ? protocol === 6 || protocol === 17 || ICMP.has(protocol) : t.protocol === protocol,
+    t.protocol === undefined ? protocol === 6 || protocol === 17 || isIcmp(protocol) : t.protocol === protocol,
   )
 }
 
@@ -170,11 +168,11 @@ function identityOf(node: Arriving['at']): string {
 }
 
 function ipText({ protocol, port }: Arriving): string {
-  return `${protocolName(protocol)}:${PORTED.has(protocol) ? portText({ first: port, last: port }) : '*'}`
+  return `${protocolName(protocol)}:${hasPorts(protocol) ? portText({ first: port, last: port }) : '*'}`
 }
 
 function portsOf({ protocol, port }: Arriving): string {
-  return PORTED.has(protocol) ? String(port) : '*'
+  return hasPorts(protocol) ? String(port) : '*'
 }
 
 function bracketed(text: string): string {

@@ -69,7 +69,7 @@ export function gapText(newlines: number, indent: number, blankLine: boolean): s
 }
 
 /** One comment, its further lines indented anew: under their star, or as they stood to each other. */
-export function formatComment(raw: string, indent: number): string {
+function formatComment(raw: string, indent: number): string {
   const isLine = raw.startsWith('//')
   if (!isLine && !raw.includes('\n')) return raw.replaceAll('\r', ' ')
   const [first, ...rest] = raw.split('\n').map(cleanLine) as [string, ...string[]]

@@ -1,6 +1,7 @@
 /** The flows that a test asks about: `host:port` and `proto` as they are written. (policy.md §8) */
 
 import { parseIp } from '../../base/ip.ts'
+import { hasPorts, PROTOCOL_NUMBERS } from '../protocols.ts'
 
 /** What a flow is recognised by besides its ends. */
 export interface FlowKind {
@@ -16,31 +17,14 @@ export interface Target {
   readonly port: number
 }
 
-/** Protocols by the names that policies use. (policy.md §4) */
-const NUMBERS: ReadonlyMap<string, number> = new Map([
-  ['icmp', 1],
-  ['igmp', 2],
-  ['ipv4', 4],
-  ['ip-in-ip', 4],
-  ['tcp', 6],
-  ['egp', 8],
-  ['igp', 9],
-  ['udp', 17],
-  ['gre', 47],
-  ['esp', 50],
-  ['ah', 51],
-  ['ipv6-icmp', 58],
-  ['sctp', 132],
-])
 const TCP = 6
 const UDP = 17
-const PORTED: ReadonlySet<number> = new Set([TCP, UDP, 132])
 
 /** Without a protocol a test asks for TCP or UDP: either is enough, and `deny` means both. A text: why it is none. */
 export function readProtocols(proto: string | undefined): readonly number[] | string {
   const name = proto?.trim().toLowerCase() ?? ''
   if (name === '') return [TCP, UDP]
-  const number = NUMBERS.get(name) ?? (/^(0|[1-9]\d{0,2})$/.test(name) ? Number(name) : 256)
+  const number = PROTOCOL_NUMBERS.get(name) ?? (/^(0|[1-9]\d{0,2})$/.test(name) ? Number(name) : 256)
   return number > 255 ? `protocol ${JSON.stringify(proto)} not known` : [number]
 }
 
@@ -55,7 +39,7 @@ export function readTarget(text: string, protocols: readonly number[]): Target |
   if ((ip?.family === 6) !== (bare !== undefined)) return 'an IPv6 address stands in brackets, and nothing else does'
   if (!/^\d{1,5}$/.test(digits)) return `a test takes one port, not ${JSON.stringify(digits)}`
   const port = Number(digits)
-  const ported = protocols.some((protocol) => PORTED.has(protocol))
+  const ported = protocols.some(hasPorts)
   if (ported ? port < 1 || port > 65535 : port !== 0)
     return ported ? `there is no port ${digits}` : 'a protocol without ports is tested with port 0'
   return { host: bare ?? host, port }

@@ -5,6 +5,7 @@
 
 import { formatIp, isSingleIp, parseIp, parsePrefix } from '../../base/ip.ts'
 import type { Ip } from '../../base/ip.ts'
+import { listed } from '../../base/listed.ts'
 import { domainOf, hasRole } from '../people.ts'
 import type { Autogroup, Group, Policy } from '../policy.ts'
 import type { PolicyNode, PolicyTailnet, PolicyUser } from '../tailnet.ts'
@@ -177,10 +178,4 @@ function address(ip: Ip): Subject {
 
 function unusable(why: string): Subject {
   return { kind: 'unusable', why }
-}
-
-function listed<V>(map: Map<string, V[]>, key: string): V[] {
-  let list = map.get(key)
-  if (list === undefined) map.set(key, (list = []))
-  return list
 }
