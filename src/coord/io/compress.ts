@@ -6,22 +6,23 @@
  * the thorough search, which costs some 30 µs more there.
  */
 
-import { constants, zstdCompressSync } from 'node:zlib'
+import { constants } from 'node:zlib'
+import { chooseZstd, nodeZstd } from './zstd.ts'
 
 /** In characters. */
 const SHORT = 1024
 
-const FAST = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
+const FAST = { [constants.ZSTD_c_compressionLevel]: 1 }
 const THOROUGH = {
-  params: {
-    [constants.ZSTD_c_strategy]: constants.ZSTD_btultra,
-    // A match of this length is good enough.
-    [constants.ZSTD_c_targetLength]: 16,
-  },
-  // What it is written into, and keeps alive; the usual 16 kB would weigh far more than the message.
-  chunkSize: 2 * SHORT,
+  [constants.ZSTD_c_strategy]: constants.ZSTD_btultra,
+  // A match of this length is good enough.
+  [constants.ZSTD_c_targetLength]: 16,
 }
 
+const fast = chooseZstd(FAST, nodeZstd(FAST))
+// The usual chunk of 16 kB would weigh far more than the message that it holds.
+const thorough = chooseZstd(THOROUGH, nodeZstd(THOROUGH, 2 * SHORT))
+
 export function compress(text: string): Uint8Array {
-  return zstdCompressSync(text, text.length < SHORT ? THOROUGH : FAST)
+  return text.length < SHORT ? thorough(text) : fast(text)
 }

@@ -1,63 +1,22 @@
 /** The primitives from Node's own OpenSSL. */
 
-import { createHash, createHmac, createPrivateKey, createPublicKey, diffieHellman } from 'node:crypto'
-import type { KeyObject } from 'node:crypto'
-import type { Bytes } from '../../base/bytes.ts'
-import type { PrivateKey } from '../../base/keys.ts'
 import { TAG_LENGTH } from '../primitives.ts'
 import type { Primitives } from '../primitives.ts'
 import { chacha } from './choose-chacha.ts'
+import { handshakeMath } from './choose-handshake.ts'
 import { nodeDice } from './dice.ts'
-
-/** Reading a private key costs more than the exchange itself, so each is read once while it lives. */
-const keyObjects = new WeakMap<PrivateKey, KeyObject>()
-
-function keyObject(key: PrivateKey): KeyObject {
-  let object = keyObjects.get(key)
-  if (object === undefined) {
-    object = createPrivateKey({
-      key: Buffer.from(key.reveal()),
-      format: 'raw-private',
-      asymmetricKeyType: 'x25519',
-    })
-    keyObjects.set(key, object)
-  }
-  return object
-}
-
-function hash(algorithm: string, parts: readonly Bytes[]): Uint8Array {
-  const hash = createHash(algorithm)
-  for (const part of parts) hash.update(part)
-  return hash.digest()
-}
+import { hash } from './node-handshake.ts'
 
 export const nodePrimitives: Primitives = {
   random: nodeDice,
 
-  x25519Public: (own) => createPublicKey(keyObject(own)).export({ format: 'raw-public' }),
+  x25519Public: (own) => handshakeMath().x25519Public(own),
 
-  x25519(own, theirs) {
-    if (theirs.length !== 32) return undefined
-    const publicKey = createPublicKey({
-      key: Buffer.from(theirs),
-      format: 'raw-public',
-      asymmetricKeyType: 'x25519',
-    })
-    try {
-      return diffieHellman({ privateKey: keyObject(own), publicKey })
-    } catch {
-      // OpenSSL refuses a result of zero bits, which is what points of low order give.
-      return undefined
-    }
-  },
+  x25519: (own, theirs) => handshakeMath().x25519(own, theirs),
 
-  blake2s: (...parts) => hash('blake2s256', parts),
+  blake2s: (...parts) => handshakeMath().blake2s(...parts),
 
-  hmacBlake2s(key, ...parts) {
-    const mac = createHmac('blake2s256', key)
-    for (const part of parts) mac.update(part)
-    return mac.digest()
-  },
+  hmacBlake2s: (key, ...parts) => handshakeMath().hmacBlake2s(key, ...parts),
 
   chachaSeal(key, nonce, ad, plain) {
     const sealed = new Uint8Array(plain.length + TAG_LENGTH)

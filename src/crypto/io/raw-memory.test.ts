@@ -24,6 +24,15 @@ test('an arena begins as zeros, and keeps what is put in', { skip }, () => {
   arena.wipe(0, arena.size)
 })
 
+test('a text is written whole or not at all that counts', { skip }, () => {
+  assert.equal(arena.putText(4, 8, 'aé€'), 6)
+  assert.equal(arena.take(4, 7).toHex(), '61c3a9e282ac00')
+  assert.equal(arena.putText(4, 5, 'aé€'), undefined)
+  assert.equal(arena.putText(4, 0, ''), 0)
+  assert.equal(arena.take(10, 1).toHex(), '00')
+  arena.wipe(4, 8)
+})
+
 test('what is taken is a copy', { skip }, () => {
   const copy = arena.take(10, 2)
   copy.fill(7)
@@ -52,6 +61,8 @@ test('hostile offsets and lengths are refused by every method', { skip }, () => 
     const calls: Record<string, () => unknown> = {
       'address at': () => arena.address(bad, 1),
       'address length': () => arena.address(0, bad),
+      'putText at': () => arena.putText(bad, 1, 'a'),
+      'putText room': () => arena.putText(0, bad, 'a'),
       'put at': () => arena.put(bad, new Uint8Array(1)),
       'take at': () => arena.take(bad, 1),
       'take length': () => arena.take(0, bad),

@@ -58,6 +58,8 @@ const PROT_READ_WRITE = 3
 const MAP_PRIVATE_ANONYMOUS = 0x22
 const MADV_DONTDUMP = 16
 
+const UTF8 = new TextEncoder()
+
 /** As long as the largest page of the systems above, so a multiple of any. */
 const GUARD_BYTES = 64 * 1024
 
@@ -110,6 +112,13 @@ export class Arena {
   put(at: number, bytes: Uint8Array): void {
     this.#check(at, bytes.length)
     this.#bytes.set(bytes, at)
+  }
+
+  /** Writes a text as UTF-8; gives its length in bytes, or `undefined` when it does not fit into `room` bytes. */
+  putText(at: number, room: number, text: string): number | undefined {
+    this.#check(at, room)
+    const { read, written } = UTF8.encodeInto(text, this.#bytes.subarray(at, at + room))
+    return read === text.length ? written : undefined
   }
 
   /** A copy of `length` bytes. */
