@@ -151,15 +151,17 @@ test('whatever is read is written the same, and no bytes make the readers throw'
     fc.property(mutated(corpus), (b) => {
       decodeEnvelope(b)
       const read = decodeDisco(b)
-      if (read === undefined || isEmptied(read)) return
+      if (read === undefined || isAmbiguous(read)) return
       assert.deepEqual(decodeDisco(encodeDisco(read)), read)
       if (read.kind === 'pong') assert.equal(parseAddressPort(formatAddressPort(read.src))?.port, read.src.port)
     }),
-    { numRuns: 500 },
+    { numRuns: 2000 },
   )
 })
 
-/** Messages of another version read as empty, which an endpoint without addresses can't say in version 0. */
-function isEmptied(m: DiscoMessage): boolean {
+/** What can't be said so that it reads the same: endpoints without addresses, which only another version has, and long
+ * padding behind no node key, which reads as a zero key. */
+function isAmbiguous(m: DiscoMessage): boolean {
+  if (m.kind === 'ping') return m.nodeKey === undefined && m.padding >= 32
   return 'endpoint' in m && m.endpoint.addresses.length === 0
 }
