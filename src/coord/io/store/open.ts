@@ -4,7 +4,6 @@ import { MeshError } from '../../../base/errors.ts'
 import type { Store } from '../../store/store.ts'
 import { MIGRATIONS } from './migrations.ts'
 import type { Migration } from './migrations.ts'
-import { openPostgres } from './postgres.ts'
 import { openSqlite } from './sqlite.ts'
 
 /** Where a store logs: an event and its fields. A pino logger fits. */
@@ -54,6 +53,8 @@ export async function openStore(database: string, options: OpenOptions = {}): Pr
   const name = parseDatabase(database)
   const migrations = options.migrations ?? MIGRATIONS
   if (name.engine === 'postgres') {
+    // Only then: its client is many modules, and most servers start without.
+    const { openPostgres } = await import('./postgres.ts')
     const store = await openPostgres(name.url, migrations, options.log)
     if (store.migrated !== undefined) options.log?.info({ database: 'PostgreSQL', ...store.migrated }, 'store.migrated')
     return store
