@@ -34,6 +34,8 @@ export interface Primitives {
   blake2s(...parts: Bytes[]): Uint8Array
   /** HMAC over BLAKE2s-256 (block size 64), not BLAKE2s's own keyed mode. 32 bytes. */
   hmacBlake2s(key: Bytes, ...parts: Bytes[]): Uint8Array
+  /** BLAKE2s in its own keyed mode, with a key of up to 32 bytes. 16 bytes. */
+  blake2sMac(key: Bytes, ...parts: Bytes[]): Uint8Array
   /** ChaCha20-Poly1305 (RFC 8439): 32-byte key, 12-byte nonce. Cipher text, then tag. */
   chachaSeal(key: Bytes, nonce: Bytes, ad: Bytes, plain: Bytes): Uint8Array
   chachaOpen(key: Bytes, nonce: Bytes, ad: Bytes, sealed: Bytes): Uint8Array | undefined

@@ -6,6 +6,7 @@ import { chacha } from './choose-chacha.ts'
 import { handshakeMath } from './choose-handshake.ts'
 import { nodeDice } from './dice.ts'
 import { hash } from './node-handshake.ts'
+import { blake2sMac } from './node-mac.ts'
 
 export const nodePrimitives: Primitives = {
   random: nodeDice,
@@ -17,6 +18,8 @@ export const nodePrimitives: Primitives = {
   blake2s: (...parts) => handshakeMath().blake2s(...parts),
 
   hmacBlake2s: (key, ...parts) => handshakeMath().hmacBlake2s(key, ...parts),
+
+  blake2sMac,
 
   chachaSeal(key, nonce, ad, plain) {
     const sealed = new Uint8Array(plain.length + TAG_LENGTH)
