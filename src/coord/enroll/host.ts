@@ -3,6 +3,7 @@
  * (control.md §5.1, rules for lite updates)
  */
 
+import { sameJson } from '../../base/same-json.ts'
 import type { MapRequest } from '../../wire/map-request.ts'
 import type { TailnetState } from '../model/model.ts'
 import { followsHostname, freeName, labelFor } from '../model/naming.ts'
@@ -37,5 +38,5 @@ export function reported(state: TailnetState, before: Node, request: MapRequest)
 }
 
 export function sameNode(a: Node, b: Node): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b)
+  return sameJson(a, b)
 }
