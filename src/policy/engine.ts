@@ -9,6 +9,8 @@
 import { BitSet } from '../base/bit-set.ts'
 import type { Prefix } from '../base/ip.ts'
 import { Access } from './access.ts'
+import { CapabilitySources } from './capability-sources.ts'
+import type { SourceNames } from './capability-sources.ts'
 import { Filters } from './filter.ts'
 import type { FilterRule } from './filter.ts'
 import { NodeAttributes } from './node-attributes.ts'
@@ -37,6 +39,13 @@ const RULES_PER_STEP = 100
 const NODES_PER_STEP = 250
 const LISTS_PER_STEP = 250
 
+export interface EngineOptions {
+  /** Writes rules in the shorter form that means the same to clients, where there is one. */
+  readonly compact?: boolean
+  /** Where names come from by which filters admit nodes, where that means the same; absent: by addresses alone. */
+  readonly names?: SourceNames | undefined
+}
+
 export class Engine {
   readonly policy: Policy
   readonly selection: Selection
@@ -44,20 +53,19 @@ export class Engine {
   readonly ssh: Ssh
   readonly attributes: NodeAttributes
   readonly #routes = new Routes()
+  readonly #capabilities: CapabilitySources
   readonly #filters: Filters
   readonly #visibility: Visibility
 
-  /**
-   * @param nodes `undefined`: none so far, and no rules, which is only of use to `building`
-   * @param compact writes rules in the shorter form that means the same to clients, where there is one
-   */
-  constructor(policy: Policy, nodes: Iterable<PolicyNode> | undefined, { compact = false } = {}) {
+  /** @param nodes `undefined`: none so far, and no rules, which is only of use to `building` */
+  constructor(policy: Policy, nodes: Iterable<PolicyNode> | undefined, { compact = false, names }: EngineOptions = {}) {
     this.policy = policy
     this.selection = new Selection(policy)
     this.access = new Access(this.selection, this.#routes)
     this.ssh = new Ssh(policy.ssh, this.access, this.selection, compact)
     this.attributes = new NodeAttributes(policy, this.selection)
-    this.#filters = new Filters(this.access, this.selection)
+    this.#capabilities = new CapabilitySources(this.selection, names)
+    this.#filters = new Filters(this.access, this.selection, this.#capabilities)
     this.#visibility = new Visibility(this.access, this.selection)
     if (nodes !== undefined) for (const _step of this.#build(nodes));
   }
@@ -73,11 +81,7 @@ export class Engine {
    *     await theOthersTurn()
    *   }
    */
-  static *building(
-    policy: Policy,
-    nodes: Iterable<PolicyNode>,
-    options: { readonly compact?: boolean } = {},
-  ): Generator<void, Engine> {
+  static *building(policy: Policy, nodes: Iterable<PolicyNode>, options: EngineOptions = {}): Generator<void, Engine> {
     const engine = new Engine(policy, undefined, options)
     yield* engine.#build(nodes)
     return engine
@@ -86,9 +90,15 @@ export class Engine {
   *#build(nodes: Iterable<PolicyNode>): Generator<void, void> {
     const { access } = this
     yield* inSteps(Access.rules(this.policy), RULES_PER_STEP, (rule) => {
-      for (const part of access.add(rule)) this.#filters.add(part)
+      for (const part of access.add(rule)) {
+        this.#capabilities.add(part)
+        this.#filters.add(part)
+      }
     })
-    yield* inSteps(nodes, NODES_PER_STEP, (node) => access.fill(node))
+    yield* inSteps(nodes, NODES_PER_STEP, (node) => {
+      this.#capabilities.set(node.slot, node)
+      access.fill(node)
+    })
     yield* inSteps(this.#filters.settling(), LISTS_PER_STEP, () => {})
   }
 
@@ -129,8 +139,14 @@ export class Engine {
     return node === undefined ? new Map() : this.attributes.of(node, httpsEnabled)
   }
 
+  /** The names that the node carries for all who see it, and by which filters admit it. */
+  sourceNames(slot: number): readonly string[] {
+    return this.#capabilities.of(slot)
+  }
+
   /** A node came, changed or (`undefined`) went. */
   set(slot: number, after: PolicyNode | undefined): Touched {
+    this.#capabilities.set(slot, after)
     if (this.selection.leavesAlone(slot, after)) {
       this.access.set(slot, after)
       return { edges: new BitSet(), rules: BitSet.of(after === undefined ? [] : [slot]) }
@@ -141,7 +157,10 @@ export class Engine {
     for (const list of relisted.lists) this.#filters.reconsider(list)
     const is = this.#standing(slot)
     edges.flipAll(this.visible(slot))
-    return { edges, rules: toldAnew(this.access, this.ssh, this.selection, slot, was, is, relisted) }
+    return {
+      edges,
+      rules: toldAnew(this.access, this.ssh, this.#capabilities, this.selection, slot, was, is, relisted),
+    }
   }
 
   #standing(slot: number): Standing {

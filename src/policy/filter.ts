@@ -6,6 +6,8 @@ import type { Access, Part, Target } from './access.ts'
 import { formatRange, prefixesOf } from './address-set.ts'
 import { AlikeLists } from './alike.ts'
 import type { Alike } from './alike.ts'
+import { goesByName } from './capability-sources.ts'
+import type { CapabilitySources } from './capability-sources.ts'
 import { COMPANIONS, hasCompanion } from './companions.ts'
 import type { PortRange, Traffic } from './policy.ts'
 import { addressesOf, isInternet } from './selection.ts'
@@ -44,6 +46,8 @@ interface FromOwn extends From {
 
 /** Places by protocol. */
 type Places = ReadonlyMap<number | undefined, number>
+/** A protocol, the place of its rules, and what they open. */
+type Opened = readonly [protocol: number | undefined, place: number, ports: WirePorts[]]
 
 /** A rule and where it stands among all that the policy comes to. */
 interface Placed {
@@ -54,15 +58,17 @@ interface Placed {
 export class Filters {
   readonly #access: Access
   readonly #selection: Selection
+  readonly #capabilities: CapabilitySources
   /** Of each part, where its rules of each protocol would stand if they were the only ones. */
   readonly #places = new Map<Part, Places>()
   /** Of each list of sources, where its first rules of each protocol do. */
   readonly #first = new Map<Sources, Map<number | undefined, number>>()
   readonly #alike = new AlikeLists()
 
-  constructor(access: Access, selection: Selection) {
+  constructor(access: Access, selection: Selection, capabilities: CapabilitySources) {
     this.#access = access
     this.#selection = selection
+    this.#capabilities = capabilities
   }
 
   /** Takes in a part that was added behind all others. */
@@ -92,29 +98,57 @@ export class Filters {
   of(node: PolicyNode): FilterRule[] {
     const rules: Placed[] = []
     const open = new Map<number, WirePorts[]>()
+    const put = (place: number, texts: readonly string[], protocol: number | undefined, ports: WirePorts[]): void => {
+      const before = open.get(place)
+      if (before !== undefined) before.push(...ports)
+      else if (ports.length > 0) {
+        open.set(place, ports)
+        rules.push({ place, rule: allow(texts, protocol, ports) })
+      }
+    }
     const owns: FromOwn[] = []
     for (const part of inOrder(this.#access.receiving(node), this.#access.telling(node))) {
       // What is not about ports stands behind what is, and comes once.
       const behind = (part.index + 1) * STEP
       if (part.reach.includes(node.slot)) {
-        const from = this.#from(part, node, owns)
-        if (from.texts.length > 0)
-          for (const [protocol, alone] of this.#places.get(part) as Places) {
-            const place = this.#place(part, from, protocol, alone)
-            const ports = this.#ports(part, node, protocol)
-            const before = open.get(place)
-            if (ports.length === 0) continue
-            if (before === undefined) {
-              open.set(place, ports)
-              rules.push({ place, rule: allow(from.texts, protocol, ports) })
-            } else before.push(...ports)
-          }
-        const grant = grantOf(part, node, from.texts)
-        if (grant !== undefined) rules.push({ place: behind - 1, rule: grant })
+        for (const [protocol, place, ports] of this.#byName(part, node))
+          put(place, part.sources.namedTexts, protocol, ports)
+        const addressed = this.#byAddress(part, node)
+        if (addressed.length > 0 || part.rule.app.size > 0) {
+          const from = this.#from(part, node, owns)
+          if (from.texts.length > 0)
+            for (const [protocol, alone, ports] of addressed)
+              put(this.#place(part, from, protocol, alone), from.texts, protocol, ports)
+          const grant = grantOf(part, node, from.texts)
+          if (grant !== undefined) rules.push({ place: behind - 1, rule: grant })
+        }
       }
       for (const rule of this.#companions(part, node)) rules.push({ place: behind - 1, rule })
     }
     return rules.sort((a, b) => a.place - b.place).map(({ rule }) => rule)
+  }
+
+  /** What of the part is by address at this node: each protocol, where its rules would stand, and what they open. */
+  #byAddress(part: Part, node: PolicyNode): Opened[] {
+    const opened: Opened[] = []
+    for (const [protocol, alone] of this.#places.get(part) as Places) {
+      const ports = this.#ports(part, node, protocol, false)
+      // Also without ports, rules between one's own devices decide where later ones stand.
+      if (ports.length > 0 || part.self) opened.push([protocol, alone, ports])
+    }
+    return opened
+  }
+
+  /** What is by name: one with what has the same list of sources, and nothing else. */
+  #byName(part: Part, node: PolicyNode): Opened[] {
+    const opened: Opened[] = []
+    if (!this.#capabilities.isByName(part, node)) return opened
+    for (const [protocol, alone] of this.#places.get(part) as Places) {
+      const first = this.#first.get(part.sources)?.get(protocol) ?? alone
+      const ports = this.#ports(part, node, protocol, true)
+      if (ports.length > 0) opened.push([protocol, first + BY_NAME, ports])
+    }
+    return opened
   }
 
   /**
@@ -154,11 +188,12 @@ export class Filters {
     return texts
   }
 
-  /** Nothing is left out, duplicates included. */
-  #ports({ targets, reach }: Part, node: PolicyNode, protocol: number | undefined): WirePorts[] {
+  /** What is opened by name, or by address. Nothing is left out, duplicates included. */
+  #ports(part: Part, node: PolicyNode, protocol: number | undefined, byName: boolean): WirePorts[] {
     const ports: WirePorts[] = []
-    for (const target of targets) {
-      if (!reach.leads(target, node)) continue
+    const named = this.#capabilities.isByName(part, node)
+    for (const target of part.targets) {
+      if (!part.reach.leads(target, node) || byName !== (named && goesByName(target, protocol))) continue
       const allowed = target.destination.traffic.filter((t) => t.protocol === protocol).flatMap((t) => t.ports)
       for (const IP of this.#texts(target, node))
         for (const range of allowed) ports.push({ IP, Ports: wirePorts(range) })
@@ -189,6 +224,8 @@ export class Filters {
 
 /** More than a part has protocols. */
 const STEP = 512
+/** Rules by name stand right behind those by address that have the same list of sources. */
+const BY_NAME = 0.5
 
 function allow(texts: readonly string[], protocol: number | undefined, ports: readonly WirePorts[]): FilterRule {
   return { SrcIPs: texts, ...(protocol === undefined ? {} : { IPProto: [protocol] }), DstPorts: ports }

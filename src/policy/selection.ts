@@ -355,7 +355,7 @@ export function isUsefulRoute(route: Prefix): boolean {
 }
 
 /** Equal for selectors that mean the same, however they are written. */
-function meaning(selector: Selector): string {
+export function meaning(selector: Selector): string {
   switch (selector.kind) {
     case 'any':
       return '*'

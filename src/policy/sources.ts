@@ -28,6 +28,9 @@ const ANY_NODE_TEXTS = ANY_NODE.ranges().map(formatRange)
 export const WRITES_IPV4 = 1
 export const WRITES_IPV6 = 2
 export const ADMITTED = 4
+/** As the first two, of what is written where names are read. */
+export const UNNAMED_IPV4 = 8
+export const UNNAMED_IPV6 = 16
 
 /** What a list of sources comes to; lists of which both are equal write the same. */
 export interface Writing {
@@ -56,6 +59,9 @@ export class Sources {
   #touched: BitSet | undefined
   #written: Written | undefined
   #texts: readonly string[] | undefined
+  /** Names of capabilities that the nodes of a selector go by. (capability-sources.ts) */
+  readonly #names = new Map<Selected, string>()
+  #namedTexts: readonly string[] | undefined
   #writing: Writing | undefined
 
   constructor(selection: Selection, routes: Routes, selectors: readonly Selector[], postures: readonly string[]) {
@@ -100,7 +106,21 @@ export class Sources {
 
   /** What is written may be something else now. */
   rewrite(): void {
-    this.#texts = this.#written = this.#writing = undefined
+    this.#texts = this.#namedTexts = this.#written = this.#writing = undefined
+  }
+
+  /** From now on the nodes that the selector, one of its own, admits carry this name. */
+  callByName(selected: Selected, name: string): void {
+    this.#names.set(selected, name)
+    this.#namedTexts = undefined
+  }
+
+  isNamed(selected: Selected): boolean {
+    return this.#names.has(selected)
+  }
+
+  get hasNames(): boolean {
+    return this.#names.size > 0
   }
 
   /** What `admitted` says of one node, and costs less while nobody has asked for all of them. */
@@ -117,11 +137,22 @@ export class Sources {
   get texts(): readonly string[] {
     if (this.#texts === undefined) {
       const { literals, named } = this.#write()
-      const texts = new Set(literals)
-      for (const slot of named) for (const text of this.#selection.texts(slot)) texts.add(text)
-      this.#texts = [...texts]
+      this.#texts = this.#textsOf(literals, named)
     }
     return this.#texts
+  }
+
+  /** The same for those who read names: by address only what has none. */
+  get namedTexts(): readonly string[] {
+    if (this.#namedTexts === undefined) {
+      const unnamed = new BitSet()
+      for (const selected of this.selected)
+        if (this.#meansNodes(selected) && !this.isNamed(selected)) unnamed.addAll(selected.nodes)
+      if (this.meeting !== undefined) unnamed.keepAll(this.meeting.nodes)
+      const names = [...this.#names.values()].map((name) => `cap:${name}`)
+      this.#namedTexts = this.#textsOf([...names, ...this.#write().literals], unnamed)
+    }
+    return this.#namedTexts
   }
 
   /** Equal for two that admit the same, so that their rules can be one. (policy.md §15.3) */
@@ -160,18 +191,32 @@ export class Sources {
   standing(slot: number): number {
     if (!this.admits(slot)) return 0
     let bits = ADMITTED
-    for (const { selector, addresses, nodes } of this.selected) {
+    for (const selected of this.selected) {
+      const { selector, addresses, nodes } = selected
       if (!nodes.has(slot)) continue
       if (this.meeting === undefined && isDangerAll(selector)) return ADMITTED
       if (addresses === undefined) {
-        if (this.meeting !== undefined || selector.kind !== 'any') bits |= WRITES_IPV4 | WRITES_IPV6
+        if (!this.#meansNodes(selected)) continue
+        bits |= WRITES_IPV4 | WRITES_IPV6
+        if (!this.isNamed(selected)) bits |= UNNAMED_IPV4 | UNNAMED_IPV6
       } else if (this.meeting !== undefined) {
         const { ipv4, ipv6 } = this.#selection.node(slot) as PolicyNode
-        if (addresses.contains(ipv4)) bits |= WRITES_IPV4
-        if (addresses.contains(ipv6)) bits |= WRITES_IPV6
+        if (addresses.contains(ipv4)) bits |= WRITES_IPV4 | UNNAMED_IPV4
+        if (addresses.contains(ipv6)) bits |= WRITES_IPV6 | UNNAMED_IPV6
       }
     }
     return bits
+  }
+
+  /** Is what it writes the own addresses of its nodes? */
+  #meansNodes({ selector, addresses }: Selected): boolean {
+    return addresses === undefined && (this.meeting !== undefined || !isEverything(selector))
+  }
+
+  #textsOf(literals: Iterable<string>, nodes: BitSet): readonly string[] {
+    const texts = new Set(literals)
+    for (const slot of nodes) for (const text of this.#selection.texts(slot)) texts.add(text)
+    return [...texts]
   }
 
   #write(): Written {

@@ -29,6 +29,8 @@ export interface PolicyNode {
   readonly online: boolean
   /** Posture attributes as they are now: `node:os`, `custom:…`. */
   readonly attributes: ReadonlyMap<string, AttributeValue>
+  /** Its filter may name peers by capabilities: it reads them, and lets packets in to its own addresses alone. */
+  readonly readsSourceNames?: boolean
 }
 
 /** The whole of it: what tests, explanations and reports look at. */

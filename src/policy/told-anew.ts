@@ -6,8 +6,9 @@
 import { BitSet, intersection } from '../base/bit-set.ts'
 import type { Ip } from '../base/ip.ts'
 import type { Access, Part, Relisted } from './access.ts'
+import type { CapabilitySources } from './capability-sources.ts'
 import type { Selection } from './selection.ts'
-import { ADMITTED, WRITES_IPV4, WRITES_IPV6 } from './sources.ts'
+import { ADMITTED, UNNAMED_IPV4, UNNAMED_IPV6, WRITES_IPV4, WRITES_IPV6 } from './sources.ts'
 import type { Sources } from './sources.ts'
 import type { Ssh } from './ssh.ts'
 import type { PolicyNode } from './tailnet.ts'
@@ -23,6 +24,7 @@ export interface Standing {
 export function toldAnew(
   access: Access,
   ssh: Ssh,
+  capabilities: CapabilitySources,
   selection: Selection,
   slot: number,
   was: Standing,
@@ -35,11 +37,13 @@ export function toldAnew(
   for (const list of new Set([...was.bits.keys(), ...is.bits.keys(), ...lists])) {
     const [before, after] = [was.bits.get(list) ?? 0, is.bits.get(list) ?? 0]
     const [from, to] = [isIn(before) ? was.node : undefined, isIn(after) ? is.node : undefined]
-    const otherwise = (before ^ after) & (WRITES_IPV4 | WRITES_IPV6)
-    const isRewritten = otherwise !== 0 || (moved & after) !== 0 || subnets.some((subnet) => list.writesSubnet(subnet))
+    const otherwise = (before ^ after) | (moved & after)
+    const bySubnet = subnets.some((subnet) => list.writesSubnet(subnet))
+    const isRewritten = bySubnet || (otherwise & (WRITES_IPV4 | WRITES_IPV6)) !== 0
+    const isRenamed = bySubnet || (otherwise & (UNNAMED_IPV4 | UNNAMED_IPV6)) !== 0
     for (const part of access.from(list)) {
       if (!part.self) {
-        if (isRewritten && saysSomething(part)) told.addAll(part.reach.nodes)
+        if (saysSomething(part)) capabilities.addTold(part, isRewritten, isRenamed, told)
       } else if (ownText(from) !== ownText(to))
         for (const node of [from, to])
           if (node !== undefined) for (const own of selection.slotsOfOwner(node)) told.add(own)
@@ -73,5 +77,8 @@ function saysSomething({ rule, targets, reach }: Part): boolean {
 /** The addresses that were others. */
 function bitsOfMove(before: PolicyNode | undefined, after: PolicyNode | undefined): number {
   const differ = (a: Ip | undefined, b: Ip | undefined): boolean => a?.value !== b?.value
-  return (differ(before?.ipv4, after?.ipv4) ? WRITES_IPV4 : 0) | (differ(before?.ipv6, after?.ipv6) ? WRITES_IPV6 : 0)
+  return (
+    (differ(before?.ipv4, after?.ipv4) ? WRITES_IPV4 | UNNAMED_IPV4 : 0) |
+    (differ(before?.ipv6, after?.ipv6) ? WRITES_IPV6 | UNNAMED_IPV6 : 0)
+  )
 }

@@ -6,7 +6,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
+import { SourceNames } from '../../src/policy/capability-sources.ts'
 import { Engine } from '../../src/policy/engine.ts'
+import type { EngineOptions } from '../../src/policy/engine.ts'
 import type { Policy, Selector } from '../../src/policy/policy.ts'
 import type { PolicyTailnet } from '../../src/policy/tailnet.ts'
 import { policies } from './generate-policy.ts'
@@ -25,6 +27,7 @@ interface View {
   readonly meaning: string
   readonly sees: readonly number[]
   readonly capabilities: string
+  readonly names: string
 }
 
 function viewOf(engine: Engine, slot: number): View {
@@ -34,6 +37,7 @@ function viewOf(engine: Engine, slot: number): View {
     meaning: JSON.stringify([filter.map((rule) => JSON.stringify(rule)).sort(), ssh]),
     sees: [...engine.visible(slot)],
     capabilities: JSON.stringify([...engine.capabilities(slot, false)]),
+    names: engine.sourceNames(slot).join(),
   }
 }
 
@@ -48,8 +52,13 @@ interface Step {
 }
 
 /** Carries the changes out, one after the other. */
-function* follow(policy: Policy, tailnet: PolicyTailnet, list: readonly Change[], compact: boolean): Generator<Step> {
-  const engine = new Engine(policy, tailnet.nodes, { compact })
+function* follow(
+  policy: Policy,
+  tailnet: PolicyTailnet,
+  list: readonly Change[],
+  options: EngineOptions,
+): Generator<Step> {
+  const engine = new Engine(policy, tailnet.nodes, options)
   const story = new Story(tailnet)
   let was = all.map((slot) => viewOf(engine, slot))
   for (const change of list) {
@@ -66,15 +75,18 @@ function* follow(policy: Policy, tailnet: PolicyTailnet, list: readonly Change[]
   }
 }
 
-/** The last: whether rules are written in the shorter form. */
-const stories = [policies(4), tailnets(5), changes(SLOTS, 8), fc.boolean()] as const
+/** Whether rules are written in the shorter form, and whether filters admit nodes by names. */
+const options = fc
+  .record({ compact: fc.boolean(), names: fc.boolean() })
+  .map(({ compact, names }): EngineOptions => ({ compact, names: names ? new SourceNames() : undefined }))
+const stories = [policies(4), tailnets(5), changes(SLOTS, 8), options] as const
 const sees = (views: readonly View[], a: number, b: number): boolean => (views[a] as View).sees.includes(b)
 
 test('what has followed changes says the same as what is compiled anew', () => {
   fc.assert(
-    fc.property(...stories, (policy, tailnet, list, compact) => {
-      for (const { change, is, now } of follow(policy, tailnet, list, compact)) {
-        const fresh = new Engine(policy, now.nodes, { compact })
+    fc.property(...stories, (policy, tailnet, list, form) => {
+      for (const { change, is, now } of follow(policy, tailnet, list, form)) {
+        const fresh = new Engine(policy, now.nodes, form)
         for (const slot of all) {
           const want = viewOf(fresh, slot)
           if (JSON.stringify(is[slot]) !== JSON.stringify(want))
@@ -88,14 +100,15 @@ test('what has followed changes says the same as what is compiled anew', () => {
 
 test('a change names every node whose rules are otherwise, and every pair that sees each other anew or no more', () => {
   fc.assert(
-    fc.property(...stories, (policy, tailnet, list, compact) => {
-      for (const step of follow(policy, tailnet, list, compact)) {
+    fc.property(...stories, (policy, tailnet, list, form) => {
+      for (const step of follow(policy, tailnet, list, form)) {
         const { was, is, rules, edges } = step
         const facts = { change: step.change, rules: [...rules], edges: [...edges], was, is }
         for (const a of all) {
           const isSet = edges.has(a)
           if (was[a]?.meaning !== is[a]?.meaning && !rules.has(a)) assert.fail(say(policy, step.now, { a }, facts))
-          if (!isSet && was[a]?.capabilities !== is[a]?.capabilities) assert.fail(say(policy, step.now, { a }, facts))
+          const isSame = was[a]?.capabilities === is[a]?.capabilities && was[a]?.names === is[a]?.names
+          if (!isSet && !isSame) assert.fail(say(policy, step.now, { a }, facts))
           for (const b of all) {
             const turned = sees(was, a, b) !== sees(is, a, b)
             const named = (edges.get(a)?.includes(b) ?? false) || (edges.get(b)?.includes(a) ?? false)
@@ -135,12 +148,12 @@ const exact = policies(6).map((policy) => ({
 test('a change names nobody else', () => {
   let named = 0
   fc.assert(
-    fc.property(exact, tailnets(5), changes(SLOTS, 8), fc.boolean(), (policy, tailnet, list, compact) => {
+    fc.property(exact, tailnets(5), changes(SLOTS, 8), options, (policy, tailnet, list, form) => {
       const personal = policy.ssh.some(({ users }) => users.some(({ kind }) => kind === 'localpart'))
-      for (const { change, was, is, rules, edges, now } of follow(policy, tailnet, list, compact))
+      for (const { change, was, is, rules, edges, now } of follow(policy, tailnet, list, form))
         for (const other of rules) {
           // Where rules are for each person, the devices of both people hear of one that goes from hand to hand.
-          const byPerson = personal || (compact && policy.ssh.length > 0)
+          const byPerson = personal || (form.compact === true && policy.ssh.length > 0)
           const changesHands = byPerson && ['owner', 'put', 'retag'].includes(change.kind)
           if (edges.has(other) || changesHands) continue
           named++

@@ -81,6 +81,7 @@ export interface NodeDraft {
   readonly routes: readonly Prefix[]
   readonly online: boolean
   readonly attributes: ReadonlyMap<string, AttributeValue>
+  readonly readsSourceNames: boolean
 }
 const draft: fc.Arbitrary<NodeDraft> = fc.record({
   owner: fc.nat({ max: LOGINS.length - 1 }),
@@ -88,6 +89,7 @@ const draft: fc.Arbitrary<NodeDraft> = fc.record({
   routes,
   online: fc.boolean(),
   attributes,
+  readsSourceNames: fc.oneof({ weight: 3, arbitrary: fc.constant(true) }, fc.constant(false)),
 })
 
 export function nodeFrom(drafted: NodeDraft, slot: number, id: number, owners: readonly PolicyUser[]): PolicyNode {
@@ -116,6 +118,7 @@ export type Change =
   | { readonly kind: 'user'; readonly slot: number; readonly role: PolicyUser['role']; readonly login: string }
   | { readonly kind: 'move'; readonly slot: number; readonly to: number }
   | { readonly kind: 'online'; readonly slot: number }
+  | { readonly kind: 'reads'; readonly slot: number }
 
 export function changes(slots: number, most: number): fc.Arbitrary<Change[]> {
   const slot = fc.nat({ max: slots })
@@ -132,6 +135,7 @@ export function changes(slots: number, most: number): fc.Arbitrary<Change[]> {
       of('user', { role: fc.constantFrom(...ROLES), login: fc.constantFrom(...LOGINS, 'new@example.com') }),
       of('move', { to: fc.nat({ max: 1 }) }),
       of('online', {}),
+      of('reads', {}),
     ),
     { minLength: 1, maxLength: most },
   )
@@ -177,6 +181,8 @@ export class Story {
         return { ...before, user: this.users[change.owner] as PolicyUser }
       case 'move':
         return { ...before, ...addressesAt(100 + change.slot * 2 + change.to) }
+      case 'reads':
+        return { ...before, readsSourceNames: before.readsSourceNames !== true }
       default:
         return { ...before, online: !before.online }
     }

@@ -16,8 +16,11 @@ export interface WireFlow {
 }
 
 type Has = (ip: Ip) => boolean
+/** Is this somebody's own address, of a peer in whose map entry the capability stands? */
+export type HasCapability = (ip: Ip, name: string) => boolean
 interface Rule {
   readonly sources: readonly Has[]
+  readonly names: readonly string[]
   readonly protocols: readonly number[]
   readonly ports: readonly { readonly has: Has; readonly first: number; readonly last: number }[]
   readonly grants: readonly { readonly has: readonly Has[]; readonly caps: Caps }[]
@@ -27,10 +30,13 @@ type Caps = Readonly<Record<string, readonly unknown[] | null>>
 /** A filter as a client has it, to be asked many times. */
 export class ClientFilter {
   readonly #rules: readonly Rule[]
+  readonly #hasCapability: HasCapability
 
-  constructor(rules: readonly FilterRule[]) {
+  constructor(rules: readonly FilterRule[], hasCapability: HasCapability = () => false) {
+    this.#hasCapability = hasCapability
     this.#rules = rules.map(({ SrcIPs, IPProto, DstPorts, CapGrant }) => ({
-      sources: SrcIPs.map(read),
+      sources: SrcIPs.filter((text) => !text.startsWith(NAMED)).map(read),
+      names: SrcIPs.filter((text) => text.startsWith(NAMED)).map((text) => text.slice(NAMED.length)),
       protocols: IPProto ?? [6, 17, 1, 58],
       ports: (DstPorts ?? []).map(({ IP, Ports }) => ({ has: read(IP), first: Ports.First, last: Ports.Last })),
       grants: (CapGrant ?? []).map(({ Dsts, CapMap }) => ({ has: Dsts.map(readPrefix), caps: CapMap })),
@@ -40,12 +46,22 @@ export class ClientFilter {
   /** Does the first packet of the flow pass? `local`: where the node lets packets go to at all. */
   passes(local: readonly Prefix[], { from, to, protocol, port }: WireFlow): boolean {
     if (!local.some((net) => prefixContains(net, to))) return false
+    if (isIcmp(protocol) && this.#passesByAnyName(from)) return true
     return this.#rules.some(
-      ({ sources, protocols, ports }) =>
-        (protocol === 1 || protocol === 58 || protocols.includes(protocol)) &&
+      ({ sources, names, protocols, ports }) =>
+        (isIcmp(protocol) || protocols.includes(protocol)) &&
         ports.some(({ has, first, last }) => isOpen(protocol, port, first, last) && has(to)) &&
-        sources.some((has) => has(from)),
+        (sources.some((has) => has(from)) || (hasPorts(protocol) && this.#isOneOf(names, from))),
     )
+  }
+
+  #isOneOf(names: readonly string[], from: Ip): boolean {
+    return names.some((name) => this.#hasCapability(from, name))
+  }
+
+  /** Whoever has a capability of a rule may send ICMP, wherever that rule leads. */
+  #passesByAnyName(from: Ip): boolean {
+    return this.#rules.some(({ names, ports }) => ports.length > 0 && this.#isOneOf(names, from))
   }
 
   /** What whoever sends from `from` is told that it may do at `to`. */
@@ -63,9 +79,19 @@ export class ClientFilter {
   }
 }
 
+const NAMED = 'cap:'
+
+function isIcmp(protocol: number): boolean {
+  return protocol === 1 || protocol === 58
+}
+
+function hasPorts(protocol: number): boolean {
+  return protocol === 6 || protocol === 17 || protocol === 132
+}
+
 function isOpen(protocol: number, port: number, first: number, last: number): boolean {
-  if (protocol === 1 || protocol === 58) return true
-  if (protocol === 6 || protocol === 17 || protocol === 132) return first <= port && port <= last
+  if (isIcmp(protocol)) return true
+  if (hasPorts(protocol)) return first <= port && port <= last
   return first === 0 && last === 65535
 }
 

@@ -22,6 +22,9 @@ export interface Subject {
   readonly custom: AttributesRecord['values']
 }
 
+/** From this capability version on, clients take names of capabilities for sources. (control.md §5.8) */
+const READS_SOURCE_NAMES = 109
+
 /** A node as the policy sees it. */
 export function policyNode({ slot, node, user, enabled, online, custom }: Subject, now: Wall): PolicyNode {
   return {
@@ -35,7 +38,13 @@ export function policyNode({ slot, node, user, enabled, online, custom }: Subjec
     // It makes a difference for routers only, and would have every policy asked anew whenever a lid is closed.
     online: online || enabled.every(isExitRoute),
     attributes: new Map(Object.entries(attributesOf(node, custom, now).attributes)),
+    readsSourceNames: node.cap >= READS_SOURCE_NAMES && !letsInMore(node),
   }
+}
+
+/** May packets come in to more than its own addresses? Clients count what they offer, approved or not. (node.md §2.5) */
+function letsInMore({ hostinfo }: Node): boolean {
+  return (hostinfo.RoutableIPs ?? []).length > 0 || hostinfo.AppConnector === true
 }
 
 export function policyUser(id: number, user: User | undefined): PolicyUser {

@@ -44,7 +44,11 @@ const PEERAPI = { Proto: 'peerapi4', Port: 5000 }
 
 const shown = (more: Partial<Node>) =>
   JSON.parse(
-    peerJson(tailnet, { node: { ...node, ...more }, presence: undefined, routes: [], hidesIPv4: false }, NOW),
+    peerJson(
+      tailnet,
+      { node: { ...node, ...more }, presence: undefined, routes: [], hidesIPv4: false, sourceNames: [] },
+      NOW,
+    ),
   ) as Record<string, unknown>
 
 const services = [

@@ -55,6 +55,12 @@ export interface Shown {
   readonly hidesIPv4: boolean
 }
 
+/** The same, for peers. */
+export interface ShownToPeers extends Shown {
+  /** Names of capabilities by which filters admit it. */
+  readonly sourceNames: readonly string[]
+}
+
 /** The user whose profile goes with a node. */
 export function profileOf(node: Node): number {
   return node.tags.length > 0 ? TAGGED_DEVICES.ID : node.user
@@ -132,8 +138,10 @@ function common(tailnet: Tailnet, shown: Shown): Record<string, unknown> {
   }
 }
 
-export function peerJson(tailnet: Tailnet, shown: Shown, now: Wall): string {
+export function peerJson(tailnet: Tailnet, shown: ShownToPeers, now: Wall): string {
   const { node, presence } = shown
+  // Whoever may use an exit node may be pointed to it.
+  const capabilities = [...(shown.routes.some(isExitRoute) ? ['suggest-exit-node'] : []), ...shown.sourceNames]
   const online = isOnline(shown)
   return JSON.stringify({
     ...common(tailnet, shown),
@@ -143,8 +151,7 @@ export function peerJson(tailnet: Tailnet, shown: Shown, now: Wall): string {
     Online: online,
     MachineAuthorized: node.authorized,
     ...(isExpired(node, now) ? { Expired: true } : {}),
-    // Whoever may use an exit node may be pointed to it.
-    ...(shown.routes.some(isExitRoute) ? { CapMap: { 'suggest-exit-node': null } } : {}),
+    ...(capabilities.length === 0 ? {} : { CapMap: Object.fromEntries(capabilities.map((name) => [name, null])) }),
   })
 }
 

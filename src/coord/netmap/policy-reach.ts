@@ -56,6 +56,10 @@ export class PolicyReach implements Reach {
     return this.engine.capabilities(viewer.slot, httpsEnabled)
   }
 
+  sourceNames({ slot }: Placed): readonly string[] {
+    return this.engine.sourceNames(slot)
+  }
+
   get derpMap(): Policy['derpMap'] {
     return this.engine.policy.derpMap
   }
@@ -73,6 +77,7 @@ function isSame(a: PolicyNode, b: PolicyNode): boolean {
     a.user.login === b.user.login &&
     a.user.role === b.user.role &&
     a.online === b.online &&
+    a.readsSourceNames === b.readsSourceNames &&
     a.ipv4.value === b.ipv4.value &&
     a.ipv6.value === b.ipv6.value &&
     a.tags.join() === b.tags.join() &&

@@ -39,6 +39,8 @@ export interface Reach {
   routes(viewer: Routed, peer: Routed): readonly string[]
   /** What the node may do beyond what every node may. */
   capabilities(viewer: Placed, httpsEnabled: boolean): CapMap
+  /** Names of capabilities that the node carries for all who see it, and by which filters admit it. */
+  sourceNames(node: Placed): readonly string[]
   /** What is changed of the relays that nodes are told of. */
   readonly derpMap: Policy['derpMap']
   /** The node's IPv4 address is kept from everybody, itself included. */
@@ -48,6 +50,7 @@ export interface Reach {
 const ALL_PORTS = { First: 0, Last: 65535 }
 const ALLOW_ALL = { base: [{ SrcIPs: ['*'], DstPorts: [{ IP: '*', Ports: ALL_PORTS }] }] } as const
 const NOTHING: CapMap = new Map()
+const NO_NAMES: readonly string[] = []
 
 export const everybody: Reach = {
   connects: () => true,
@@ -56,6 +59,7 @@ export const everybody: Reach = {
   ssh: () => undefined,
   routes: (_viewer, peer) => peer.routes,
   capabilities: () => NOTHING,
+  sourceNames: () => NO_NAMES,
   derpMap: undefined,
   hidesIPv4: () => false,
 }

@@ -8,6 +8,7 @@
 import { BitSet } from '../../base/bit-set.ts'
 import { DAY_MS } from '../../base/clock.ts'
 import type { Wall } from '../../base/clock.ts'
+import { SourceNames } from '../../policy/capability-sources.ts'
 import { Engine } from '../../policy/engine.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { PolicyNode } from '../../policy/tailnet.ts'
@@ -18,7 +19,7 @@ import { policyNode } from '../model/policy-tailnet.ts'
 import type { AttributesRecord, Node, Presence, Tailnet, User } from '../model/records.ts'
 import { enabledRoutes, isExitRoute } from '../model/routes.ts'
 import { isOnline, peerJson, profileOf, sameShownHostinfo } from './node-json.ts'
-import type { Shown } from './node-json.ts'
+import type { ShownToPeers } from './node-json.ts'
 import { Pages } from './pages.ts'
 import { PolicyReach } from './policy-reach.ts'
 import { everybody } from './reach.ts'
@@ -34,7 +35,7 @@ export const ONLINE = 16
 export const EXPIRY = 32
 
 /** One node's place in the map. Its text is made when it is first needed. */
-export class Entry implements Shown {
+export class Entry implements ShownToPeers {
   readonly id: number
   /** Dense number of the node, for bit sets. */
   readonly slot: number
@@ -44,6 +45,7 @@ export class Entry implements Shown {
   enabled: readonly string[] = []
   routes: readonly string[] = []
   hidesIPv4 = false
+  sourceNames: readonly string[] = []
   #text: string | undefined
   /** Texts for those who are told of other routes than most. */
   readonly #variants = new Map<string, string>()
@@ -72,8 +74,8 @@ export class Entry implements Shown {
     const key = routes.join()
     let text = this.#variants.get(key)
     if (text === undefined) {
-      const { node, presence, hidesIPv4 } = this
-      this.#variants.set(key, (text = peerJson(tailnet, { node, presence, hidesIPv4, routes }, now)))
+      const { node, presence, hidesIPv4, sourceNames } = this
+      this.#variants.set(key, (text = peerJson(tailnet, { node, presence, hidesIPv4, sourceNames, routes }, now)))
     }
     return text
   }
@@ -92,6 +94,7 @@ export class TailnetMap {
   /** Who reaches whom; everybody everybody until there is a policy. */
   reach: Reach = everybody
   #policy: PolicyReach | undefined
+  readonly #sourceNames = new SourceNames()
   /** The policy that is being compiled, and the slots whose nodes changed meanwhile. */
   #next: { readonly steps: Generator<void, Engine>; readonly changed: Set<number> } | undefined
   readonly #bySlot: (Entry | undefined)[] = []
@@ -157,7 +160,8 @@ export class TailnetMap {
    * @param compact whether rules are written in the shorter form that means the same
    */
   beginPolicy(policy: Policy, now: Wall, compact = true): void {
-    this.#next = { steps: Engine.building(policy, this.#policyNodes(now), { compact }), changed: new Set() }
+    const options = { compact, names: compact ? this.#sourceNames : undefined }
+    this.#next = { steps: Engine.building(policy, this.#policyNodes(now), options), changed: new Set() }
   }
 
   /** Goes on for a few milliseconds. True: there is more to do. */
@@ -179,6 +183,7 @@ export class TailnetMap {
     for (const entry of this.entries.values()) {
       if (entry.isRouter) this.#routers.add(entry)
       this.#hideIPv4(entry, effects)
+      this.#callByNames(entry, effects)
     }
     effects.push({ kind: 'policy' })
     return false
@@ -351,6 +356,7 @@ export class TailnetMap {
         })
     }
     this.#hideIPv4(entry, effects)
+    if (here) this.#callByNames(entry, effects)
   }
 
   *#policyNodes(now: Wall): Generator<PolicyNode> {
@@ -384,6 +390,14 @@ export class TailnetMap {
     entry.hidesIPv4 = hidden
     this.#touch(entry)
     effects.push({ kind: 'peer', node: entry.id, mask: FULL }, { kind: 'self', node: entry.id })
+  }
+
+  #callByNames(entry: Entry, effects: Effect[]): void {
+    const names = this.reach.sourceNames(entry)
+    if (sameTexts(names, entry.sourceNames)) return
+    entry.sourceNames = names
+    this.#touch(entry)
+    effects.push({ kind: 'peer', node: entry.id, mask: FULL })
   }
 
   /** Says who sees each node that looks different, so that nobody else is asked. */
