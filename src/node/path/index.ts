@@ -1,0 +1,16 @@
+/** What the engine uses of path finding. */
+
+export type { PathAction } from './actions.ts'
+export { addressOf, endpointOf, readEndpoint } from './endpoint.ts'
+export type { Endpoint } from './endpoint.ts'
+export { EndpointMemory } from './endpoint-memory.ts'
+export { HomeRelay } from './home-relay.ts'
+export type { RelayReport } from './home-relay.ts'
+export { LIVE_MS } from './liveness.ts'
+export { collectEndpoints, ENDPOINT_TYPE, NO_SOURCES } from './own-endpoints.ts'
+export type { EndpointSources, Interface, OwnEndpoint } from './own-endpoints.ts'
+export { Paths } from './paths.ts'
+export type { Drop, PathsOptions } from './paths.ts'
+export type { Peer } from './peer.ts'
+export { Refresh } from './refresh.ts'
+export type { Route } from './route.ts'
