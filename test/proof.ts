@@ -16,7 +16,7 @@ import { join, matchesGlob } from 'node:path'
 import { parseArgs } from 'node:util'
 import { REQUIREMENTS } from './proof/requirements.ts'
 import type { Requirement } from './proof/requirements.ts'
-import { argumentsOf, FUZZ, INTEROP, LABORATORY, LAYERS, POLICY, ROOT, SYSTEM, UNIT } from './suites.ts'
+import { argumentsOf, FUZZ, INTEROP, LABORATORY, LAYERS, ROOT, SYSTEM, UNITS } from './suites.ts'
 import type { Suite } from './suites.ts'
 
 const { values: flags } = parseArgs({
@@ -134,8 +134,7 @@ const texts: { name: string; out: string }[] = []
 
 const suites: [Suite, string, NodeJS.ProcessEnv][] = [
   [LAYERS, LAYERS.name, {}],
-  [UNIT, UNIT.name, FULL_SIZE],
-  [POLICY, POLICY.name, FULL_SIZE],
+  ...UNITS.map((suite): [Suite, string, NodeJS.ProcessEnv] => [suite, suite.name, FULL_SIZE]),
   [FUZZ, FUZZ.name, FULL_SIZE],
   [SYSTEM, SYSTEM.name, FULL_SIZE],
   [LABORATORY, LABORATORY.name, {}],

@@ -17,12 +17,20 @@ const all = (pattern: string): string[] => globSync(pattern, { cwd: ROOT }).sort
 /** Tests that need a database server, processes or privileges of their own run apart from the quick ones. */
 const isSystem = (file: string): boolean => /\.(pg|system)\.test\.ts$/.test(file)
 
-const isPolicy = (file: string): boolean => file.startsWith('src/policy/')
+/**
+ * The quick tests in several processes: the runner itself grows slow with the number of tests in one. A file belongs
+ * to the first part that its name begins with; whatever is named nowhere is in the last.
+ */
+const UNIT_PARTS: readonly { readonly name: string; readonly holds: readonly string[] }[] = [
+  { name: 'policy and its recordings', holds: ['src/policy/', 'test/policy/', 'test/golden/'] },
+  { name: 'listeners and engines of the server', holds: ['src/coord/io/'] },
+  { name: 'server and relay', holds: ['src/coord/', 'src/relay/', 'test/conformance/'] },
+  { name: 'node', holds: ['src/node/', 'src/wire/', 'test/sim/'] },
+  { name: 'everything else', holds: [''] },
+]
 
-const quick = [...all('src/**/*.test.ts'), ...all('test/{conformance,sim}/**/*.test.ts')].filter(
-  (f) => !isSystem(f) && !isPolicy(f),
-)
-const policy = [...all('src/policy/**/*.test.ts'), ...all('test/{policy,golden}/**/*.test.ts')]
+const quick = all('{src,test/{conformance,sim,policy,golden}}/**/*.test.ts').filter((file) => !isSystem(file))
+const partOf = (file: string) => UNIT_PARTS.find(({ holds }) => holds.some((start) => file.startsWith(start)))
 const system = [...all('{src,test}/**/*.{pg,system}.test.ts'), ...all('test/{kills,e2e}/**/*.test.ts')]
 
 export const LAYERS: Suite = {
@@ -31,9 +39,13 @@ export const LAYERS: Suite = {
   shared: true,
   seconds: 30,
 }
-export const UNIT: Suite = { name: 'unit, golden, simulation', files: quick, shared: true, seconds: 300 }
-/** In a process of its own beside the others: the runner itself grows slow with the number of tests in one process. */
-export const POLICY: Suite = { name: 'policy and its recordings', files: policy, shared: true, seconds: 300 }
+/** Unit, golden and simulation. */
+export const UNITS: readonly Suite[] = UNIT_PARTS.map((part) => ({
+  name: `unit: ${part.name}`,
+  files: quick.filter((file) => partOf(file) === part),
+  shared: true,
+  seconds: 300,
+}))
 /** In a process of its own: it measures memory. Takes `SETT_FUZZ_SECONDS`, a dozen if nobody says. */
 export const FUZZ: Suite = { name: 'fuzzing', files: all('test/fuzz/**/*.test.ts'), shared: true, seconds: 300 }
 export const SYSTEM: Suite = {
