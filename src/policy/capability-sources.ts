@@ -27,6 +27,7 @@
  */
 
 import { BitSet, intersection } from '../base/bit-set.ts'
+import { listed } from '../base/listed.ts'
 import type { Part, Target } from './access.ts'
 import type { Selector } from './policy.ts'
 import { hasPorts } from './protocols.ts'
@@ -58,9 +59,9 @@ export class SourceNames {
 /** Nodes that go by a name: those of a selector that meet one of some postures. */
 interface Named {
   readonly name: string
-  readonly selected: Selected
   readonly meeting: Meeting | undefined
 }
+const NONE: readonly never[] = []
 
 /** What of a part is written by name to those who read names, and what is not. */
 interface Split {
@@ -74,6 +75,8 @@ export class CapabilitySources {
   readonly #selection: Selection
   readonly #names: SourceNames | undefined
   readonly #named = new Map<string, Named>()
+  /** The same by selector: one for each list of postures that goes with it. */
+  readonly #namesOf = new Map<Selected, Named[]>()
   /** How many names lie on each login, domain, tag, or all that have a role. */
   readonly #load = new Map<string, number>()
   readonly #splits = new Map<Part, Split>()
@@ -121,12 +124,14 @@ export class CapabilitySources {
     return this.#readers.has(slot) && this.#splits.has(part)
   }
 
-  /** The names that a node carries, for all who see it. */
+  /** The names that a node carries, for all who see it; sorted. */
   of(slot: number): string[] {
     const names: string[] = []
-    for (const { name, selected, meeting } of this.#named.values())
-      if (selected.nodes.has(slot) && (meeting?.nodes.has(slot) ?? true)) names.push(name)
-    return names
+    if (this.#named.size === 0) return names
+    for (const selected of this.#selection.namers(slot))
+      for (const { name, meeting } of this.#namesOf.get(selected) ?? NONE)
+        if (selected.nodes.has(slot) && (meeting?.nodes.has(slot) ?? true)) names.push(name)
+    return names.sort()
   }
 
   /**
@@ -160,7 +165,9 @@ export class CapabilitySources {
     if (bearers.length === 0 || bearers.some((bearer) => (this.#load.get(bearer) ?? 0) >= NAMES_EACH)) return undefined
     for (const bearer of bearers) this.#load.set(bearer, (this.#load.get(bearer) ?? 0) + 1)
     const name = names.of(key)
-    this.#named.set(key, { name, selected, meeting })
+    const named = { name, meeting }
+    this.#named.set(key, named)
+    listed(this.#namesOf, selected).push(named)
     return name
   }
 

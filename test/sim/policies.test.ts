@@ -27,6 +27,7 @@ const POLICIES = [
   '"grants": [{"src": ["*"], "dst": ["*"], "ip": ["*"]}]',
   '"acls": [{"action": "accept", "src": ["*"], "dst": ["autogroup:self:*"]}]',
   '"grants": [{"src": ["group:g"], "dst": ["tag:a", "tag:b"], "ip": ["tcp:22", "icmp:*"]}]',
+  '"grants": [{"src": ["group:g", "tag:b"], "dst": ["*"], "ip": ["tcp:22", "udp:53"]}, {"src": ["autogroup:admin"], "dst": ["tag:a"], "ip": ["*"]}]',
   '"grants": [{"src": ["tag:a"], "dst": ["net"], "ip": ["*"]}, {"src": ["autogroup:member"], "dst": ["autogroup:internet"], "ip": ["*"]}]',
   '"grants": [{"src": ["tag:a"], "dst": ["net"], "ip": ["*"], "via": ["tag:r"]}, {"src": ["tag:b"], "dst": ["net"], "ip": ["443"]}]',
   '"grants": [{"src": ["autogroup:member"], "dst": ["tag:a"], "ip": ["*"], "srcPosture": ["posture:linux"]}, {"src": ["*"], "dst": ["tag:b"], "ip": ["80"], "srcPosture": ["posture:set"]}]',
@@ -37,11 +38,15 @@ const POLICIES = [
 ]
 
 async function save(world: World, n: number): Promise<void> {
+  await saveText(world, n, `{${NAMES} ${POLICIES[n]}}`)
+}
+
+async function saveText(world: World, n: number, text: string): Promise<void> {
   await world.coord.ledger.transact(world.tailnet.num, (model, at) => {
     const expect = model.state(world.tailnet.num).version('policy', CURRENT_POLICY)
     const value = {
       version: n + 1,
-      text: `{${NAMES} ${POLICIES[n]}}`,
+      text,
       at,
       by: 'test',
       comment: '',
@@ -176,4 +181,50 @@ const runs = Number(process.env['SETT_SIM_RUNS'] ?? 12)
 const base = process.env['SETT_SIM_SEED'] === undefined ? Date.now() % 1_000_000 : Number(process.env['SETT_SIM_SEED'])
 test(`streams tell what a policy says now, ${runs} tailnets from seed ${base}`, async () => {
   for (let run = 0; run < runs; run++) await live(base + run)
+})
+
+const MEMBERS = 40
+/** A group that may reach servers, in two ways to write it. */
+const GROUP_POLICY = `{"groups": {"group:g": ["ann@example.com"]}, "tagOwners": {"tag:a": []},
+  "grants": [{"src": ["group:g"], "dst": ["tag:a"], "ip": ["tcp:22"]}]}`
+
+/** What a server and a router hear when one more machine joins the group: messages, and their bytes. */
+async function oneMore(
+  expandedRules: boolean,
+): Promise<{ messages: MapMessage[]; bytes: number; router: MapMessage[] }> {
+  const world = await World.start({ expandedRules })
+  await saveText(world, 0, GROUP_POLICY)
+  const ann = await world.user('ann@example.com')
+  const server = await world.joined('server', { tags: ['tag:a'] })
+  const router = await world.joined('router', { tags: ['tag:a'] })
+  // It offers what nobody has approved: all the same its client would let in ICMP to it.
+  router.hostinfo = { ...router.hostinfo, RoutableIPs: ['10.1.0.0/16'] }
+  await router.lite()
+  for (let n = 0; n < MEMBERS; n++) await world.joined(`host-${n}`, { user: ann.id })
+  await world.pass(5000)
+  const [frames, routed] = [server.stream.frames.length, router.stream.messages.length]
+  await world.joined('one-more', { user: ann.id })
+  await world.pass(5000)
+  world.coord.close()
+  return {
+    messages: server.stream.messages.slice(frames),
+    bytes: server.stream.frames.slice(frames).reduce((sum, frame) => sum + frame.length, 0),
+    router: router.stream.messages.slice(routed),
+  }
+}
+
+test('a machine that joins a large group is shown to others, and has no filter sent again', async () => {
+  const [byName, byAddress] = [await oneMore(false), await oneMore(true)]
+  const saysFilters = (messages: readonly MapMessage[]): number[] =>
+    messages.flatMap(({ PacketFilters }) =>
+      Object.values(PacketFilters ?? {}).map(([rule]) => rule?.SrcIPs.length ?? 0),
+    )
+  const names = (messages: readonly MapMessage[]): unknown[] =>
+    messages.flatMap(({ PeersChanged = [] }) => PeersChanged.map(({ CapMap }) => CapMap))
+  assert.deepEqual(saysFilters(byName.messages), [])
+  assert.deepEqual([...new Set(names(byName.messages).map((caps) => JSON.stringify(caps)))], ['{"sett/src/1":null}'])
+  assert.deepEqual(saysFilters(byAddress.messages), [2 * (MEMBERS + 1)])
+  assert.ok(names(byAddress.messages).every((caps) => caps === undefined))
+  assert.ok(byName.bytes < byAddress.bytes, `${byName.bytes} bytes by name, ${byAddress.bytes} by address`)
+  assert.deepEqual(saysFilters(byName.router), [2 * (MEMBERS + 1)], 'a machine that offers routes has addresses')
 })
