@@ -2,6 +2,7 @@
 
 import { quoteText } from '../hujson/errors.ts'
 import type { AccessRule, Destination, Selector } from '../policy.ts'
+import type { Pace, Steps } from '../steps.ts'
 import type { Names } from './names.ts'
 import { fieldNames } from './part.ts'
 import type { Part, Written } from './part.ts'
@@ -20,20 +21,24 @@ interface Protocol {
 }
 
 /** @param defaultPostures for rules that name none */
-export function readAcls(section: Part, names: Names, defaultPostures: readonly string[]): AccessRule[] {
-  return section.list().map((part, index) => readAcl(part, index, names, defaultPostures))
+export function readAcls(section: Part, names: Names, defaultPostures: readonly string[]): Steps<AccessRule[]> {
+  return section.each((part, index) => readAcl(part, index, names, defaultPostures))
 }
 
-function readAcl(part: Part, index: number, names: Names, defaultPostures: readonly string[]): AccessRule {
+function* readAcl(part: Part, index: number, names: Names, defaultPostures: readonly string[]): Steps<AccessRule> {
   const fields = part.fields(FIELDS)
   const action = fields.get('action')
   const word = action?.string().trim() ?? ''
   if (word !== 'accept') throw new PolicyRefusal(`action=${quoteText(word)} is not supported`, action?.at ?? fields.at)
   const protocol = readProto(fields.get('proto'))
-  const sources = (fields.either('src', 'users')?.words() ?? []).map((written) => readSource(written, names))
-  const destinations = (fields.either('dst', 'ports')?.words() ?? []).map((written) =>
-    readDestination(written, protocol, names),
-  )
+  const from = fields.either('src', 'users')
+  const sources = from === undefined ? [] : yield* from.eachWord((written) => readSource(written, names))
+  const to = fields.either('dst', 'ports')
+  const destinations: Destination[] = []
+  for (const written of to === undefined ? [] : yield* to.words()) {
+    if (part.pace.spent()) yield
+    destinations.push(yield* readDestination(written, protocol, names, part.pace))
+  }
   const targets: readonly Selector[] = destinations.map(({ target }) => target)
   checkSelf(sources, targets, 'any')
   return {
@@ -44,7 +49,7 @@ function readAcl(part: Part, index: number, names: Names, defaultPostures: reado
     destinations,
     app: NOTHING,
     via: [],
-    postures: ruleOfPostures(fields.get('srcPosture'), names, defaultPostures),
+    postures: yield* ruleOfPostures(fields.get('srcPosture'), names, defaultPostures),
   }
 }
 
@@ -57,11 +62,16 @@ function readProto(part: Part | undefined): Protocol | undefined {
 }
 
 /** `target:ports`; an IPv6 address may have brackets around it. The ports are judged first, as the service does. */
-function readDestination({ text, at }: Written, protocol: Protocol | undefined, names: Names): Destination {
+function* readDestination(
+  { text, at }: Written,
+  protocol: Protocol | undefined,
+  names: Names,
+  pace: Pace,
+): Steps<Destination> {
   const refuse = (fault: string): PolicyRefusal => new PolicyRefusal(`dst=${quoteText(text)}: ${fault}`, at)
   const colon = text.lastIndexOf(':')
   if (colon < 0) throw refuse('ports are missing: want "target:ports", such as "server:22" or "server:*"')
-  const ports = readPortList(text.slice(colon + 1))
+  const ports = yield* readPortList(text.slice(colon + 1), pace)
   if (typeof ports === 'string') throw refuse(ports)
   const bare = text
     .slice(0, colon)

@@ -5,6 +5,7 @@
 
 import { quoteText } from '../hujson/errors.ts'
 import type { Assertion, AttributeValue, Comparison } from '../policy.ts'
+import type { Pace, Steps } from '../steps.ts'
 import type { Written } from './part.ts'
 
 /** Compared as versions, so `1.10` is not the number 1.1. */
@@ -14,7 +15,7 @@ const VALUE = /^(?:'([^']*)'|(-?\d+(?:\.\d+)*)|(true|false)(?![A-Za-z0-9_]))\s*/
 const FORMS = 'want "attribute OP value", "attribute IS SET", "attribute NOT SET" or a boolean attribute'
 
 /** The assertion, or what is wrong with it. */
-export function readAssertion({ text, at }: Written): Assertion | string {
+export function* readAssertion({ text, at }: Written, pace: Pace): Steps<Assertion | string> {
   const fault = (fact: string): string => `${quoteText(text)}: ${fact}`
   const attribute = ATTRIBUTE.exec(text)?.[0]
   if (attribute === undefined) return fault(`must begin with an attribute, such as "node:os"; ${FORMS}`)
@@ -24,7 +25,7 @@ export function readAssertion({ text, at }: Written): Assertion | string {
   if (/^(IS|NOT)\s+SET$/.test(rest)) return { ...base, op: rest.startsWith('IS') ? 'IS SET' : 'NOT SET' }
   const listed = /^(IN|NOT\s+IN)\b\s*(.*)$/s.exec(rest)
   if (listed !== null) {
-    const values = readList(listed[2] ?? '')
+    const values = yield* readList(listed[2] ?? '', pace)
     return typeof values === 'string' ? fault(values) : { ...base, op: listed[1] === 'IN' ? 'IN' : 'NOT IN', values }
   }
   const compared = /^(==|!=|<=|>=|<|>)\s*(.*)$/s.exec(rest)
@@ -48,13 +49,14 @@ function readValue(text: string, attribute: string): AttributeValue | undefined 
 }
 
 /** Strings between brackets, and nothing behind them. */
-function readList(text: string): readonly string[] | string {
+function* readList(text: string, pace: Pace): Steps<readonly string[] | string> {
   const inner = /^\[(.*)\]$/s.exec(text)?.[1]?.trim()
   const wanted = `must have a list behind it, such as ['macos', 'linux']`
   if (inner === undefined || inner === '') return wanted
   const values: string[] = []
   let rest = inner
   for (;;) {
+    if (pace.spent()) yield
     const [whole, value] = /^'([^']*)'\s*/.exec(rest) ?? []
     if (whole === undefined || value === undefined) return wanted
     values.push(value)

@@ -4,9 +4,11 @@
  */
 
 import type { Bytes } from '../../base/bytes.ts'
-import { HuJsonError, pack, parse, positionsIn, textFrom } from '../hujson/index.ts'
+import { HuJsonError, pack, parseInSteps, positionsIn, textFrom } from '../hujson/index.ts'
 import type { HuValue } from '../hujson/index.ts'
 import type { Policy } from '../policy.ts'
+import { finish } from '../steps.ts'
+import type { Steps } from '../steps.ts'
 import { readAcls } from './acls.ts'
 import { NO_APPROVERS, readAutoApprovers } from './auto-approvers.ts'
 import { readGrants } from './grants.ts'
@@ -48,44 +50,78 @@ const SECTIONS = fieldNames(
 
 const NONE: ReadonlyMap<string, never> = new Map<string, never>()
 
+/** A text and its tree. */
+export interface ParsedPolicy {
+  readonly text: string
+  readonly tree: HuValue
+}
+
 /**
  * @param source a text, its bytes, or a tree, whose places are then those in the text that it packs to
  * @throws PolicyRefusal
  */
 export function checkPolicy(source: string | Bytes | HuValue, context: DocumentContext): Policy {
-  const sections = readText(source).fields(SECTIONS)
-  const section = <T>(name: Parameters<typeof sections.get>[0], read: (part: Part) => T, absent: T): T => {
+  return finish(checkPolicyInSteps(source, context))
+}
+
+/** The same in steps. */
+export function* checkPolicyInSteps(source: string | Bytes | HuValue, context: DocumentContext): Steps<Policy> {
+  return yield* checkParsedInSteps(yield* parsePolicyInSteps(source), context)
+}
+
+/** The first half of it, for whoever needs the tree as well. */
+export function* parsePolicyInSteps(source: string | Bytes | HuValue): Steps<ParsedPolicy> {
+  const text = textFrom(typeof source === 'string' || source instanceof Uint8Array ? source : pack(source))
+  try {
+    return { text, tree: yield* parseInSteps(text) }
+  } catch (error) {
+    if (!(error instanceof HuJsonError)) throw error
+    throw new PolicyRefusal(error.message, { line: error.line, column: error.column }, { cause: error })
+  }
+}
+
+/** The second half. */
+export function* checkParsedInSteps({ text, tree }: ParsedPolicy, context: DocumentContext): Steps<Policy> {
+  const sections = new Part(tree, positionsIn(text)).fields(SECTIONS)
+  const section = function* <T>(
+    name: Parameters<typeof sections.get>[0],
+    read: (part: Part) => Steps<T>,
+    absent: T,
+  ): Steps<T> {
     const part = sections.get(name)
-    return part === undefined ? absent : read(part)
+    return part === undefined ? absent : yield* read(part)
   }
 
-  const keys = (part: Part): ReadonlySet<string> => new Set(part.entries().map(({ name }) => name))
+  const keys = function* (part: Part): Steps<ReadonlySet<string>> {
+    return new Set((yield* part.entries()).map(({ name }) => name))
+  }
   const none: ReadonlySet<string> = new Set()
-  const hosts = section('hosts', readHosts, NONE)
+  const hosts = yield* section('hosts', readHosts, NONE)
   const names = new Names(
     {
-      groups: section('groups', keys, none),
-      tags: section('tagOwners', keys, none),
-      ipsets: section('ipsets', keys, none),
-      postures: section('postures', keys, none),
+      groups: yield* section('groups', keys, none),
+      tags: yield* section('tagOwners', keys, none),
+      ipsets: yield* section('ipsets', keys, none),
+      postures: yield* section('postures', keys, none),
       hosts,
     },
     context,
   )
-  const groups = section('groups', (part) => readGroups(part, names), NONE)
-  const tagOwners = section('tagOwners', (part) => readTagOwners(part, names), NONE)
-  const ipsets = section('ipsets', (part) => readIpSets(part, names), NONE)
-  const attrConfig = section('attrConfig', readAttributeConfig, NONE)
-  const postures = section('postures', (part) => readPostures(part, attrConfig), NONE)
+  const groups = yield* section('groups', (part) => readGroups(part, names), NONE)
+  const tagOwners = yield* section('tagOwners', (part) => readTagOwners(part, names), NONE)
+  const ipsets = yield* section('ipsets', (part) => readIpSets(part, names), NONE)
+  const attrConfig = yield* section('attrConfig', readAttributeConfig, NONE)
+  const postures = yield* section('postures', (part) => readPostures(part, attrConfig), NONE)
 
-  const byDefault = readPostureNames(sections.get('defaultSrcPosture'), names)
-  const acls = section('acls', (part) => readAcls(part, names, byDefault), undefined)
-  const grants = section('grants', (part) => readGrants(part, names, byDefault), undefined)
-  const ssh = section('ssh', (part) => readSsh(part, names, byDefault), [])
-  const nodeAttrs = section('nodeAttrs', (part) => readNodeAttrs(part, names), [])
-  const autoApprovers = section('autoApprovers', (part) => readAutoApprovers(part, names), NO_APPROVERS)
+  const byDefault = yield* readPostureNames(sections.get('defaultSrcPosture'), names)
+  const acls = yield* section('acls', (part) => readAcls(part, names, byDefault), undefined)
+  const grants = yield* section('grants', (part) => readGrants(part, names, byDefault), undefined)
+  const ssh = yield* section('ssh', (part) => readSsh(part, names, byDefault), [])
+  const nodeAttrs = yield* section('nodeAttrs', (part) => readNodeAttrs(part, names), [])
+  const autoApprovers = yield* section('autoApprovers', (part) => readAutoApprovers(part, names), NO_APPROVERS)
 
-  const derpMap = section('derpMap', readDerpMap, undefined)
+  const derpMap = yield* section('derpMap', readDerpMap, undefined)
+  const oneCGNATRoute = sections.get('OneCGNATRoute')
   return {
     allowAll: acls === undefined && grants === undefined,
     rules: [...(grants ?? []), ...(acls ?? [])],
@@ -100,20 +136,10 @@ export function checkPolicy(source: string | Bytes | HuValue, context: DocumentC
     attrConfig,
     ...(derpMap === undefined ? {} : { derpMap }),
     disableIPv4: sections.boolean('disableIPv4'),
-    oneCGNATRoute: section('OneCGNATRoute', readOneCGNATRoute, ''),
+    oneCGNATRoute: oneCGNATRoute === undefined ? '' : readOneCGNATRoute(oneCGNATRoute),
     randomizeClientPort: sections.boolean('randomizeClientPort'),
-    tests: section('tests', readTests, []),
-    sshTests: section('sshTests', (part) => readSshTests(part, { tagOwners }), []),
+    tests: yield* section('tests', readTests, []),
+    sshTests: yield* section('sshTests', (part) => readSshTests(part, { tagOwners }), []),
     warnings: names.warnings,
-  }
-}
-
-function readText(source: string | Bytes | HuValue): Part {
-  const text = textFrom(typeof source === 'string' || source instanceof Uint8Array ? source : pack(source))
-  try {
-    return new Part(parse(text), positionsIn(text))
-  } catch (error) {
-    if (!(error instanceof HuJsonError)) throw error
-    throw new PolicyRefusal(error.message, { line: error.line, column: error.column }, { cause: error })
   }
 }

@@ -1,11 +1,13 @@
 /** `grants`: network and application access. (policy.md §5) */
 
-import type { AccessRule, Selector, Traffic } from '../policy.ts'
+import type { AccessRule, Selector } from '../policy.ts'
+import type { Steps } from '../steps.ts'
 import { capabilityFault } from './capabilities.ts'
 import type { Names } from './names.ts'
 import { fieldNames } from './part.ts'
 import type { Part, Written } from './part.ts'
 import { gatherTraffic, readTraffic } from './ports.ts'
+import type { TrafficEntry } from './ports.ts'
 import { ruleOfPostures } from './rule-postures.ts'
 import { PolicyRefusal } from './refusal.ts'
 import { checkSelf, readSource, readTarget } from './rule-sides.ts'
@@ -13,17 +15,17 @@ import { checkSelf, readSource, readTarget } from './rule-sides.ts'
 const FIELDS = fieldNames('src', 'dst', 'ip', 'app', 'via', 'srcPosture')
 
 /** @param defaultPostures for grants that name none */
-export function readGrants(section: Part, names: Names, defaultPostures: readonly string[]): AccessRule[] {
-  return section.list().map((part, index) => readGrant(part, index, names, defaultPostures))
+export function readGrants(section: Part, names: Names, defaultPostures: readonly string[]): Steps<AccessRule[]> {
+  return section.each((part, index) => readGrant(part, index, names, defaultPostures))
 }
 
-function readGrant(part: Part, index: number, names: Names, defaultPostures: readonly string[]): AccessRule {
+function* readGrant(part: Part, index: number, names: Names, defaultPostures: readonly string[]): Steps<AccessRule> {
   const fields = part.fields(FIELDS)
-  const traffic = readAllTraffic(fields.words('ip'))
-  const app = readApp(fields.get('app'))
+  const traffic = gatherTraffic(yield* fields.eachWord('ip', readEntry))
+  const app = yield* readApp(fields.get('app'))
   if (traffic.length === 0 && app.size === 0) throw new PolicyRefusal('ip and app can not both be empty', fields.at)
-  const sources = fields.words('src').map((written) => readSource(written, names))
-  const targets = fields.words('dst').map((written) => readTarget(written, names))
+  const sources = yield* fields.eachWord('src', (written) => readSource(written, names))
+  const targets = yield* fields.eachWord('dst', (written) => readTarget(written, names))
   checkSelf(sources, targets)
   const internet = targets.find((target) => target.kind === 'autogroup' && target.autogroup === 'internet')
   if (internet !== undefined && app.size > 0)
@@ -35,27 +37,23 @@ function readGrant(part: Part, index: number, names: Names, defaultPostures: rea
     sources,
     destinations: targets.map((target: Selector) => ({ target, traffic })),
     app,
-    via: fields.words('via').map((written) => readVia(written, names)),
-    postures: ruleOfPostures(fields.get('srcPosture'), names, defaultPostures),
+    via: yield* fields.eachWord('via', (written) => readVia(written, names)),
+    postures: yield* ruleOfPostures(fields.get('srcPosture'), names, defaultPostures),
   }
 }
 
-function readAllTraffic(entries: readonly Written[]): Traffic[] {
-  return gatherTraffic(
-    entries.map(({ text, at }) => {
-      const read = readTraffic(text)
-      if (typeof read === 'string') throw new PolicyRefusal(read, at)
-      return read
-    }),
-  )
+function readEntry({ text, at }: Written): TrafficEntry {
+  const read = readTraffic(text)
+  if (typeof read === 'string') throw new PolicyRefusal(read, at)
+  return read
 }
 
-function readApp(section: Part | undefined): ReadonlyMap<string, readonly unknown[]> {
+function* readApp(section: Part | undefined): Steps<ReadonlyMap<string, readonly unknown[]>> {
   const app = new Map<string, readonly unknown[]>()
-  for (const { name, at, value } of section?.entries() ?? []) {
+  for (const { name, at, value } of section === undefined ? [] : yield* section.entries()) {
     const fault = capabilityFault(name)
     if (fault !== undefined) throw new PolicyRefusal(fault, at)
-    app.set(name, value.isNull ? [] : value.list().map((part) => part.json()))
+    app.set(name, value.isNull ? [] : yield* value.each((part) => part.json()))
   }
   return app
 }

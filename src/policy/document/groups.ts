@@ -2,19 +2,22 @@
 
 import { quoteText } from '../hujson/errors.ts'
 import type { Group } from '../policy.ts'
+import type { Steps } from '../steps.ts'
 import type { Names } from './names.ts'
 import type { Part } from './part.ts'
 import { PolicyRefusal } from './refusal.ts'
 import { isLogin } from './selectors.ts'
 
-export function readGroups(section: Part, names: Names): ReadonlyMap<string, Group> {
+export function* readGroups(section: Part, names: Names): Steps<ReadonlyMap<string, Group>> {
   const groups = new Map<string, Group>()
   let nested: PolicyRefusal | undefined
-  for (const { name, at, value } of section.entries()) {
+  for (const { name, at, value } of yield* section.entries()) {
+    if (section.pace.spent()) yield
     const refuse = (fact: string, where = at): PolicyRefusal => new PolicyRefusal(`${value.what}: ${fact}`, where)
     if (!/^group:[^\s@]+$/.test(name)) throw refuse('a group must be named "group:" and a name without blanks and "@"')
     const members: Group['members'][number][] = []
-    for (const { text, at: where } of value.isNull ? [] : value.words()) {
+    for (const { text, at: where } of value.isNull ? [] : yield* value.words()) {
+      if (section.pace.spent()) yield
       // Of several groups in groups, the service names the last.
       if (text.startsWith('group:')) nested = refuse(`${quoteText(text)}: group members cannot be recursive`, where)
       else if (!isLogin(text))

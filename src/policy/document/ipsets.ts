@@ -3,6 +3,8 @@
 import { parseIp } from '../../base/ip.ts'
 import { quoteText } from '../hujson/errors.ts'
 import type { IpSetStep, Place } from '../policy.ts'
+import { mapped } from '../steps.ts'
+import type { Pace, Steps } from '../steps.ts'
 import type { Names } from './names.ts'
 import type { Part, Written } from './part.ts'
 import { PolicyRefusal } from './refusal.ts'
@@ -14,14 +16,15 @@ type Target = IpSetStep['target']
 const MAX_NESTING = 100
 const WANTED = 'want an address, a prefix, a range "a-b", "host:name", "ipset:name" or "autogroup:internet"'
 
-export function readIpSets(section: Part, names: Names): ReadonlyMap<string, readonly IpSetStep[]> {
+export function* readIpSets(section: Part, names: Names): Steps<ReadonlyMap<string, readonly IpSetStep[]>> {
   const ipsets = new Map<string, readonly IpSetStep[]>()
   const places = new Map<string, Place>()
-  for (const { name, at, value } of section.entries()) {
+  for (const { name, at, value } of yield* section.entries()) {
+    if (section.pace.spent()) yield
     if (!/^ipset:[^\s@:/,]+$/.test(name))
       throw new PolicyRefusal(`${value.what}: an ipset must be named "ipset:" and a name without blanks`, at)
-    const written = value.isNull ? [] : value.words()
-    const steps = written.map((word) => readStep(word, value.what, names))
+    const written = value.isNull ? [] : yield* value.words()
+    const steps = yield* mapped(written, section.pace, (word) => readStep(word, value, names))
     const bare = written.find(({ text }) => !/^(add|remove)\s/.test(text))
     if (bare !== undefined && steps.some(({ op }) => op === 'remove'))
       throw new PolicyRefusal(
@@ -31,14 +34,14 @@ export function readIpSets(section: Part, names: Names): ReadonlyMap<string, rea
     ipsets.set(name, steps)
     places.set(name, at)
   }
-  refuseCycles(ipsets, places)
+  yield* refuseCycles(ipsets, places, section.pace)
   return ipsets
 }
 
-function readStep({ text, at }: Written, what: string, names: Names): IpSetStep {
+function readStep({ text, at }: Written, set: Part, names: Names): IpSetStep {
   const [, op, name = ''] = /^(?:(add|remove)\s+)?(.*)$/s.exec(text) ?? []
   const target = readTarget(name, names)
-  if (typeof target === 'string') throw new PolicyRefusal(`${what}: ${target}`, at)
+  if (typeof target === 'string') throw new PolicyRefusal(`${set.what}: ${target}`, at)
   return { at, op: op === 'remove' ? 'remove' : 'add', target }
 }
 
@@ -67,7 +70,11 @@ function readTarget(text: string, { hosts, ipsets }: Names): Target | string {
 }
 
 /** Visits each set once, innermost first. */
-function refuseCycles(ipsets: ReadonlyMap<string, readonly IpSetStep[]>, places: ReadonlyMap<string, Place>): void {
+function* refuseCycles(
+  ipsets: ReadonlyMap<string, readonly IpSetStep[]>,
+  places: ReadonlyMap<string, Place>,
+  pace: Pace,
+): Steps<void> {
   const depths = new Map<string, number>()
   for (const root of ipsets.keys()) {
     const path: { readonly name: string; readonly inner: string[]; depth: number }[] = []
@@ -78,6 +85,7 @@ function refuseCycles(ipsets: ReadonlyMap<string, readonly IpSetStep[]>, places:
     }
     if (!depths.has(root)) enter(root)
     for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
+      if (pace.spent()) yield
       const name = top.inner.pop()
       const known = name === undefined ? undefined : depths.get(name)
       if (name === undefined) {

@@ -3,6 +3,7 @@
 import { quoteText } from '../hujson/errors.ts'
 import { parseIp } from '../../base/ip.ts'
 import type { Policy } from '../policy.ts'
+import type { Steps } from '../steps.ts'
 import type { DerpNode, DerpRegion } from '../../wire/derp-map.ts'
 import { fieldNames } from './part.ts'
 import type { Part } from './part.ts'
@@ -32,27 +33,28 @@ export function readOneCGNATRoute(part: Part): Policy['oneCGNATRoute'] {
   throw part.refusal(`${quoteText(text)} must be "", "mac-always" or "mac-never"`)
 }
 
-export function readDerpMap(section: Part): NonNullable<Policy['derpMap']> {
+export function* readDerpMap(section: Part): Steps<NonNullable<Policy['derpMap']>> {
   const fields = section.fields(MAP_FIELDS)
   const regions = new Map<number, DerpRegion | null>()
-  for (const { name, at, value } of fields.get('regions')?.entries() ?? []) {
+  for (const { name, at, value } of yield* fields.entries('regions')) {
     const id = /^[1-9]\d{0,9}$/.test(name) ? Number(name) : 0
     if (id < 1 || id > MAX_REGION)
       throw new PolicyRefusal(`${value.what}: a region must be a number from 1 to ${MAX_REGION}`, at)
-    regions.set(id, value.isNull ? null : readRegion(value, id))
+    regions.set(id, value.isNull ? null : yield* readRegion(value, id))
   }
   return { regions, omitDefaultRegions: fields.boolean('omitDefaultRegions') }
 }
 
-function readRegion(part: Part, id: number): DerpRegion {
+function* readRegion(part: Part, id: number): Steps<DerpRegion> {
   const fields = part.fields(REGION_FIELDS)
   checkRegion(fields.get('regionID'), id)
+  const nodes = fields.get('nodes')
   return {
     RegionID: id,
     RegionCode: fields.get('regionCode')?.string() ?? '',
     RegionName: fields.get('regionName')?.string() ?? '',
     ...(fields.boolean('avoid') ? { Avoid: true } : {}),
-    Nodes: fields.list('nodes').map((node) => readNode(node, id)),
+    Nodes: nodes === undefined ? [] : (yield* nodes.list()).map((node) => readNode(node, id)),
   }
 }
 

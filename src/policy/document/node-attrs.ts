@@ -5,6 +5,7 @@ import { formatPrefix, maskPrefix, parsePrefix, prefixCovers } from '../../base/
 import type { Prefix } from '../../base/ip.ts'
 import { quoteText } from '../hujson/errors.ts'
 import type { NodeAttrs, Selector } from '../policy.ts'
+import type { Steps } from '../steps.ts'
 import { readAppConnectors } from './app-connectors.ts'
 import type { Names } from './names.ts'
 import { fieldNames } from './part.ts'
@@ -14,20 +15,20 @@ import { isFault, isLegal, readSelector } from './selectors.ts'
 
 const FIELDS = fieldNames('target', 'attr', 'app', 'ipPool')
 
-export function readNodeAttrs(section: Part, names: Names): NodeAttrs[] {
-  return section.list().map((part, index) => {
+export function readNodeAttrs(section: Part, names: Names): Steps<NodeAttrs[]> {
+  return section.each(function* (part, index) {
     const fields = part.fields(FIELDS)
     const app = fields.get('app')
     return {
       index,
       at: fields.at,
-      targets: fields.words('target').map((written) => readTarget(written, names)),
-      attrs: fields.words('attr').map(({ text, at }) => {
+      targets: yield* fields.eachWord('target', (written) => readTarget(written, names)),
+      attrs: yield* fields.eachWord('attr', ({ text, at }) => {
         if (text === '') throw new PolicyRefusal('attr values cannot be empty', at)
         return text
       }),
-      app: app === undefined ? new Map<string, readonly unknown[]>() : readAppConnectors(app, names),
-      ipPool: fields.words('ipPool').map(readPool),
+      app: app === undefined ? new Map<string, readonly unknown[]>() : yield* readAppConnectors(app, names),
+      ipPool: yield* fields.eachWord('ipPool', readPool),
     }
   })
 }

@@ -4,14 +4,18 @@
  *
  * `null` counts as absent, as in the reference. Names of fields may be in any letter case (policy.md §1); names that an
  * administrator chose are taken as they are.
+ *
+ * Lists and tables may be as long as the text, so they are read in steps; what else is done for each of their values
+ * is counted to the same steps.
  */
 
 import { quoteText } from '../hujson/errors.ts'
-import { standardize } from '../hujson/index.ts'
 import type { HuMember, HuValue } from '../hujson/index.ts'
 import { isString, unquote } from '../hujson/literal.ts'
-import { walk } from '../hujson/walk.ts'
 import type { Place } from '../policy.ts'
+import { mapped, Pace } from '../steps.ts'
+import type { Steps } from '../steps.ts'
+import { finite, readOpaque } from './opaque.ts'
 import { PolicyRefusal } from './refusal.ts'
 
 /** A text as written, and where. */
@@ -20,14 +24,21 @@ export interface Written {
   readonly at: Place
 }
 
-/** Values that are handed on unread are no deeper than this, so that whoever walks them may recurse. */
-const MAX_OPAQUE_DEPTH = 100
+/** Values that are read in one step. Each may take 10 µs while the program is young. */
+const VALUES_PER_STEP = 1000
 
 /** The fields that an object may have, by their names in lower case. */
 export type FieldNames<Name extends string> = ReadonlyMap<string, Name>
 
 export function fieldNames<const Name extends string>(...names: readonly Name[]): FieldNames<Name> {
   return new Map(names.map((name) => [name.toLowerCase(), name]))
+}
+
+/** One of a table of named things. */
+export interface Entry {
+  readonly name: string
+  readonly at: Place
+  readonly value: Part
 }
 
 /** What a part is to the one that holds it. */
@@ -40,6 +51,8 @@ export class Part {
   readonly #placeOf: (offset: number) => Place
   readonly #holder: Part | undefined
   readonly #step: Step | undefined
+  /** One for the whole policy. */
+  readonly pace: Pace
 
   /** Without a holder it is the whole policy. */
   constructor(value: HuValue, placeOf: (offset: number) => Place, holder?: Part, step?: Step) {
@@ -47,6 +60,7 @@ export class Part {
     this.#placeOf = placeOf
     this.#holder = holder
     this.#step = step
+    this.pace = holder?.pace ?? new Pace(VALUES_PER_STEP)
   }
 
   /** What messages call it, such as `grants[2].src`. Only put together when asked for: hardly any part is in a message. */
@@ -99,76 +113,95 @@ export class Part {
     if (literal === 'true' || literal === 'false') return literal === 'true'
     if (literal === undefined || literal === 'null') throw this.#mismatch('a string, a number, true or false')
     if (isString(literal)) return unquote(literal)
-    return this.#finite(literal)
+    return finite(literal, (fact) => this.refusal(fact))
   }
 
-  list(): Part[] {
-    const { node } = this.#value
-    if (node.kind !== 'array') throw this.#mismatch('a list')
-    return node.elements.map((element, index) => this.#part(element, { kind: 'element', index }))
+  list(): Steps<Part[]> {
+    return mapped(this.#elements(), this.pace, (element, index) => this.#part(element, { kind: 'element', index }))
+  }
+
+  /** What `read` makes of each element of a list. */
+  *each<T>(read: (part: Part, index: number) => Steps<T>): Steps<T[]> {
+    const found: T[] = []
+    for (const [index, part] of (yield* this.list()).entries()) {
+      found.push(yield* read(part, index))
+      if (this.pace.spent()) yield
+    }
+    return found
   }
 
   /** A list of strings as they are. */
-  verbatim(): Written[] {
-    return this.list().map((part) => ({ text: part.string(), at: part.at }))
+  verbatim(): Steps<Written[]> {
+    return this.#texts((text) => text)
   }
 
   /** A list of strings without the blanks around each. (policy.md §3.1) */
-  words(): Written[] {
-    return this.list().map((part) => ({ text: part.string().trim(), at: part.at }))
+  words(): Steps<Written[]> {
+    return this.#texts((text) => text.trim())
+  }
+
+  /** What `read` makes of each word, once all of them are known to be words. */
+  *eachWord<T>(read: (written: Written) => T): Steps<T[]> {
+    return yield* mapped(yield* this.words(), this.pace, read)
+  }
+
+  *#texts(read: (text: string) => string): Steps<Written[]> {
+    const found: Written[] = []
+    for (const [index, element] of this.#elements().entries()) {
+      if (this.pace.spent()) yield
+      const part = this.#part(element, { kind: 'element', index })
+      found.push({ text: read(part.string()), at: part.at })
+    }
+    return found
   }
 
   /** An object whose fields are all among `names`, each there once at most. */
   fields<Name extends string>(names: FieldNames<Name>): Fields<Name> {
     const found = new Map<Name, Part>()
+    this.pace.add(1)
     for (const { name: written, value } of this.#members()) {
       const text = nameOf(written)
       const name = names.get(text.toLowerCase())
       if (name === undefined) throw new PolicyRefusal(`unknown field: ${quoteText(text)}`, this.#placeOf(written.start))
       if (found.has(name)) throw this.#duplicate(text, written)
       found.set(name, this.#part(value, { kind: 'field', name }))
+      this.pace.add(1)
     }
     return new Fields(found, this.at)
   }
 
   /** An object whose names the administrator chose, each there once. */
-  entries(): { readonly name: string; readonly at: Place; readonly value: Part }[] {
+  *entries(): Steps<Entry[]> {
     const seen = new Set<string>()
-    return this.#members().map(({ name: written, value }) => {
+    const found: Entry[] = []
+    for (const { name: written, value } of this.#members()) {
+      if (this.pace.spent()) yield
       const name = nameOf(written)
       if (seen.has(name)) throw this.#duplicate(name, written)
       seen.add(name)
-      return { name, at: this.#placeOf(written.start), value: this.#part(value, { kind: 'entry', name }) }
-    })
+      found.push({ name, at: this.#placeOf(written.start), value: this.#part(value, { kind: 'entry', name }) })
+    }
+    return found
   }
 
-  /** Whatever it is, as JSON has it. Names such as `__proto__` stay names. */
-  json(): unknown {
-    let depth = 0
-    walk(this.#value, (part, text) => {
-      if (part !== 'token') return
-      if (text === '{' || text === '[') depth++
-      if (text === '}' || text === ']') depth--
-      if (depth > MAX_OPAQUE_DEPTH) throw this.refusal(`must not be nested deeper than ${MAX_OPAQUE_DEPTH} levels`)
-      // Such a number would be handed on as null.
-      if (/^[-\d]/.test(text)) this.#finite(text)
-    })
-    return JSON.parse(standardize(this.#value).toWellFormed()) as unknown
+  /** Whatever it is, as JSON has it. */
+  json(): Steps<unknown> {
+    return readOpaque(this.#value, this.pace, (fact) => this.refusal(fact))
   }
 
   #part(value: HuValue, step: Step): Part {
     return new Part(value, this.#placeOf, this, step)
   }
 
-  #finite(literal: string): number {
-    const number = Number(literal)
-    if (!Number.isFinite(number)) throw this.refusal(`${literal} is too large a number`)
-    return number
-  }
-
   #literal(): string | undefined {
     const { node } = this.#value
     return node.kind === 'literal' ? node.text : undefined
+  }
+
+  #elements(): readonly HuValue[] {
+    const { node } = this.#value
+    if (node.kind !== 'array') throw this.#mismatch('a list')
+    return node.elements
   }
 
   #members(): readonly HuMember[] {
@@ -210,16 +243,26 @@ export class Fields<Name extends string> {
     return part ?? old
   }
 
-  list(name: Name): readonly Part[] {
-    return this.get(name)?.list() ?? []
+  // Lists that are absent or null are empty.
+
+  *words(name: Name): Steps<readonly Written[]> {
+    const part = this.get(name)
+    return part === undefined ? [] : yield* part.words()
   }
 
-  words(name: Name): readonly Written[] {
-    return this.get(name)?.words() ?? []
+  *verbatim(name: Name): Steps<readonly Written[]> {
+    const part = this.get(name)
+    return part === undefined ? [] : yield* part.verbatim()
   }
 
-  verbatim(name: Name): readonly Written[] {
-    return this.get(name)?.verbatim() ?? []
+  *eachWord<T>(name: Name, read: (written: Written) => T): Steps<T[]> {
+    const part = this.get(name)
+    return part === undefined ? [] : yield* part.eachWord(read)
+  }
+
+  *entries(name: Name): Steps<readonly Entry[]> {
+    const part = this.get(name)
+    return part === undefined ? [] : yield* part.entries()
   }
 
   boolean(name: Name): boolean {

@@ -3,6 +3,7 @@
 import { quoteText } from '../hujson/errors.ts'
 import type { PortRange, Traffic } from '../policy.ts'
 import { hasPorts } from '../protocols.ts'
+import type { Pace, Steps } from '../steps.ts'
 import { readProtocol } from './protocols.ts'
 
 export const ALL_PORTS: PortRange = { first: 0, last: 65535 }
@@ -25,9 +26,10 @@ function readPortRange(written: string): PortRange | string {
 }
 
 /** Ranges between commas, in the order written. */
-export function readPortList(text: string): PortRange[] | string {
+export function* readPortList(text: string, pace: Pace): Steps<PortRange[] | string> {
   const ranges: PortRange[] = []
   for (const piece of text.split(',')) {
+    if (pace.spent()) yield
     const range = readPortRange(piece.trim())
     if (typeof range === 'string') return range
     ranges.push(range)
@@ -36,7 +38,12 @@ export function readPortList(text: string): PortRange[] | string {
 }
 
 /** One entry of a grant's `ip`: ports, or a protocol and its ports. */
-export function readTraffic(text: string): { readonly protocol?: number; readonly range: PortRange } | string {
+export interface TrafficEntry {
+  readonly protocol?: number
+  readonly range: PortRange
+}
+
+export function readTraffic(text: string): TrafficEntry | string {
   if (text === '') return 'empty string'
   const colon = text.lastIndexOf(':')
   const range = readPortRange(text.slice(colon + 1))
@@ -57,9 +64,7 @@ export function portlessFault(protocol: number, name: string, ports: readonly Po
 }
 
 /** Gathers entries by protocol, in order of first appearance. */
-export function gatherTraffic(
-  entries: readonly { readonly protocol?: number; readonly range: PortRange }[],
-): Traffic[] {
+export function gatherTraffic(entries: readonly TrafficEntry[]): Traffic[] {
   const gathered = new Map<number | undefined, PortRange[]>()
   for (const { protocol, range } of entries) {
     const ports = gathered.get(protocol)

@@ -2,6 +2,7 @@
 
 import { quoteText } from '../hujson/errors.ts'
 import type { Assertion, AttributeConfig, AttributeValue, Posture } from '../policy.ts'
+import type { Steps } from '../steps.ts'
 import { readAssertion } from './assertions.ts'
 import { fieldNames } from './part.ts'
 import type { Part } from './part.ts'
@@ -12,30 +13,34 @@ const TYPES: ReadonlySet<string> = new Set<AttributeConfig['type']>(['string', '
 const MAX_ATTRIBUTE = 128
 
 /** @param declared what `attrConfig` says of the types of attributes */
-export function readPostures(
+export function* readPostures(
   section: Part,
   declared: ReadonlyMap<string, AttributeConfig>,
-): ReadonlyMap<string, Posture> {
+): Steps<ReadonlyMap<string, Posture>> {
   const postures = new Map<string, Posture>()
-  for (const { name, at, value } of section.entries()) {
+  for (const { name, at, value } of yield* section.entries()) {
+    if (section.pace.spent()) yield
     if (!/^posture:[^\s@:]+$/.test(name))
       throw new PolicyRefusal(`${value.what}: a posture must be named "posture:" and a name without blanks`, at)
-    const assertions = (value.isNull ? [] : value.words()).map((written) => {
-      const read = readAssertion(written)
+    const assertions: Assertion[] = []
+    for (const written of value.isNull ? [] : yield* value.words()) {
+      const read = yield* readAssertion(written, section.pace)
       const fault = typeof read === 'string' ? read : typeFault(read, declared)
       if (fault !== undefined) throw new PolicyRefusal(`${value.what}: ${fault}`, written.at)
-      return read as Assertion
-    })
+      assertions.push(read as Assertion)
+      if (section.pace.spent()) yield
+    }
     if (assertions.length === 0) throw new PolicyRefusal(`${value.what}: a posture must assert something`, at)
     postures.set(name, { name, at, assertions })
   }
   return postures
 }
 
-export function readAttributeConfig(section: Part): ReadonlyMap<string, AttributeConfig> {
+export function* readAttributeConfig(section: Part): Steps<ReadonlyMap<string, AttributeConfig>> {
   const configs = new Map<string, AttributeConfig>()
   const seen = new Set<string>()
-  for (const { name, at, value } of section.entries()) {
+  for (const { name, at, value } of yield* section.entries()) {
+    if (section.pace.spent()) yield
     if (!/^custom:[A-Za-z0-9_:]+$/.test(name) || name.length > MAX_ATTRIBUTE)
       throw new PolicyRefusal(
         `${value.what}: an attribute must be "custom:" and letters, digits, "_" and ":", ${MAX_ATTRIBUTE} at most`,
@@ -55,7 +60,7 @@ export function readAttributeConfig(section: Part): ReadonlyMap<string, Attribut
     configs.set(name, {
       type: word as AttributeConfig['type'],
       allowSetByNode: fields.boolean('allowSetByNode'),
-      broadcastToPeers: fields.words('broadcastToPeers').map(({ text }) => text),
+      broadcastToPeers: yield* fields.eachWord('broadcastToPeers', ({ text }) => text),
     })
   }
   return configs

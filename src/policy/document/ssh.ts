@@ -2,6 +2,7 @@
 
 import { quoteText } from '../hujson/errors.ts'
 import type { Place, Selector, SshRule, SshUser } from '../policy.ts'
+import type { Steps } from '../steps.ts'
 import { formatDuration, parseDuration } from './duration.ts'
 import type { Names } from './names.ts'
 import { fieldNames } from './part.ts'
@@ -28,17 +29,17 @@ const MAX_CHECK_PERIOD_NS = 168n * HOUR_NS
 const DEFAULT_CHECK_PERIOD_MS = 12 * 3_600_000
 
 /** @param defaultPostures for rules that name none */
-export function readSsh(section: Part, names: Names, defaultPostures: readonly string[]): SshRule[] {
-  return section.list().map((part, index) => readRule(part, index, names, defaultPostures))
+export function readSsh(section: Part, names: Names, defaultPostures: readonly string[]): Steps<SshRule[]> {
+  return section.each((part, index) => readRule(part, index, names, defaultPostures))
 }
 
-function readRule(part: Part, index: number, names: Names, defaultPostures: readonly string[]): SshRule {
+function* readRule(part: Part, index: number, names: Names, defaultPostures: readonly string[]): Steps<SshRule> {
   const fields = part.fields(FIELDS)
   const action = readAction(fields.get('action'), fields.at)
-  const sources = fields.words('src').map((written) => readSource(written, names))
-  const destinations = fields.words('dst').map((written) => readDestination(written, sources, names))
+  const sources = yield* fields.eachWord('src', (written) => readSource(written, names))
+  const destinations = yield* fields.eachWord('dst', (written) => readDestination(written, sources, names))
   checkSelf(sources, destinations)
-  const users = fields.words('users').map((written) => readUser(written, names))
+  const users = yield* fields.eachWord('users', (written) => readUser(written, names))
   if (users.length === 0) throw new PolicyRefusal('users must be specified', fields.get('users')?.at ?? fields.at)
   return {
     index,
@@ -48,13 +49,13 @@ function readRule(part: Part, index: number, names: Names, defaultPostures: read
     destinations,
     users,
     checkPeriodMs: readCheckPeriod(fields.get('checkPeriod')),
-    acceptEnv: fields.verbatim('acceptEnv').map(({ text, at }) => {
+    acceptEnv: (yield* fields.verbatim('acceptEnv')).map(({ text, at }) => {
       if (text === '') throw new PolicyRefusal('acceptEnv values cannot be empty', at)
       return text
     }),
-    recorder: fields.words('recorder').map((written) => readRecorder(written, names)),
+    recorder: yield* fields.eachWord('recorder', (written) => readRecorder(written, names)),
     enforceRecorder: fields.boolean('enforceRecorder'),
-    postures: ruleOfPostures(fields.get('srcPosture'), names, defaultPostures),
+    postures: yield* ruleOfPostures(fields.get('srcPosture'), names, defaultPostures),
   }
 }
 

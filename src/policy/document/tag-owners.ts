@@ -2,24 +2,27 @@
 
 import { quoteText } from '../hujson/errors.ts'
 import type { Selector, TagOwners } from '../policy.ts'
+import type { Steps } from '../steps.ts'
 import type { Names } from './names.ts'
-import type { Part } from './part.ts'
+import type { Part, Written } from './part.ts'
 import { PolicyRefusal } from './refusal.ts'
 import { isFault, isLegal, readSelector } from './selectors.ts'
 
-export function readTagOwners(section: Part, names: Names): ReadonlyMap<string, TagOwners> {
+export function* readTagOwners(section: Part, names: Names): Steps<ReadonlyMap<string, TagOwners>> {
   const tags = new Map<string, TagOwners>()
-  for (const { name: tag, at, value } of section.entries()) {
+  for (const { name: tag, at, value } of yield* section.entries()) {
+    if (section.pace.spent()) yield
     const fault = tagFault(tag)
     if (fault !== undefined) throw new PolicyRefusal(`${value.what}: ${fault}`, at)
-    const owners: Selector[] = (value.isNull ? [] : value.words()).map((written) => {
+    const readOwner = (written: Written): Selector => {
       const read = readSelector(written, names)
       if (isFault(read))
         throw new PolicyRefusal(read.kind === 'domain' ? read.fault : `${value.what}: ${read.fault}`, written.at)
       if (isLegal(read, 'owner')) return read
       const fact = `${quoteText(written.text)}: tag owners must be users, groups, tags or autogroups of people`
       throw new PolicyRefusal(`${value.what}: ${fact}`, written.at)
-    })
+    }
+    const owners = value.isNull ? [] : yield* value.eachWord(readOwner)
     if (owners.length === 0) owners.push({ kind: 'autogroup', autogroup: 'admin', text: 'autogroup:admin', at })
     tags.set(tag, { tag, at, owners })
   }

@@ -62,20 +62,22 @@ const SHORT: Readonly<Record<string, string>> = {
   '\v': '\\v',
 }
 
+/** The others, and those that have a meaning between the quotes. */
+const UNPRINTABLE = /["\\]|[^ \p{L}\p{M}\p{N}\p{P}\p{S}]/gu
+
 /** Nothing in it needs an escape. */
 const PLAIN = /^[ !#-[\]-~]*$/
 
 /** A text in double quotes, as Go's `%q` has it. */
 export function quoteText(text: string): string {
   if (PLAIN.test(text)) return `"${text}"`
-  let quoted = ''
-  for (const character of text.toWellFormed()) {
-    if (Object.hasOwn(SHORT, character)) quoted += SHORT[character] as string
-    else if (PRINTABLE.test(character)) quoted += character
-    else if (character < '\x80') quoted += `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`
-    else quoted += escapePoint(character)
-  }
-  return `"${quoted}"`
+  return `"${text.toWellFormed().replace(UNPRINTABLE, escapeCharacter)}"`
+}
+
+function escapeCharacter(character: string): string {
+  if (Object.hasOwn(SHORT, character)) return SHORT[character] as string
+  if (character < '\x80') return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`
+  return escapePoint(character)
 }
 
 function escapePoint(character: string): string {

@@ -1,5 +1,7 @@
 /** Lines up the values of neighbouring members in an expanded object (policy.md §1.2). */
 
+import { Pace } from '../steps.ts'
+import type { Steps } from '../steps.ts'
 import type { HuMember, HuNode, HuObject } from './ast.ts'
 import { gapText, readTrivia, setComments } from './format-extra.ts'
 import type { Layout } from './format-measure.ts'
@@ -9,8 +11,12 @@ import { byteLength } from './text.ts'
 const PLAIN = { indent: 0, blankFirst: false, blankLast: false }
 const LOOSE = { indent: 0, blankFirst: true, blankLast: true }
 
-/** The spaces before each member's value. */
-export function paddings(object: HuObject, layouts: Map<HuNode, Layout>): number[] {
+/** Members whose labels are measured in one step. */
+const MEMBERS_PER_STEP = 1000
+
+/** The spaces before each member's value, in steps. */
+export function* paddings(object: HuObject, layouts: Map<HuNode, Layout>): Steps<number[]> {
+  const pace = new Pace(MEMBERS_PER_STEP)
   const spaces = object.members.map(() => 1)
   let from = 0
   const widths: number[] = []
@@ -20,7 +26,8 @@ export function paddings(object: HuObject, layouts: Map<HuNode, Layout>): number
     for (let i = from; i < to; i++) spaces[i] = 1 + widest - (widths[i] as number)
     from = to
   }
-  object.members.forEach((member, i) => {
+  for (const [i, member] of object.members.entries()) {
+    if (pace.spent()) yield
     const label = labelOf(member)
     const alone =
       label.includes('\n') ||
@@ -29,7 +36,7 @@ export function paddings(object: HuObject, layouts: Map<HuNode, Layout>): number
     widths.push(byteLength(label))
     if (from < i && (alone || startsBlock(member))) flush(i)
     if (alone) from = i + 1
-  })
+  }
   if (from < object.members.length) flush(object.members.length)
   return spaces
 }

@@ -4,7 +4,9 @@
  * From the inside out: an inner composite that was expanded is two pieces of line for those around it.
  */
 
-import type { HuNode, HuValue } from './ast.ts'
+import { Pace } from '../steps.ts'
+import type { Steps } from '../steps.ts'
+import type { HuMember, HuNode, HuValue } from './ast.ts'
 import type { Comment, Trivia } from './format-extra.ts'
 import { readTrivia } from './format-extra.ts'
 import { countOf, valueAt } from './items.ts'
@@ -14,6 +16,9 @@ import { byteLength } from './text.ts'
 
 /** A line longer than this, indentation not counted, is broken. */
 const MAX_LINE_BYTES = 80
+
+/** Values that are looked at in one step. */
+const VALUES_PER_STEP = 2000
 
 export interface Layout {
   readonly expanded: boolean
@@ -30,12 +35,14 @@ interface Extent {
 
 const EMPTY_COMPOSITE: Extent = { first: 2, last: 2, breaks: false }
 
-/** The layout of each composite. */
-export function measure(root: HuValue): Map<HuNode, Layout> {
+/** The layout of each composite, in steps. */
+export function* measure(root: HuValue): Steps<Map<HuNode, Layout>> {
+  const pace = new Pace(VALUES_PER_STEP)
   const layouts = new Map<HuNode, Layout>()
   const extents = new Map<HuNode, Extent>()
-  for (const node of innermostFirst(root)) {
-    const inline = extentInline(node, extents)
+  for (const node of yield* innermostFirst(root, pace)) {
+    if (pace.spent()) yield
+    const inline = yield* extentInline(node, extents, pace)
     const expanded = countOf(node) > 0 && (wantsLines(node) || inline.tooLong)
     const extent = expanded ? extentExpanded(node) : inline
     extents.set(node, extent)
@@ -44,15 +51,18 @@ export function measure(root: HuValue): Map<HuNode, Layout> {
   return layouts
 }
 
-function innermostFirst(root: HuValue): Composite[] {
+function* innermostFirst(root: HuValue, pace: Pace): Steps<Composite[]> {
   const found: Composite[] = []
-  const pending: HuValue[] = [root]
-  for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
-    const { node } = value
+  const pending: HuNode[] = [root.node]
+  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+    if (pace.spent()) yield
     if (node.kind === 'literal') continue
     found.push(node)
-    if (node.kind === 'array') for (const element of node.elements) pending.push(element)
-    else for (const member of node.members) pending.push(member.value)
+    for (let i = 0; i < countOf(node); i++) {
+      const inner = (valueAt(node, i) as HuValue).node
+      if (inner.kind !== 'literal') pending.push(inner)
+      if (pace.spent()) yield
+    }
   }
   return found.reverse()
 }
@@ -105,7 +115,11 @@ class Line {
   }
 }
 
-function extentInline(node: Composite, extents: Map<HuNode, Extent>): Extent & { tooLong: boolean } {
+function* extentInline(
+  node: Composite,
+  extents: Map<HuNode, Extent>,
+  pace: Pace,
+): Steps<Extent & { tooLong: boolean }> {
   if (countOf(node) === 0) return { ...extentOfEmpty(node), tooLong: false }
   const line = new Line()
   line.add(1)
@@ -118,12 +132,10 @@ function extentInline(node: Composite, extents: Map<HuNode, Extent>): Extent & {
     // A comma or colon and its space; the reference counts them after the last value, too.
     line.add(2)
   }
-  if (node.kind === 'array') node.elements.forEach(addValue)
-  else {
-    for (const member of node.members) {
-      addValue(member.name)
-      addValue(member.value)
-    }
+  for (let i = 0; i < countOf(node); i++) {
+    if (node.kind === 'object') addValue((node.members[i] as HuMember).name)
+    addValue(valueAt(node, i) as HuValue)
+    if (pace.spent()) yield
   }
   line.add(1)
   return line.done()

@@ -6,6 +6,8 @@
  */
 
 import { MeshError } from '../../base/errors.ts'
+import { finish, Pace } from '../steps.ts'
+import type { Steps } from '../steps.ts'
 import type { HuNode, HuValue } from './ast.ts'
 import { paddings } from './format-align.ts'
 import { gapText, readTrivia, setComments } from './format-extra.ts'
@@ -15,11 +17,14 @@ import type { Layout } from './format-measure.ts'
 import { countOf } from './items.ts'
 import type { Composite } from './items.ts'
 import { canonicalLiteral } from './literal.ts'
-import { isStandard } from './pack.ts'
+import { isStandardInSteps } from './pack.ts'
 import { childAt } from './walk.ts'
 
 /** Indents and padding can make little text huge: ten thousand levels, or a name of a megabyte among many short ones. */
 const MAX_LENGTH = 64 * 1024 * 1024
+
+/** Values that are written in one step. */
+const VALUES_PER_STEP = 2000
 
 /** A composite that is being written. */
 interface Frame {
@@ -27,8 +32,8 @@ interface Frame {
   readonly expanded: boolean
   /** Tabs before its closing bracket when that has a line of its own. */
   readonly depth: number
-  /** The spaces before each member's value, where values are lined up. */
-  readonly paddings: readonly number[]
+  /** The spaces before each member's value, where values are lined up; absent until its first value is written. */
+  paddings?: readonly number[]
   next: number
 }
 
@@ -38,9 +43,14 @@ interface Frame {
  * @throws MeshError `input/invalid` when the text would be out of all proportion
  */
 export function format(root: HuValue): string {
-  const layouts = measure(root)
-  const writer = new Writer(layouts, !isStandard(root))
-  writer.writeTop(root)
+  return finish(formatInSteps(root))
+}
+
+/** The same in steps. */
+export function* formatInSteps(root: HuValue): Steps<string> {
+  const layouts = yield* measure(root)
+  const writer = new Writer(layouts, !(yield* isStandardInSteps(root)))
+  yield* writer.writeTop(root)
   return writer.text()
 }
 
@@ -48,7 +58,9 @@ class Writer {
   readonly #layouts: Map<HuNode, Layout>
   /** Does the last value of an expanded composite get a comma? Plain JSON stays plain. */
   readonly #commas: boolean
-  readonly #out: string[] = []
+  /** What the steps before this one wrote, and what this one has. */
+  readonly #written: string[] = []
+  #out: string[] = []
   readonly #opened: Frame[] = []
   #length = 0
 
@@ -58,7 +70,13 @@ class Writer {
   }
 
   text(): string {
-    return this.#out.join('')
+    this.#flush()
+    return this.#written.join('')
+  }
+
+  #flush(): void {
+    this.#written.push(this.#out.join(''))
+    this.#out = []
   }
 
   #put(text: string): void {
@@ -85,13 +103,22 @@ class Writer {
     return setComments(trivia, setting)
   }
 
-  writeTop(root: HuValue): void {
+  *writeTop(root: HuValue): Steps<void> {
+    const pace = new Pace(VALUES_PER_STEP)
     const before = readTrivia(root.before)
     if (before.comments.length > 0) {
       this.#put(this.#set(before, { indent: 0, blankFirst: false, blankLast: true }).slice(1))
     }
     this.#open(root, 0)
-    for (let frame = this.#opened.at(-1); frame !== undefined; frame = this.#opened.at(-1)) this.#step(frame)
+    for (let frame = this.#opened.at(-1); frame !== undefined; frame = this.#opened.at(-1)) {
+      if (pace.spent()) {
+        this.#flush()
+        yield
+      }
+      const { node, expanded } = frame
+      frame.paddings ??= expanded && node.kind === 'object' ? yield* paddings(node, this.#layouts) : []
+      this.#step(frame)
+    }
     const after = readTrivia(root.after)
     if (after.comments.length > 0) {
       this.#put(this.#set({ ...after, tail: 0 }, { indent: 0, blankFirst: true, blankLast: false }).slice(0, -1))
@@ -117,8 +144,7 @@ class Writer {
       return
     }
     const { expanded } = this.#layouts.get(node) as Layout
-    const lined = expanded && node.kind === 'object' ? paddings(node, this.#layouts) : []
-    this.#opened.push({ node, expanded, depth, paddings: lined, next: 0 })
+    this.#opened.push({ node, expanded, depth, next: 0 })
   }
 
   /** Writes the next value of a composite, or its end. */
@@ -136,7 +162,7 @@ class Writer {
     let inside = expanded ? depth + 1 : depth
     if (isMember) {
       this.#put(':')
-      if (this.#beforeMember(previous as HuValue, value, depth + 2, frame.paddings[index >> 1] ?? 1)) inside++
+      if (this.#beforeMember(previous as HuValue, value, depth + 2, frame.paddings?.[index >> 1] ?? 1)) inside++
     } else {
       if (index > 0) this.#put(',')
       if (expanded) this.#beforeLine(value.before, depth + 1, index === 0)

@@ -1,8 +1,10 @@
 /** Turns a tree into text: as it stands, or as plain JSON with its lines kept or with nothing left to drop. */
 
+import { finish } from '../steps.ts'
+import type { Steps } from '../steps.ts'
 import type { HuValue } from './ast.ts'
 import { byteLength } from './text.ts'
-import { walk } from './walk.ts'
+import { walk, walkInSteps } from './walk.ts'
 
 /** The text of a tree; of one that was parsed, exactly the text it came from (text.ts turns it into bytes). */
 export function pack(value: HuValue): string {
@@ -22,8 +24,13 @@ export function standardize(value: HuValue): string {
 
 /** Plain JSON without anything between its tokens. */
 export function minimize(value: HuValue): string {
+  return finish(minimizeInSteps(value))
+}
+
+/** The same in steps. */
+export function* minimizeInSteps(value: HuValue): Steps<string> {
   const parts: string[] = []
-  walk(value, (part, text) => {
+  yield* walkInSteps(value, (part, text) => {
     if (part === 'token') parts.push(text)
   })
   return parts.join('')
@@ -31,8 +38,13 @@ export function minimize(value: HuValue): string {
 
 /** Is it plain JSON already, without comments and trailing commas? */
 export function isStandard(value: HuValue): boolean {
+  return finish(isStandardInSteps(value))
+}
+
+/** The same in steps. */
+export function* isStandardInSteps(value: HuValue): Steps<boolean> {
   let standard = true
-  walk(value, (part, text) => {
+  yield* walkInSteps(value, (part, text) => {
     if (part === 'trailing-comma' || (part === 'extra' && text.includes('/'))) standard = false
   })
   return standard

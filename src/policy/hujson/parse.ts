@@ -4,6 +4,8 @@
  */
 
 import type { Bytes } from '../../base/bytes.ts'
+import { finish } from '../steps.ts'
+import type { Steps } from '../steps.ts'
 import type { HuNode, HuValue } from './ast.ts'
 import { HuJsonError, quoteCharacter, unexpected } from './errors.ts'
 import { skipExtra } from './extra.ts'
@@ -14,6 +16,9 @@ import { textFrom } from './text.ts'
 
 /** Go's JSON reader takes no more (encoding/json), so deeper texts are nobody's policy; it bounds the width of indents. */
 const MAX_DEPTH = 10_000
+
+/** Values that are begun or ended in one step: a few milliseconds' worth. */
+const VALUES_PER_STEP = 2000
 
 /** A composite whose closing bracket hasn't come yet. */
 interface Open {
@@ -29,14 +34,24 @@ interface Open {
  * @throws HuJsonError with the reference's message
  */
 export function parse(input: string | Bytes): HuValue {
-  return parseText(textFrom(input))
+  return finish(parseInSteps(input))
+}
+
+/** The same in steps. */
+export function parseInSteps(input: string | Bytes): Steps<HuValue> {
+  return parseTextInSteps(textFrom(input))
 }
 
 /** The same for a text as of text.ts, whose stray bytes stay. */
 export function parseText(text: string): HuValue {
+  return finish(parseTextInSteps(text))
+}
+
+function* parseTextInSteps(text: string): Steps<HuValue> {
   const opened: Open[] = []
   let at = 0
-  for (;;) {
+  for (let values = 1; ; values++) {
+    if (values % VALUES_PER_STEP === 0) yield
     // A value begins here, or the innermost composite ends.
     const inside = opened.at(-1)
     const start = skipExtra(text, at)

@@ -1,15 +1,27 @@
 /** Goes through a tree in the order of its text, without recursion: trees may be as deep as their text is long. */
 
+import { finish, Pace } from '../steps.ts'
+import type { Steps } from '../steps.ts'
 import type { HuNode, HuValue } from './ast.ts'
+
+/** Values that are gone through in one step. */
+const VALUES_PER_STEP = 4000
 
 /** Blanks and comments; what JSON needs; the comma that JSON doesn't know. */
 export type Part = 'extra' | 'token' | 'trailing-comma'
 
 /** Shows every part of the text of `root`, first to last; extras may be empty. */
 export function walk(root: HuValue, show: (part: Part, text: string) => void): void {
+  finish(walkInSteps(root, show))
+}
+
+/** The same in steps. */
+export function* walkInSteps(root: HuValue, show: (part: Part, text: string) => void): Steps<void> {
+  const pace = new Pace(VALUES_PER_STEP)
   const opened: { readonly value: HuValue; next: number }[] = []
   let value: HuValue | undefined = root
   for (;;) {
+    if (pace.spent()) yield
     if (value !== undefined) {
       show('extra', value.before)
       if (value.node.kind === 'literal') {
