@@ -194,6 +194,28 @@ for (const row of rows) {
   })
 }
 
+test('by a name alone: who joins a group is let in where it is, and nobody else is', { skip }, async () => {
+  await save({ grants: [grant('group:dev', 'tag:web', 'tcp:80'), grant('group:ops', 'tag:web', '81')] })
+  const rules = async (): Promise<readonly { readonly SrcIPs: readonly string[] }[]> =>
+    (await nodes.web.netmap()).rules ?? []
+  const before = await until('the filter has names and nothing else', async () => {
+    const now = await rules()
+    return now.length === 2 && now.every(({ SrcIPs }) => SrcIPs.every((text) => text.startsWith('cap:'))) && now
+  })
+  const newcomer = await join('anna-third', 'anna@example.com')
+  await meet(newcomer, nodes.web)
+  await newcomer.finds(`${ips.web}:80`, 'open')
+  const closed: readonly (readonly [TsNode, number])[] = [
+    [newcomer, 81],
+    [nodes.ben, 80],
+  ]
+  await Promise.all(closed.map(async ([from, port]) => from.finds(`${ips.web}:${port}`, 'closed')))
+  await nodes.ben.finds(`${ips.web}:81`, 'open')
+  assert.equal((await newcomer.ping(ips.web, 'ICMP')).Err, '')
+  assert.deepEqual(await rules(), before)
+  await newcomer.close()
+})
+
 test('a pair that may not see each other any more loses its flows at once', { skip }, async (t) => {
   await save({ grants: [grant('group:dev', 'tag:web', '80')] })
   await meet(nodes.anna, nodes.web)

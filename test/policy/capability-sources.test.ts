@@ -221,6 +221,25 @@ test('who enters or leaves a group carries a name or none, and no filter by name
   assert.equal(JSON.stringify(engine.filter(4)), before)
 })
 
+test('who meets a posture carries a name of its own for that', () => {
+  const one = policyOf([group], [tag('tag:a')])
+  const [rule] = one.rules as [Policy['rules'][0]]
+  const policy: Policy = {
+    ...policyOf([group], [tag('tag:a')]),
+    rules: [rule, { ...rule, index: 1, postures: ['posture:p'] }],
+  }
+  const engine = new Engine(policy, machines(), { names: new SourceNames() })
+  const carried = (): string[] => [1, 2, 3].map((slot) => engine.sourceNames(slot).join())
+  assert.deepEqual(carried(), ['sett/src/1,sett/src/2', 'sett/src/1', ''])
+  assert.deepEqual(
+    engine.filter(0).map(({ SrcIPs }) => SrcIPs.join()),
+    ['cap:sett/src/1', 'cap:sett/src/2'],
+  )
+  engine.set(1, node(1, 'ann'))
+  engine.set(2, node(2, 'bob', { attributes: new Map([['node:os', 'linux']]) }))
+  assert.deepEqual(carried(), ['sett/src/1', 'sett/src/1,sett/src/2', ''])
+})
+
 test('rules of two groups that have the same members stay two', () => {
   const one = policyOf([group], [tag('tag:a')])
   const [rule] = one.rules as [Policy['rules'][0]]

@@ -9,8 +9,13 @@ import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import type { Wall } from '../../src/base/clock.ts'
 import { deleteNode } from '../../src/coord/model/node-changes.ts'
-import { CURRENT_POLICY } from '../../src/coord/model/policies.ts'
+import { CURRENT_POLICY, Policies } from '../../src/coord/model/policies.ts'
 import type { User } from '../../src/coord/model/records.ts'
+import { TailnetMap } from '../../src/coord/netmap/tailnet-map.ts'
+import type { FilterRule } from '../../src/policy/filter.ts'
+import { formatIp, formatPrefix, parseIp, prefix, prefixOf } from '../../src/base/ip.ts'
+import type { Ip } from '../../src/base/ip.ts'
+import { ClientFilter } from '../policy/wire-filter.ts'
 import { peersAfter } from '../support/peers.ts'
 import { seeded } from '../support/seeded.ts'
 import type { Machine, MapMessage, MapNode } from '../support/world.ts'
@@ -174,7 +179,50 @@ async function live(seed: number): Promise<void> {
     const fresh = await machine.map({ Stream: false })
     assert.deepEqual(known(machine.stream.messages), known(fresh.messages), `seed ${seed}: ${machine.node.name}`)
   }
+  compareByAddress(world, all, seed)
   world.coord.close()
+}
+
+const FLOWS = [
+  { protocol: 6, port: 22 },
+  { protocol: 17, port: 53 },
+  { protocol: 6, port: 443 },
+  { protocol: 1, port: 0 },
+  { protocol: 58, port: 0 },
+  { protocol: 47, port: 0 },
+]
+/** Also behind no approved route, where a client that offers it lets in what its filter does. */
+const ELSEWHERE = ['10.1.2.3', '10.9.9.9', '8.8.8.8'].map((text) => parseIp(text) as Ip)
+
+/** Whom each client lets in by what its stream told it, against a filter that has nothing but addresses. */
+function compareByAddress(world: World, all: readonly Machine[], seed: number): void {
+  const plain = new TailnetMap(world.state(), world.tailnet, () => new Uint8Array(0))
+  plain.setPolicy(new Policies().of(world.state()), world.wall(), [], false)
+  for (const machine of all) {
+    const { peers, filters, self } = known(machine.stream.messages) as {
+      peers: MapNode[]
+      filters: Record<string, FilterRule[]>
+      self: MapNode
+    }
+    const owner = new Map(peers.flatMap((peer) => peer.Addresses.map((own) => [own, peer] as const)))
+    const entry = plain.entries.get(machine.node.id)
+    if (entry === undefined) continue
+    const byName = new ClientFilter(Object.values(filters).flat(), (from, name) => {
+      const caps = owner.get(formatPrefix(prefixOf(from)))?.['CapMap'] as Record<string, null> | undefined
+      return Object.hasOwn(caps ?? {}, name)
+    })
+    const byAddress = new ClientFilter(Object.values(plain.reach.filters(entry)).flat())
+    const offered = (machine.hostinfo['RoutableIPs'] ?? []) as string[]
+    const nets = [...self.Addresses, ...offered].map(prefix)
+    const sources = [...owner.keys()].map((own) => prefix(own).ip)
+    for (const from of [...sources, ...ELSEWHERE])
+      for (const to of [...self.Addresses.map((own) => prefix(own).ip), ...ELSEWHERE])
+        for (const traffic of from.family === to.family ? FLOWS : []) {
+          const [got, want] = [byName, byAddress].map((client) => client.passes(nets, { from, to, ...traffic }))
+          const flow = `${formatIp(from)} to ${formatIp(to)}, ${JSON.stringify(traffic)}`
+          assert.equal(got, want, `seed ${seed}: ${machine.node.name}: ${flow}`)
+        }
+  }
 }
 
 const runs = Number(process.env['SETT_SIM_RUNS'] ?? 12)
