@@ -84,17 +84,12 @@ export function shortenChains(chains: Chains, used: Iterable<number>, openings: 
     const key = parts.join()
     let whole = known.get(key)
     if (whole === undefined) {
-      const places = new Set(parts.flatMap((part) => openings.placesOf(part)))
-      for (const part of parts)
-        for (const place of openings.placesOf(part)) room -= openings.doorsOf(part, place).length
+      const doors: (readonly [number, number])[] = []
+      for (const part of parts) openings.forEachOf(part, (place, door) => doors.push([place, door]))
+      room -= doors.length
       if (room < 0) return
       whole = ++last
-      for (const place of places)
-        openings.add(
-          whole,
-          place,
-          parts.flatMap((part) => openings.doorsOf(part, place)),
-        )
+      for (const [place, door] of doors) openings.add(whole, place, door)
       known.set(key, whole)
     }
     chains.replace(chain, whole)

@@ -11,12 +11,12 @@ import { formatPrefix, isSingleIp, rangeOf } from '../../base/ip.ts'
 import type { Ip, Prefix } from '../../base/ip.ts'
 import { ICMPV4, ICMPV6, TCP, UDP } from '../../wire/ip-packet.ts'
 import { AddressTexts, prefixesOfText, wordsOf } from '../../wire/packet-filter-address.ts'
-import type { FilterRule } from '../../wire/packet-filter.ts'
+import { hasRemovedMembers } from '../../wire/filter-rule.ts'
+import type { FilterRule } from '../../wire/filter-rule.ts'
 import { inTableOrder, numbersIn, TableBuilder } from './address-table.ts'
 import type { AddressTable } from './address-table.ts'
 import { Chains, shortenChains } from './chains.ts'
-import { Openings, protocolSet } from './openings.ts'
-import type { ProtocolSet } from './openings.ts'
+import { Openings } from './openings.ts'
 import { IPV4_BIT, IPV6_BIT, PLACE } from './program.ts'
 import type { CapabilitySource, FilterProgram } from './program.ts'
 
@@ -45,9 +45,7 @@ export function compile(
   localNets: readonly Prefix[],
   peerApi: readonly PeerApiAddress[] = [],
 ): Compiled {
-  const isUnusable = rules.some(
-    ({ SrcBits, DstPorts }) => (SrcBits ?? []).length > 0 || (DstPorts ?? []).some(({ Bits }) => Bits !== undefined),
-  )
+  const isUnusable = rules.some(hasRemovedMembers)
   const compiler = new Compiler(localNets)
   if (!isUnusable) for (const rule of rules) compiler.add(rule)
   const program = compiler.program(peerApi)
@@ -81,16 +79,22 @@ interface CapabilityInMaking {
 }
 
 class Compiler {
-  readonly refused: string[] = []
   readonly #local: LocalNets
   readonly #places = new Map<string, Place>()
   readonly #destinations = new Map<string, Destination>()
-  readonly #protocols = new Map<string, ProtocolSet>()
   readonly #openings = new Openings()
-  /** Target by its sources' texts, and the sources of each target. */
+  /** Target by its sources' texts. */
   readonly #targets = new Map<string, number>()
-  readonly #sources: AddressTexts[] = []
+  /** The sources of all targets, one target after the other, and where those of each end. */
+  readonly #sources = new AddressTexts()
+  readonly #ends: (readonly [singles4: number, singles6: number, prefixes: number])[] = []
+  readonly #capabilitiesOf = new Map<number, readonly string[]>()
   readonly #capabilities = new Map<string, CapabilityInMaking>()
+
+  /** Texts that mean nothing. */
+  get refused(): readonly string[] {
+    return this.#sources.refused
+  }
 
   constructor(localNets: readonly Prefix[]) {
     this.#local = new LocalNets(localNets)
@@ -99,19 +103,20 @@ class Compiler {
 
   add({ SrcIPs, DstPorts, IPProto }: FilterRule): void {
     const target = this.#target(SrcIPs)
-    if (DstPorts === undefined || DstPorts.length === 0) return
-    const protocols = this.#protocolSet(IPProto === undefined || IPProto.length === 0 ? USUAL_PROTOCOLS : IPProto)
+    if (DstPorts.length === 0) return
+    const protocols = IPProto.length === 0 ? USUAL_PROTOCOLS : IPProto
     let families = 0
     for (const { IP, Ports } of DstPorts) {
       const destination = this.#destination(IP)
       families |= destination.families
-      const door = { protocols, first: Ports.First, last: Ports.Last }
+      if (destination.places.length === 0) continue
+      const door = this.#openings.door(protocols, Ports.First, Ports.Last)
       for (const place of destination.places) {
         place.isNamed = true
-        this.#openings.add(target, place.id, [door])
+        this.#openings.add(target, place.id, door)
       }
     }
-    for (const name of (this.#sources[target - 1] as AddressTexts).capabilities) {
+    for (const name of this.#capabilitiesOf.get(target) ?? []) {
       const known = this.#capabilities.get(name)
       if (known === undefined) this.#capabilities.set(name, { targets: new Set([target]), families })
       else {
@@ -125,7 +130,7 @@ class Compiler {
     const chains = new Chains()
     const sources = this.#sourceTable(chains)
     // Before openings are written: this may add targets.
-    shortenChains(chains, numbersIn(sources), this.#openings, this.#sources.length)
+    shortenChains(chains, numbersIn(sources), this.#openings, this.#targets.size)
     return {
       isAbsent: false,
       sources,
@@ -146,28 +151,21 @@ class Compiler {
     const key = JSON.stringify(texts)
     const known = this.#targets.get(key)
     if (known !== undefined) return known
-    const sources = new AddressTexts()
-    for (const text of texts) sources.add(text)
-    this.refused.push(...sources.refused)
-    this.#sources.push(sources)
-    this.#targets.set(key, this.#sources.length)
-    return this.#sources.length
-  }
-
-  #protocolSet(numbers: readonly number[]): ProtocolSet {
-    const key = numbers.join()
-    const known = this.#protocols.get(key)
-    if (known !== undefined) return known
-    const set = protocolSet(numbers)
-    this.#protocols.set(key, set)
-    return set
+    const target = this.#targets.size + 1
+    this.#targets.set(key, target)
+    const { singles4, singles6, prefixes, capabilities } = this.#sources
+    const before = capabilities.length
+    for (const text of texts) this.#sources.add(text)
+    this.#ends.push([singles4.length, singles6.length, prefixes.length])
+    if (capabilities.length > before) this.#capabilitiesOf.set(target, capabilities.slice(before))
+    return target
   }
 
   #destination(text: string): Destination {
     const known = this.#destinations.get(text)
     if (known !== undefined) return known
     const prefixes = prefixesOfText(text)
-    if (prefixes === undefined) this.refused.push(text)
+    if (prefixes === undefined) this.#sources.refused.push(text)
     let families = 0
     for (const { ip } of prefixes ?? []) families |= ip.family === 4 ? IPV4_BIT : IPV6_BIT
     const places = (prefixes ?? []).filter((net) => this.#local.overlaps(net)).map((net) => this.#place(net))
@@ -186,19 +184,17 @@ class Compiler {
   }
 
   #sourceTable(chains: Chains): AddressTable {
+    const { singles4, singles6, prefixes } = this.#sources
     const ranges = new Map<string, Source>()
-    let [count4, count6] = [0, 0]
-    for (const [i, { singles4, singles6, prefixes }] of this.#sources.entries()) {
-      count4 += singles4.length
-      count6 += singles6.length / 4
-      for (const net of prefixes) {
+    for (const [i, [, , end]] of this.#ends.entries())
+      for (let at = this.#ends[i - 1]?.[2] ?? 0; at < end; at++) {
+        const net = prefixes[at] as Prefix
         const key = formatPrefix(net)
         const known = ranges.get(key)
         if (known === undefined) ranges.set(key, { prefix: net, targets: [i + 1] })
         else if (known.targets.at(-1) !== i + 1) known.targets.push(i + 1)
       }
-    }
-    const builder = new TableBuilder(count4, count6)
+    const builder = new TableBuilder(singles4.length, singles6.length / 4)
     const sorted = inTableOrder([...ranges.values()])
     for (const family of [4, 6] as const)
       builder.addRanges(
@@ -206,13 +202,18 @@ class Compiler {
         sorted.filter(({ prefix }) => prefix.ip.family === family),
         ({ targets }, around) => targets.reduce((chain, target) => chains.add(target, chain), around),
       )
-    for (const [i, { singles4, singles6 }] of this.#sources.entries()) {
+    let [at4, at6] = [0, 0]
+    for (const [i, [end4, end6]] of this.#ends.entries()) {
       const join = (chain: number): number => chains.add(i + 1, chain)
-      for (const word of singles4) builder.addSingle4(word, join)
-      for (let at = 0; at < singles6.length; at += 4) {
-        const [a, b, c, d] = singles6.slice(at, at + 4) as [number, number, number, number]
-        builder.addSingle6(a, b, c, d, join)
-      }
+      for (; at4 < end4; at4++) builder.addSingle4(singles4[at4] as number, join)
+      for (; at6 < end6; at6 += 4)
+        builder.addSingle6(
+          singles6[at6] as number,
+          singles6[at6 + 1] as number,
+          singles6[at6 + 2] as number,
+          singles6[at6 + 3] as number,
+          join,
+        )
     }
     return builder.build()
   }

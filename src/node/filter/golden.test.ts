@@ -7,7 +7,8 @@ import type { Ip, Prefix } from '../../base/ip.ts'
 import { bytes, golden } from '../../../test/support/golden.ts'
 import type { GoldenCase } from '../../../test/support/golden.ts'
 import { PacketHeader } from '../../wire/ip-packet.ts'
-import { readFilterRules } from '../../wire/packet-filter.ts'
+import { listOf } from '../../base/go-json.ts'
+import { readFilterRule } from '../../wire/filter-rule.ts'
 import { bindCapabilities } from './capabilities.ts'
 import { compile } from './compile.ts'
 import { evaluateInbound, evaluateOutbound } from './evaluate.ts'
@@ -55,7 +56,7 @@ const WHY: Readonly<Record<string, VerdictName>> = {
 test('every recorded packet gets the verdict, and the reason, of the reference', () => {
   let packets = 0
   for (const c of golden<Case>('filter.json.gz', 'packets')) {
-    const rules = c.rules === null ? [] : readFilterRules(c.rules, 'rules')
+    const rules = c.rules === null ? [] : listOf(readFilterRule)(c.rules, 'rules')
     const compiled = compile(
       rules,
       c.local_nets.map((net) => parsePrefix(net) as Prefix),
