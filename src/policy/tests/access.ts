@@ -2,12 +2,17 @@
 
 import { matchesTraffic } from '../verdict.ts'
 import type { AccessTest, TestTarget } from '../policy.ts'
-import { meeting, remembered } from './crowds.ts'
+import { mapped } from '../steps.ts'
+import type { Pace, Steps } from '../steps.ts'
+import { meeting, rememberedInSteps } from './crowds.ts'
 import type { Meeting } from './crowds.ts'
 import { readProtocols, readTarget } from './flows.ts'
 import type { Usable } from './ground.ts'
 import type { Subjects } from './subjects.ts'
 import type { Footing, Trial } from './trial.ts'
+
+/** What an assertion costs besides the looks that it takes. */
+const LOOKS_PER_ASSERTION = 100
 
 /** A test whose names have been looked up; none of its devices is missing any more. */
 export interface ReadyTest {
@@ -25,7 +30,8 @@ interface Assertion {
     | string
 }
 
-export function prepare(test: AccessTest, subjects: Subjects): ReadyTest {
+export function* prepare(test: AccessTest, subjects: Subjects, pace: Pace): Steps<ReadyTest> {
+  if (pace.spent()) yield
   const faults: string[] = []
   const from = subjects.named(test.src)
   if (from.kind === 'unusable') faults.push(`src ${JSON.stringify(test.src)}: ${from.why}`)
@@ -45,7 +51,10 @@ export function prepare(test: AccessTest, subjects: Subjects): ReadyTest {
   return {
     test,
     faults,
-    assertions: [...test.accept.map((t) => assertion('Accept', t)), ...test.deny.map((t) => assertion('Drop', t))],
+    assertions: [
+      ...(yield* mapped(test.accept, pace, (target) => assertion('Accept', target))),
+      ...(yield* mapped(test.deny, pace, (target) => assertion('Drop', target))),
+    ],
   }
 }
 
@@ -62,23 +71,29 @@ export class AccessTests {
   }
 
   /** What does not hold; empty: the test passes. */
-  errors({ test, assertions, faults }: ReadyTest): string[] {
+  *errors({ test, assertions, faults }: ReadyTest): Steps<string[]> {
     const errors = [...faults]
     if (assertions.length === 0) return errors
     for (const { text, want, flow } of assertions) {
-      const problem = typeof flow === 'string' ? flow : this.#verdict(this.#footing(test, flow.from), flow, want)
+      const problem = typeof flow === 'string' ? flow : yield* this.#problem(test, flow, want)
       if (problem !== undefined) errors.push(`address ${JSON.stringify(text)}: ${problem}`)
     }
     return errors
   }
 
-  #footing({ attributes }: AccessTest, from: Usable): Footing {
-    const footing = this.#trial.footing(attributes)
-    return footing.ground.isRouted(from) ? this.#trial.footing(undefined) : footing
+  *#footing({ attributes }: AccessTest, from: Usable): Steps<Footing> {
+    const footing = yield* this.#trial.footing(attributes)
+    return footing.ground.isRouted(from) ? yield* this.#trial.footing(undefined) : footing
   }
 
-  #verdict(footing: Footing, flow: Exclude<Assertion['flow'], string>, want: Assertion['want']): string | undefined {
-    const { some, every } = this.#meeting(footing, flow)
+  *#problem(
+    test: AccessTest,
+    flow: Exclude<Assertion['flow'], string>,
+    want: Assertion['want'],
+  ): Steps<string | undefined> {
+    const footing = yield* this.#footing(test, flow.from)
+    if (footing.ground.pace.spent(LOOKS_PER_ASSERTION)) yield
+    const { some, every } = yield* this.#meeting(footing, flow)
     // To be accepted each device has to reach each; a denial is broken by one that does.
     if (want === 'Accept') return every ? undefined : 'want: Accept, got: Drop'
     return some ? 'want: Drop, got: Accept' : undefined
@@ -87,18 +102,19 @@ export class AccessTests {
   #meeting(
     { ground, key, counts }: Footing,
     { from, to, protocols, port }: Exclude<Assertion['flow'], string>,
-  ): Meeting {
-    return remembered(this.#known, `${from.key} ${to.key} ${protocols.join()} ${port} ${key}`, () => {
+  ): Steps<Meeting> {
+    return rememberedInSteps(this.#known, `${from.key} ${to.key} ${protocols.join()} ${port} ${key}`, function* () {
       let some = false
       const families = ground.families(from, to)
       let every = families.length > 0
       for (const family of families) {
-        const met = meeting(
-          ground.admitted(from, family),
-          ground.reached(to, family),
+        const met = yield* meeting(
+          yield* ground.admitted(from, family),
+          yield* ground.reached(to, family),
           ({ part, target }) =>
             protocols.some((protocol) => matchesTraffic(target, { protocol, port })) && counts(part.rule),
           ({ part }) => part.sources,
+          ground.pace,
         )
         some ||= met.some
         every &&= met.every

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
+import { finish, Pace } from '../steps.ts'
 import { gatherReceivers, gatherSenders, meeting, remembered } from './crowds.ts'
 
 interface Drawn {
@@ -29,21 +30,34 @@ test('some meet, and all meet, as their pairs do', () => {
       const senders = new Map<string, { rules: ReadonlySet<string>; own: ReadonlySet<string> }>()
       const receivers = new Map<string, { ways: readonly number[]; own: readonly number[] }>()
       const names = (numbers: readonly number[]): Set<string> => new Set(numbers.map((n) => `rule ${n}`))
-      const got = meeting(
-        gatherSenders(
-          from.map(({ rules, own, owner }) => ({
-            alike: remembered(senders, JSON.stringify([rules, own]), () => ({ rules: names(rules), own: names(own) })),
-            owner,
-          })),
+      const pace = new Pace(3)
+      const got = finish(
+        meeting(
+          finish(
+            gatherSenders(
+              from.map(({ rules, own, owner }) => ({
+                alike: remembered(senders, JSON.stringify([rules, own]), () => ({
+                  rules: names(rules),
+                  own: names(own),
+                })),
+                owner,
+              })),
+              pace,
+            ),
+          ),
+          finish(
+            gatherReceivers(
+              to.map(({ rules, own, owner }) => ({
+                alike: remembered(receivers, JSON.stringify([rules, own]), () => ({ ways: rules, own })),
+                owner,
+              })),
+              pace,
+            ),
+          ),
+          (way) => counting.includes(way),
+          (way) => `rule ${way}`,
+          pace,
         ),
-        gatherReceivers(
-          to.map(({ rules, own, owner }) => ({
-            alike: remembered(receivers, JSON.stringify([rules, own]), () => ({ ways: rules, own })),
-            owner,
-          })),
-        ),
-        (way) => counting.includes(way),
-        (way) => `rule ${way}`,
       )
       const common = (a: readonly number[], b: readonly number[]): boolean =>
         a.some((n) => b.includes(n) && counting.includes(n))

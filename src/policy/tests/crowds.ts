@@ -3,6 +3,8 @@
  * whom the same ways lead, are taken together, so that the answer costs what the crowds differ in and not their size.
  */
 
+import type { Pace, Steps } from '../steps.ts'
+
 /** Whom the same rules admit. */
 export interface Admitted<R> {
   readonly rules: ReadonlySet<R>
@@ -47,38 +49,42 @@ export interface Meeting {
 }
 
 /** By the ways that `counts` leaves; `ruleOf` tells whom a way admits. */
-export function meeting<R, W>(
+export function* meeting<R, W>(
   from: Senders<R>,
   to: Receivers<W>,
   counts: (way: W) => boolean,
   ruleOf: (way: W) => R,
-): Meeting {
+  pace: Pace,
+): Steps<Meeting> {
   const counting = new Set([...to.ways, ...to.own].filter(counts))
   const rules = (ways: Iterable<W>): Set<R> => new Set([...ways].filter((way) => counting.has(way)).map(ruleOf))
   const isOwn = (rulesOfKind: ReadonlySet<R>, owner: number): boolean =>
     !rulesOfKind.isDisjointFrom(from.own.get(owner) ?? new Set())
 
-  const some =
-    !rules(to.ways).isDisjointFrom(from.any) ||
-    (rules(to.own).size > 0 &&
-      to.kinds.some(({ alike, owners }) => {
-        const own = rules(alike.own)
-        return own.size > 0 && [...owners].some((owner) => isOwn(own, owner))
-      }))
-  const every =
-    some &&
-    to.kinds.every(({ alike, owners }) => {
-      const open = rules(alike.ways)
-      if (!open.isDisjointFrom(from.all)) return true
+  if (pace.spent(to.ways.size + to.own.size)) yield
+  let some = !rules(to.ways).isDisjointFrom(from.any)
+  if (!some && rules(to.own).size > 0)
+    for (const { alike, owners } of to.kinds) {
+      if (pace.spent(alike.own.length + owners.size)) yield
       const own = rules(alike.own)
-      return from.kinds.every((sender) => {
-        if (!open.isDisjointFrom(sender.alike.rules)) return true
-        // By what is one's own, all of them meet only where all of them are one user's.
-        const mine = !own.isDisjointFrom(sender.alike.own) && !sender.owners.isDisjointFrom(owners)
-        return mine && sender.owners.size === 1 && owners.size === 1
-      })
-    })
-  return { some, every }
+      some = own.size > 0 && [...owners].some((owner) => isOwn(own, owner))
+      if (some) break
+    }
+  if (!some) return { some, every: false }
+  for (const { alike, owners } of to.kinds) {
+    if (pace.spent(alike.ways.length + alike.own.length)) yield
+    const open = rules(alike.ways)
+    if (!open.isDisjointFrom(from.all)) continue
+    const own = rules(alike.own)
+    for (const sender of from.kinds) {
+      if (pace.spent(Math.min(open.size, sender.alike.rules.size))) yield
+      if (!open.isDisjointFrom(sender.alike.rules)) continue
+      // By what is one's own, all of them meet only where all of them are one user's.
+      const mine = !own.isDisjointFrom(sender.alike.own) && !sender.owners.isDisjointFrom(owners)
+      if (!mine || sender.owners.size !== 1 || owners.size !== 1) return { some, every: false }
+    }
+  }
+  return { some, every: true }
 }
 
 interface Member<T> {
@@ -87,26 +93,29 @@ interface Member<T> {
   readonly owner: number | undefined
 }
 
-export function gatherSenders<R>(members: readonly Member<Admitted<R>>[]): Senders<R> {
+export function* gatherSenders<R>(members: readonly Member<Admitted<R>>[], pace: Pace): Steps<Senders<R>> {
   const kinds = gather(members)
   const any = new Set<R>()
   const own = new Map<number, Set<R>>()
+  let all = kinds[0]?.alike.rules ?? new Set<R>()
   for (const { alike, owners } of kinds) {
+    if (pace.spent(alike.rules.size + owners.size * (1 + alike.own.size))) yield
     for (const rule of alike.rules) any.add(rule)
     for (const owner of owners) for (const rule of alike.own) remembered(own, owner, () => new Set()).add(rule)
+    all = all.intersection(alike.rules)
   }
-  let all = kinds[0]?.alike.rules ?? new Set<R>()
-  for (const { alike } of kinds) all = all.intersection(alike.rules)
   return { kinds, any, all, own }
 }
 
-export function gatherReceivers<W>(members: readonly Member<Reached<W>>[]): Receivers<W> {
+export function* gatherReceivers<W>(members: readonly Member<Reached<W>>[], pace: Pace): Steps<Receivers<W>> {
   const kinds = gather(members)
-  return {
-    kinds,
-    ways: new Set(kinds.flatMap(({ alike }) => alike.ways)),
-    own: new Set(kinds.flatMap(({ alike }) => alike.own)),
+  const [ways, own] = [new Set<W>(), new Set<W>()]
+  for (const { alike } of kinds) {
+    if (pace.spent(alike.ways.length + alike.own.length)) yield
+    for (const way of alike.ways) ways.add(way)
+    for (const way of alike.own) own.add(way)
   }
+  return { kinds, ways, own }
 }
 
 function gather<T>(members: readonly Member<T>[]): Kind<T>[] {
@@ -122,5 +131,12 @@ function gather<T>(members: readonly Member<T>[]): Kind<T>[] {
 export function remembered<K, V>(map: Map<K, V>, key: K, compute: () => V): V {
   let value = map.get(key)
   if (value === undefined) map.set(key, (value = compute()))
+  return value
+}
+
+/** The same where computing takes steps. */
+export function* rememberedInSteps<K, V>(map: Map<K, V>, key: K, compute: () => Steps<V>): Steps<V> {
+  let value = map.get(key)
+  if (value === undefined) map.set(key, (value = yield* compute()))
   return value
 }

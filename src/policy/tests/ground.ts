@@ -15,14 +15,19 @@ import type { Policy } from '../policy.ts'
 import { isUsefulRoute } from '../selection.ts'
 import type { Sources } from '../sources.ts'
 import type { PolicyNode } from '../tailnet.ts'
+import { Pace } from '../steps.ts'
+import type { Steps } from '../steps.ts'
 import { isFor } from '../verdict.ts'
 import type { Allowing } from '../verdict.ts'
-import { gatherReceivers, gatherSenders, remembered } from './crowds.ts'
+import { gatherReceivers, gatherSenders, remembered, rememberedInSteps } from './crowds.ts'
 import type { Admitted, Reached, Receivers, Senders } from './crowds.ts'
 import type { Subject } from './subjects.ts'
 
 /** One that a test can be tried with. */
 export type Usable = Exclude<Subject, { kind: 'unusable' }>
+
+/** Looks at one list or part for one node, of which one step takes so many: a few milliseconds' worth. */
+const LOOKS_PER_STEP = 50_000
 
 const BOTH: readonly Family[] = [4, 6]
 
@@ -38,9 +43,15 @@ export class Ground {
   readonly #receives: Record<Family, Map<number, Reached<Allowing>>> = { 4: new Map(), 6: new Map() }
   readonly #alikeSenders = new Map<string, Admitted<Sources>>()
   readonly #alikeReceivers = new Map<string, Reached<Allowing>>()
+  /** Counts looks, whatever they are for. */
+  readonly pace = new Pace(LOOKS_PER_STEP);
 
-  constructor(policy: Policy, nodes: readonly PolicyNode[]) {
-    this.engine = new Engine(policy, nodes)
+  static *building(policy: Policy, nodes: readonly PolicyNode[]): Steps<Ground> {
+    return new Ground(yield* Engine.building(policy, nodes), nodes)
+  }
+
+  private constructor(engine: Engine, nodes: readonly PolicyNode[]) {
+    this.engine = engine
     this.#routers = nodes.filter(({ routes }) => routes.length > 0)
     this.#parts = this.engine.access.parts.map((part) => ({
       part,
@@ -78,25 +89,37 @@ export class Ground {
   }
 
   /** Those who send, by the lists of sources that have their addresses of a family. */
-  admitted(from: Usable, family: Family): Senders<Sources> {
-    return remembered(this.#admitted, `${family} ${from.key}`, () => {
-      const nodes = this.devices(from)
-      if (nodes.length > 0)
-        return gatherSenders(nodes.map((node) => ({ alike: this.#sender(node, family), owner: ownerOf(node) })))
+  admitted(from: Usable, family: Family): Steps<Senders<Sources>> {
+    return rememberedInSteps(this.#admitted, `${family} ${from.key}`, () => this.#gatherAdmitted(from, family))
+  }
+
+  *#gatherAdmitted(from: Usable, family: Family): Steps<Senders<Sources>> {
+    const members = []
+    for (const node of this.devices(from)) {
+      members.push({ alike: this.#sender(node, family), owner: ownerOf(node) })
+      if (this.pace.spent(this.#lists.length)) yield
+    }
+    if (members.length === 0) {
       const open = from.kind === 'address' ? this.#lists.filter(({ sources }) => sources.includes(from.ip)) : []
       const alike = { rules: new Set(open.map(({ sources }) => sources)), own: new Set<Sources>() }
-      return gatherSenders([{ alike, owner: undefined }])
-    })
+      members.push({ alike, owner: undefined })
+    }
+    return yield* gatherSenders(members, this.pace)
   }
 
   /** Those who are sent to, by the targets of parts that lead to their addresses of a family. */
-  reached(to: Usable, family: Family): Receivers<Allowing> {
-    return remembered(this.#reached, `${family} ${to.key}`, () => {
-      const nodes = this.devices(to)
-      if (nodes.length > 0)
-        return gatherReceivers(nodes.map((node) => ({ alike: this.#receiver(node, family), owner: ownerOf(node) })))
-      return gatherReceivers([{ alike: { ways: this.#waysBehind(to), own: [] }, owner: undefined }])
-    })
+  reached(to: Usable, family: Family): Steps<Receivers<Allowing>> {
+    return rememberedInSteps(this.#reached, `${family} ${to.key}`, () => this.#gatherReached(to, family))
+  }
+
+  *#gatherReached(to: Usable, family: Family): Steps<Receivers<Allowing>> {
+    const members = []
+    for (const node of this.devices(to)) {
+      members.push({ alike: this.#receiver(node, family), owner: ownerOf(node) })
+      if (this.pace.spent(this.#parts.length)) yield
+    }
+    if (members.length === 0) members.push({ alike: { ways: yield* this.#waysBehind(to), own: [] }, owner: undefined })
+    return yield* gatherReceivers(members, this.pace)
   }
 
   #sender(node: PolicyNode, family: Family): Admitted<Sources> {
@@ -133,7 +156,7 @@ export class Ground {
   }
 
   /** To an address that no device has: at those who carry it, or, if nobody does yet, at whoever will. */
-  #waysBehind(to: Usable): Allowing[] {
+  *#waysBehind(to: Usable): Steps<Allowing[]> {
     const carriers = to.kind === 'address' ? this.#carriers(to.ip) : []
     const leads = ({ part, target }: Allowing): boolean => {
       const { selector, addresses } = target.selected
@@ -144,7 +167,15 @@ export class Ground {
         (node) => part.reach.nodes.has(node.slot) && part.reach.leads(target, node) && isFor(target, node, to.ip),
       )
     }
-    return this.#parts.filter(({ part }) => !part.self).flatMap(({ ways }) => ways.filter(leads))
+    const behind: Allowing[] = []
+    for (const { part, ways } of this.#parts) {
+      if (part.self) continue
+      for (const way of ways) {
+        if (leads(way)) behind.push(way)
+        if (this.pace.spent(1 + carriers.length)) yield
+      }
+    }
+    return behind
   }
 
   /** Routers of the subnets that it is in; for what is in the internet, exit nodes else. */

@@ -4,9 +4,13 @@
  */
 
 import type { Place, Policy } from '../policy.ts'
+import { finish, Pace } from '../steps.ts'
+import type { Steps } from '../steps.ts'
 import type { PolicyTailnet } from '../tailnet.ts'
 import { AccessTests, prepare } from './access.ts'
+import type { ReadyTest } from './access.ts'
 import { prepareSsh, SshTests } from './ssh.ts'
+import type { ReadySshTest } from './ssh.ts'
 import { Subjects } from './subjects.ts'
 import { Trial } from './trial.ts'
 
@@ -19,20 +23,24 @@ export interface TestFailure {
   readonly at: Place
 }
 
+/** Names that are looked up in one step, and tests that are run in one at most. */
+const NAMES_PER_STEP = 500
+
 /** The tests that fail, `tests` before `sshTests`, each in the order written. Empty: the policy may be saved. */
 export function runTests(policy: Policy, tailnet: PolicyTailnet): TestFailure[] {
-  const steps = runTestsInSteps(policy, tailnet)
-  let step = steps.next()
-  while (step.done !== true) step = steps.next()
-  return step.value
+  return finish(runTestsInSteps(policy, tailnet))
 }
 
-/** The same, with a pause after every test, in which whoever runs it may see to others. */
-export function* runTestsInSteps(policy: Policy, tailnet: PolicyTailnet): Generator<void, TestFailure[]> {
+/** The same in steps. */
+export function* runTestsInSteps(policy: Policy, tailnet: PolicyTailnet): Steps<TestFailure[]> {
   if (policy.tests.length + policy.sshTests.length === 0) return []
   const subjects = new Subjects(policy, tailnet)
-  const tests = policy.tests.map((test) => prepare(test, subjects))
-  const sshTests = policy.sshTests.map((test) => prepareSsh(test, subjects))
+  const pace = new Pace(NAMES_PER_STEP)
+  yield
+  const tests: ReadyTest[] = []
+  for (const test of policy.tests) tests.push(yield* prepare(test, subjects, pace))
+  const sshTests: ReadySshTest[] = []
+  for (const test of policy.sshTests) sshTests.push(yield* prepareSsh(test, subjects, pace))
   // Only now is it known who has to be stood in for.
   const trial = new Trial(subjects.policy, subjects.nodes)
   const failures: TestFailure[] = []
@@ -41,13 +49,13 @@ export function* runTestsInSteps(policy: Policy, tailnet: PolicyTailnet): Genera
   }
   const access = new AccessTests(trial)
   for (const ready of tests) {
-    note(ready.test, access.errors(ready))
-    yield
+    note(ready.test, yield* access.errors(ready))
+    if (pace.spent()) yield
   }
   const ssh = new SshTests(trial)
   for (const ready of sshTests) {
-    note(ready.test, ssh.errors(ready))
-    yield
+    note(ready.test, yield* ssh.errors(ready))
+    if (pace.spent()) yield
   }
   return failures
 }

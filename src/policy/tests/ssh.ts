@@ -4,13 +4,17 @@ import { parseIp } from '../../base/ip.ts'
 import type { SshTest } from '../policy.ts'
 import type { CompiledSsh } from '../ssh.ts'
 import { letsIn } from '../ssh.ts'
+import type { Pace, Steps } from '../steps.ts'
 import type { PolicyNode } from '../tailnet.ts'
-import { gatherReceivers, gatherSenders, meeting, remembered } from './crowds.ts'
+import { gatherReceivers, gatherSenders, meeting, remembered, rememberedInSteps } from './crowds.ts'
 import type { Admitted, Reached, Receivers, Senders } from './crowds.ts'
 import { ownerOf } from './ground.ts'
 import type { Ground, Usable } from './ground.ts'
 import type { Subjects } from './subjects.ts'
 import type { Footing, Trial } from './trial.ts'
+
+/** What an account costs besides the looks that it takes. */
+const LOOKS_PER_ACCOUNT = 100
 
 type Verdict = 'Accept' | 'Check' | 'Drop'
 
@@ -23,12 +27,14 @@ export interface ReadySshTest {
   readonly faults: readonly string[]
 }
 
-export function prepareSsh(test: SshTest, subjects: Subjects): ReadySshTest {
+export function* prepareSsh(test: SshTest, subjects: Subjects, pace: Pace): Steps<ReadySshTest> {
+  if (pace.spent()) yield
   const faults: string[] = []
   const from = subjects.named(test.src)
   if (from.kind === 'unusable') faults.push(`src ${JSON.stringify(test.src)}: ${from.why}`)
   const to: { text: string; to: Usable }[] = []
   for (const { text } of test.dst) {
+    if (pace.spent()) yield
     const subject = subjects.named(text)
     const why =
       subject.kind === 'unusable'
@@ -55,10 +61,10 @@ export class SshTests {
   }
 
   /** What does not hold; empty: the test passes. */
-  errors({ test, from, to, faults }: ReadySshTest): string[] {
+  *errors({ test, from, to, faults }: ReadySshTest): Steps<string[]> {
     const errors = [...faults]
     if (from === undefined || errors.length > 0) return errors
-    const footing = this.#trial.footing(test.attributes)
+    const footing = yield* this.#trial.footing(test.attributes)
     const wanted: readonly (readonly [Verdict, readonly string[]])[] = [
       ['Accept', test.accept],
       ['Check', test.check],
@@ -67,7 +73,7 @@ export class SshTests {
     for (const { text, to: at } of to)
       for (const [want, accounts] of wanted)
         for (const account of accounts) {
-          const got = this.#verdict(footing, from, at, account.trim(), want)
+          const got = yield* this.#verdict(footing, from, at, account.trim(), want)
           if (got !== want)
             errors.push(`address ${JSON.stringify(text)}, user ${JSON.stringify(account)}: want: ${want}, got: ${got}`)
         }
@@ -75,19 +81,22 @@ export class SshTests {
   }
 
   /** `want` where every pair of devices has it; else what some other pair has. */
-  #verdict(footing: Footing, from: Usable, to: Usable, account: string, want: Verdict): Verdict {
+  *#verdict(footing: Footing, from: Usable, to: Usable, account: string, want: Verdict): Steps<Verdict> {
     const { ground, counts } = footing
     const sides = remembered(this.#sides, ground, () => new SshSides(ground))
-    const [sources, targets] = [sides.admitted(from, account), sides.reached(to)]
+    if (ground.pace.spent(LOOKS_PER_ACCOUNT)) yield
+    const sources = yield* sides.admitted(from, account)
+    const targets = yield* sides.reached(to)
     const by = (action: 'accept' | 'check') =>
       meeting(
         sources,
         targets,
         ({ rule }) => rule.action === action && counts(rule),
         (compiled) => compiled,
+        ground.pace,
       )
     // Rules that check come before those that accept, so where both match it is a check. (policy.md §15.9)
-    const [checks, accepts] = [by('check'), by('accept')]
+    const [checks, accepts] = [yield* by('check'), yield* by('accept')]
     if (checks.every) return 'Check'
     if (!checks.some && accepts.every) return 'Accept'
     if (!checks.some && !accepts.some) return 'Drop'
@@ -114,26 +123,40 @@ class SshSides {
   }
 
   /** Those who log in, by the rules that give them the account. */
-  admitted(from: Usable, account: string): Senders<CompiledSsh> {
-    return remembered(this.#admitted, JSON.stringify([from.key, account]), () => {
-      const alike = new Map<string, Admitted<CompiledSsh>>()
-      const members = this.#ground.devices(from).map((node) => {
-        const open = this.#namedBy(node).filter(({ rule }) => letsIn(rule.users, account, node))
-        const admitted = remembered(alike, open.map(({ rule }) => rule.index).join(), () => {
-          const rules = new Set(open)
-          return { rules, own: rules }
-        })
-        return { alike: admitted, owner: ownerOf(node) }
+  admitted(from: Usable, account: string): Steps<Senders<CompiledSsh>> {
+    const key = JSON.stringify([from.key, account])
+    return rememberedInSteps(this.#admitted, key, () => this.#gatherAdmitted(from, account))
+  }
+
+  *#gatherAdmitted(from: Usable, account: string): Steps<Senders<CompiledSsh>> {
+    const { pace } = this.#ground
+    const alike = new Map<string, Admitted<CompiledSsh>>()
+    const members = []
+    for (const node of this.#ground.devices(from)) {
+      const open = this.#namedBy(node).filter(({ rule }) => letsIn(rule.users, account, node))
+      const admitted = remembered(alike, open.map(({ rule }) => rule.index).join(), () => {
+        const rules = new Set(open)
+        return { rules, own: rules }
       })
-      return gatherSenders(members)
-    })
+      members.push({ alike: admitted, owner: ownerOf(node) })
+      if (pace.spent(this.#rules.length)) yield
+    }
+    return yield* gatherSenders(members, pace)
   }
 
   /** Those who are logged in to, by the rules that lead to them. */
-  reached(to: Usable): Receivers<CompiledSsh> {
-    return remembered(this.#reached, to.key, () =>
-      gatherReceivers(this.#ground.devices(to).map((node) => ({ alike: this.#leadingTo(node), owner: ownerOf(node) }))),
-    )
+  reached(to: Usable): Steps<Receivers<CompiledSsh>> {
+    return rememberedInSteps(this.#reached, to.key, () => this.#gatherReached(to))
+  }
+
+  *#gatherReached(to: Usable): Steps<Receivers<CompiledSsh>> {
+    const { pace } = this.#ground
+    const members = []
+    for (const node of this.#ground.devices(to)) {
+      members.push({ alike: this.#leadingTo(node), owner: ownerOf(node) })
+      if (pace.spent(this.#rules.length)) yield
+    }
+    return yield* gatherReceivers(members, pace)
   }
 
   #namedBy(node: PolicyNode): readonly CompiledSsh[] {

@@ -2,8 +2,9 @@
 
 import { meetsOne } from '../postures.ts'
 import type { AccessRule, AttributeValue, Policy, SshRule } from '../policy.ts'
+import type { Steps } from '../steps.ts'
 import type { PolicyNode } from '../tailnet.ts'
-import { remembered } from './crowds.ts'
+import { remembered, rememberedInSteps } from './crowds.ts'
 import { Ground } from './ground.ts'
 
 export type Pretended = ReadonlyMap<string, AttributeValue> | undefined
@@ -33,17 +34,19 @@ export class Trial {
     this.#asks = [...policy.rules, ...policy.ssh].some(({ postures }) => postures.length > 0)
   }
 
-  footing(pretended: Pretended): Footing {
+  *footing(pretended: Pretended): Steps<Footing> {
     const asked = this.#asks ? pretended : undefined
-    return remembered(this.#footings, asked, () => (asked === undefined ? this.#real() : this.#posed(asked)))
+    return yield* rememberedInSteps(this.#footings, asked, () =>
+      asked === undefined ? this.#real() : this.#posed(asked),
+    )
   }
 
-  #real(): Footing {
-    return { ground: new Ground(this.#policy, this.#nodes), key: '', counts: () => true }
+  *#real(): Steps<Footing> {
+    return { ground: yield* Ground.building(this.#policy, this.#nodes), key: '', counts: () => true }
   }
 
-  #posed(attributes: Exclude<Pretended, undefined>): Footing {
-    const { ground, asked } = (this.#unposed ??= this.#withoutPostures())
+  *#posed(attributes: Exclude<Pretended, undefined>): Steps<Footing> {
+    const { ground, asked } = (this.#unposed ??= yield* this.#withoutPostures())
     const answers = new Map<AccessRule | SshRule, boolean>()
     const meets = (rule: AccessRule | SshRule): boolean => meetsOne(this.#policy, asked.get(rule) ?? [], attributes)
     return {
@@ -54,7 +57,7 @@ export class Trial {
   }
 
   /** The rules admit whoever they name; what they ask for is asked of the pretended attributes instead. */
-  #withoutPostures(): { readonly ground: Ground; readonly asked: Map<AccessRule | SshRule, readonly string[]> } {
+  *#withoutPostures(): Steps<{ ground: Ground; asked: Map<AccessRule | SshRule, readonly string[]> }> {
     const asked = new Map<AccessRule | SshRule, readonly string[]>()
     const free = <R extends AccessRule | SshRule>(rule: R): R => {
       const unposed = { ...rule, postures: [] }
@@ -62,6 +65,6 @@ export class Trial {
       return unposed
     }
     const policy = { ...this.#policy, rules: this.#policy.rules.map(free), ssh: this.#policy.ssh.map(free) }
-    return { ground: new Ground(policy, this.#nodes), asked }
+    return { ground: yield* Ground.building(policy, this.#nodes), asked }
   }
 }
