@@ -24,7 +24,8 @@ export interface CapGrant {
   readonly Dsts: readonly string[]
   /** The old form: capabilities without values. */
   readonly Caps: readonly string[]
-  readonly CapMap: ReadonlyMap<string, readonly unknown[]>
+  /** `null` where it says so: whois passes it on. */
+  readonly CapMap: ReadonlyMap<string, readonly unknown[] | null>
 }
 
 export interface FilterRule {
@@ -37,7 +38,10 @@ export interface FilterRule {
 }
 
 const readTexts = listOf(orNull(readText, ''))
-const readValues: JsonReader<readonly unknown[]> = orNull(listOf((value) => value), [])
+const readValues = orNull<readonly unknown[] | null>(
+  listOf((value) => value),
+  null,
+)
 
 const readPort: JsonReader<number> = (value, path) => {
   const port = readInt(value, path)

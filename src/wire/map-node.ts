@@ -125,7 +125,10 @@ const readKeyOfMachine = textAs(readMachineKey, 'a machine key')
 const readPrefixes = listOf(orNull(readPrefixText, ''))
 const readEndpoints = listOf(orNull(readEndpoint, ''))
 const readTexts = listOf(orNull(readText, ''))
-const readValues: JsonReader<readonly unknown[]> = orNull(listOf((value) => value), [])
+const readValues: JsonReader<readonly unknown[]> = orNull(
+  listOf((value) => value),
+  [],
+)
 
 const readPort: JsonReader<number> = (value, path) => {
   const port = readInt(value, path)
@@ -170,7 +173,7 @@ const readHost: JsonReader<PeerHost> = (value, path) => {
 
 /** A number that may be a fraction. One that was written as a fraction comes boxed (map-response.ts). */
 export const readFloat: JsonReader<number> = (value, path) =>
-  readNumber(value instanceof Number ? value.valueOf() : value, path)
+  readNumber(typeof value === 'object' && value !== null ? value.valueOf() : value, path)
 
 /** Throws `json/malformed`. */
 export const readMapNode: JsonReader<MapNode> = (value, path) => {

@@ -116,7 +116,8 @@ export function readMapResponse(json: Bytes): MapResponse {
 }
 
 function readMessage(json: Bytes): Fields {
-  if (json.length > MAP_JSON_MAX) throw new MeshError('json/malformed', `Cannot read a map: longer than ${MAP_JSON_MAX} bytes`)
+  if (json.length > MAP_JSON_MAX)
+    throw new MeshError('json/malformed', `Cannot read a map: longer than ${MAP_JSON_MAX} bytes`)
   const text = textOf(json)
   if (text === undefined) throw new MeshError('json/malformed', 'Cannot read a map: not UTF-8')
   // Go takes `null` for a message that says nothing.

@@ -34,7 +34,9 @@ const TIMES = new Set(['KeyExpiry', 'Created', 'LastSeen', 'ruleExpires'])
 
 /** Numbers stay as they were written: `2.0` is no integer to the reference. */
 function casesAsWritten(): readonly StreamCase[] {
-  const text = gunzipSync(readFileSync(new URL('../../../test/vectors/netmap-delta.json.gz', import.meta.url))).toString()
+  const text = gunzipSync(
+    readFileSync(new URL('../../../test/vectors/netmap-delta.json.gz', import.meta.url)),
+  ).toString()
   const raw = JSON as unknown as { rawJSON(text: string): unknown }
   const keep = (_: string, value: unknown, context?: { source?: string }) =>
     typeof value === 'number' && String(value) !== context?.source ? raw.rawJSON(context?.source ?? '') : value
@@ -111,7 +113,11 @@ test('golden: every map stream, message by message', () => {
       const where = `${name}, message ${i + 1}`
       const bytes = utf8(JSON.stringify(step.message))
       if (step.expect === 'reject') {
-        assert.throws(() => readMapResponse(bytes), (e) => e instanceof MeshError && e.code === 'json/malformed', where)
+        assert.throws(
+          () => readMapResponse(bytes),
+          (e) => e instanceof MeshError && e.code === 'json/malformed',
+          where,
+        )
         break
       }
       const message = readMapResponse(bytes)

@@ -177,7 +177,11 @@ export function differences(before: NetworkMap | undefined, after: NetworkMap): 
   return { parts, peers }
 }
 
-function keep<P extends NetmapPart>(next: { -readonly [K in P]: NetmapFields[K] }, before: NetmapFields, part: P): void {
+function keep<P extends NetmapPart>(
+  next: { -readonly [K in P]: NetmapFields[K] },
+  before: NetmapFields,
+  part: P,
+): void {
   next[part] = before[part]
 }
 
@@ -193,7 +197,10 @@ function patchedMessages(
 }
 
 /** A head that is no hash leaves things as they were; that a lock was spoken of is session.ts's matter. */
-function lockAfter(lock: Lock | undefined, info: { readonly Head: string; readonly Disabled: boolean }): Lock | undefined {
+function lockAfter(
+  lock: Lock | undefined,
+  info: { readonly Head: string; readonly Disabled: boolean },
+): Lock | undefined {
   if (info.Disabled) return undefined
   return LOCK_HEAD.test(info.Head) ? { head: info.Head } : lock
 }

@@ -1,0 +1,109 @@
+/**
+ * The sockets of the control session: dials, sends, fetches and keeps the one timer, as the machine says
+ * (control.md §3.2). Actions that are not about the network go to the owner.
+ */
+
+import { connect as connectTcp, isIP } from 'node:net'
+import type { Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import type { Clocks } from '../../base/clock.ts'
+import { NEVER } from '../../base/clock.ts'
+import type { ControlAction, Now } from '../control/actions.ts'
+import type { DialAction } from '../control/dialling.ts'
+import type { ControlSession } from '../control/session.ts'
+import { fetchOnce } from './control-fetch.ts'
+
+/** What the owner of a session hears of. */
+export type OwnerAction = Exclude<ControlAction, DialAction | { readonly kind: 'fetch' }>
+
+/** Node's timers take no longer. */
+const TIMER_MAX_MS = 2 ** 31 - 1
+
+export class ControlShell {
+  readonly #session: ControlSession
+  readonly #clocks: Clocks
+  readonly #on: (action: OwnerAction) => void
+  readonly #sockets = new Map<number, Socket>()
+  readonly #fetches = new AbortController()
+  #timer: NodeJS.Timeout | undefined
+  #closed = false
+
+  constructor(
+    session: ControlSession,
+    options: { readonly clocks: Clocks; readonly on: (action: OwnerAction) => void },
+  ) {
+    this.#session = session
+    this.#clocks = options.clocks
+    this.#on = options.on
+  }
+
+  /** Gives the session an input, and does what it asks for. */
+  run(input: (session: ControlSession, now: Now) => readonly ControlAction[]): void {
+    if (this.#closed) return
+    const now = { mono: this.#clocks.mono(), wall: this.#clocks.wall() }
+    for (const action of input(this.#session, now)) this.#do(action)
+    this.#setTimer()
+  }
+
+  /** Lets go of everything; the session hears nothing more. */
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    this.#fetches.abort()
+    for (const socket of this.#sockets.values()) socket.destroy()
+    this.#sockets.clear()
+  }
+
+  #do(action: ControlAction): void {
+    switch (action.kind) {
+      case 'dial':
+        return this.#dial(action)
+      case 'send':
+        this.#sockets.get(action.conn)?.write(action.bytes)
+        return
+      case 'close':
+        this.#sockets.get(action.conn)?.destroy()
+        this.#sockets.delete(action.conn)
+        return
+      case 'fetch':
+        void fetchOnce(action, this.#fetches.signal).then((result) =>
+          this.run((session, now) => session.fetched(action.id, result, now)),
+        )
+        return
+      default:
+        this.#on(action)
+    }
+  }
+
+  #dial({ conn, host, port, tls, address }: DialAction & { readonly kind: 'dial' }): void {
+    const where = { host: address ?? host, port }
+    // Noise proves who the server is, so the certificate need not: it may be expired, or a proxy's. (control.md §3.2)
+    const socket = tls
+      ? connectTls({
+          ...where,
+          rejectUnauthorized: false,
+          ALPNProtocols: ['http/1.1'],
+          ...(isIP(host) === 0 ? { servername: host } : {}),
+        })
+      : connectTcp({ ...where, noDelay: true })
+    if (tls) socket.setNoDelay(true)
+    socket.setKeepAlive(true, 60_000)
+    this.#sockets.set(conn, socket)
+    let why = 'the server closed the connection'
+    socket.once(tls ? 'secureConnect' : 'connect', () => this.run((session, now) => session.connected(conn, now)))
+    socket.on('data', (bytes) => this.run((session, now) => session.received(conn, bytes as Buffer, now)))
+    socket.on('error', (error) => (why = error.message))
+    socket.once('end', () => socket.destroy())
+    socket.once('close', () => {
+      if (this.#sockets.delete(conn)) this.run((session, now) => session.closed(conn, why, now))
+    })
+  }
+
+  #setTimer(): void {
+    clearTimeout(this.#timer)
+    const at = this.#session.deadline()
+    if (at === NEVER || this.#closed) return
+    const ms = Math.min(TIMER_MAX_MS, Math.max(1, Math.ceil(at - this.#clocks.mono())))
+    this.#timer = setTimeout(() => this.run((session, now) => session.tick(now)), ms)
+  }
+}
