@@ -187,26 +187,13 @@ test('a source that is in many lists at once gets what all of them give', () => 
       port,
       (lists, src, dstPort) => {
         // A text that means nothing makes each list one of its own.
-        const rules = lists.map(([sources, open], i) =>
-          readFilterRule({
-            SrcIPs: [...sources, `not ${i}`],
-            DstPorts: [{ IP: '100.64.0.1', Ports: { First: open, Last: open } }],
-          }),
-        )
+        const rules = lists.map(([sources, open], i) => {
+          const DstPorts = [{ IP: '100.64.0.1', Ports: { First: open, Last: open } }]
+          return readFilterRule({ SrcIPs: [...sources, `not ${i}`], DstPorts }, 'rule')
+        })
         const nets = [prefix('100.64.0.1/32')]
-        const p: Packet = {
-          ...{
-            isOut: false,
-            src,
-            dst: '100.64.0.1',
-            protocol: 6,
-            srcPort: 1,
-            dstPort,
-            flags: 2,
-            icmpType: 0,
-            icmpCode: 0,
-          },
-        }
+        const syn = { protocol: 6, srcPort: 1, flags: 2, icmpType: 0, icmpCode: 0 } as const
+        const p: Packet = { ...syn, isOut: false, isAnswer: false, src, dst: '100.64.0.1', dstPort }
         const h = new PacketHeader()
         h.read(bytesOf(p))
         const got = nameOfVerdict(evaluateInbound(compile(rules, nets).program, new FlowTable(), h))

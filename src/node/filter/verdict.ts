@@ -1,6 +1,6 @@
 /**
  * What the filter says of a packet: a number for the hot path, with a name, and for drops the reason under which
- * official clients count it (`tailscaled_inbound_dropped_packets_total{reason=…}`).
+ * official clients count it (`tailscaled_outbound_dropped_packets_total{reason=…}` and its inbound twin).
  */
 
 /** Numbers below `FIRST_DROP` let the packet pass. */
@@ -47,6 +47,7 @@ export const VERDICTS = 24
 /** A drop's reason in metrics. */
 export type DropReason = 'acl' | 'multicast' | 'link_local_unicast' | 'too_short' | 'unknown_protocol'
 
+/** Of what goes out; official clients count all that they drop of what comes in as `acl`. */
 const REASONS: ReadonlyMap<Verdict, DropReason> = new Map<Verdict, DropReason>([
   [VERDICT.noFilter, 'acl'],
   [VERDICT.tooShort, 'too_short'],
@@ -71,7 +72,7 @@ export function nameOfVerdict(verdict: Verdict): VerdictName {
 }
 
 /**
- * Packets by verdict. One for each thread that evaluates, so that none waits for another; whoever reports adds them up.
+ * Packets of one direction by verdict. One for each thread that evaluates, so that none waits for another; whoever reports adds them up.
  * The memory may be shared.
  */
 export class VerdictCounts {
@@ -90,12 +91,13 @@ export class VerdictCounts {
     return this.#counts[verdict] as number
   }
 
-  /** Dropped packets by their reason in metrics; only reasons that occurred. */
-  dropped(): Map<DropReason, number> {
+  /** Dropped packets by their reason in metrics, of one direction whose counts these are; only reasons that occurred. */
+  dropped(direction: 'inbound' | 'outbound'): Map<DropReason, number> {
     const all = new Map<DropReason, number>()
     for (const [verdict, reason] of REASONS) {
+      const name = direction === 'inbound' ? 'acl' : reason
       const count = this.of(verdict)
-      if (count > 0) all.set(reason, (all.get(reason) ?? 0) + count)
+      if (count > 0) all.set(name, (all.get(name) ?? 0) + count)
     }
     return all
   }
