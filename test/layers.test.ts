@@ -7,6 +7,7 @@ import { dirname, join, normalize, relative, sep } from 'node:path'
 
 const SRC = new URL('../src/', import.meta.url).pathname
 const STAGE = ['base', 'crypto', 'wire', 'policy', 'coord/model']
+const NODE_STAGES = ['control', 'filter', 'packet', 'path', 'routes', 'wireguard'].map((stage) => `node/${stage}`)
 const COORD_STAGES = ['coord/store', 'coord/enroll', 'coord/netmap', 'coord/stream', 'coord/rest']
 
 /** What each layer may import from; itself always. `io` folders and `main.ts` are edges of their program. */
@@ -27,7 +28,9 @@ const LEANS_ON: Readonly<Record<string, readonly string[]>> = {
   'relay/hub': ['base', 'crypto', 'wire'],
   'relay/io': ['base', 'crypto', 'wire', 'relay/hub', 'crypto/io'],
   relay: ['relay/io', 'relay/hub'],
-  node: ['base', 'crypto', 'wire'],
+  ...Object.fromEntries(NODE_STAGES.map((stage) => [stage, ['base', 'crypto', 'wire']])),
+  node: ['base', 'crypto', 'wire', ...NODE_STAGES],
+  'node/io': ['base', 'crypto', 'wire', ...NODE_STAGES, 'node', 'crypto/io'],
   sdk: ['base', 'wire'],
   cli: ['sdk', 'policy', 'base', 'wire'],
 }

@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'api/refused'
   | 'api/unreachable'
   | 'input/invalid'
+  | 'system/refused'
   | 'internal'
 
 export class MeshError extends Error {

@@ -25,6 +25,7 @@ export const NULL = 0 as Address & Handle
 interface Koffi {
   load(library: string | null): { func(prototype: string): unknown }
   view(address: number, length: number): ArrayBuffer
+  errno(): number
 }
 
 let loaded: Koffi | undefined
@@ -50,6 +51,11 @@ export function nativeFunctions<F extends object>(prototypes: { readonly [Name i
   const library = koffi().load(null)
   const functions = Object.entries<string>(prototypes).map(([name, prototype]) => [name, library.func(prototype)])
   return Object.fromEntries(functions) as F
+}
+
+/** Why the last call to libc of this thread failed (`errno`); says nothing when it did not fail. */
+export function lastError(): number {
+  return koffi().errno()
 }
 
 /** From the Linux headers. */
@@ -106,6 +112,14 @@ export class Arena {
   address(at: number, length: number): Address {
     this.#check(at, length)
     return (this.#base + at) as Address
+  }
+
+  /**
+   * The arena's own bytes, for code that works on packets where they lie. Whoever holds them reads and writes what
+   * native functions do, and they are gone with the process only: not to be kept anywhere else.
+   */
+  get buffer(): ArrayBuffer {
+    return this.#bytes.buffer
   }
 
   /** Copies `bytes` in. */
