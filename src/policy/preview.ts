@@ -6,9 +6,9 @@
 import type { Ip } from '../base/ip.ts'
 import { AddressSet } from './address-set.ts'
 import type { Part, Target } from './access.ts'
-import { Engine } from './engine.ts'
+import type { Engine } from './engine.ts'
 import { isEverything } from './selection.ts'
-import type { AccessRule, Policy, Selector } from './policy.ts'
+import type { AccessRule, Selector } from './policy.ts'
 import type { PolicyNode, PolicyTailnet, PolicyUser } from './tailnet.ts'
 import { trafficText } from './traffic-text.ts'
 import { isFor, matchesTraffic } from './verdict.ts'
@@ -21,20 +21,24 @@ export interface Previewed {
 }
 
 /** The rules that name a person, by themselves or by the address of a device of theirs. Who isn't there is a member. */
-export function previewUser(policy: Policy, { users, nodes }: PolicyTailnet, login: string): Previewed[] {
-  const engine = new Engine(policy, nodes)
+export function previewUser(engine: Engine, { users, nodes }: PolicyTailnet, login: string): Previewed[] {
   const user: PolicyUser = users.find((one) => one.login.toLowerCase() === login.toLowerCase()) ?? {
     id: 0,
     login,
     role: 'member',
   }
   const own = nodes.filter((node) => node.tags.length === 0 && node.user.id === user.id)
-  return gather(engine, ({ rule }) => rule.sources.some((source) => names(engine, source, user, own)))
+  const known = new Map<AccessRule, boolean>()
+  return gather(engine, ({ rule }) => {
+    let isNamed = known.get(rule)
+    if (isNamed === undefined)
+      known.set(rule, (isNamed = rule.sources.some((source) => names(engine, source, user, own))))
+    return isNamed
+  })
 }
 
 /** The rules by which a port of an address may be reached, over TCP or UDP. */
-export function previewAddress(policy: Policy, { nodes }: PolicyTailnet, ip: Ip, port: number): Previewed[] {
-  const engine = new Engine(policy, nodes)
+export function previewAddress(engine: Engine, ip: Ip, port: number): Previewed[] {
   const owner = engine.selection.at(ip)
   return gather(engine, (part, target) => {
     if (![6, 17].some((protocol) => matchesTraffic(target, { protocol, port }))) return false

@@ -17,7 +17,7 @@ import { ROLES } from '../../src/coord/model/records.ts'
 import type { Node, Role, TailnetNum } from '../../src/coord/model/records.ts'
 import { MemoryDatabase } from '../../src/coord/store/memory.ts'
 import { createRest } from '../../src/coord/rest/rest.ts'
-import type { Identity, Rest, Seen } from '../../src/coord/rest/rest.ts'
+import type { Identity, Rest, RestOptions, Seen } from '../../src/coord/rest/rest.ts'
 import { matchRoute } from '../../src/coord/rest/match.ts'
 import { nodePrimitives } from '../../src/crypto/io/node-primitives.ts'
 import { Problem } from '../../src/wire/api/objects.ts'
@@ -78,8 +78,9 @@ export class RestWorld {
   readonly database = new MemoryDatabase()
 
   /** Another server on the same database, or one with a ledger that misbehaves. */
-  restOn(ledger: StoreLedger): Rest {
+  restOn(ledger: StoreLedger, more: Pick<RestOptions, 'pause' | 'policies'> = {}): Rest {
     return createRest({
+      ...more,
       ledger,
       dice: nodePrimitives.random,
       primitives: nodePrimitives,

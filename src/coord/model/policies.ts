@@ -6,6 +6,11 @@ import type { TailnetState } from './model.ts'
 import { ownerIn } from './owner.ts'
 import type { PolicyRecord, Tailnet } from './records.ts'
 
+/** A policy that is being saved, read already. */
+export interface Expected extends Pick<PolicyRecord, 'text' | 'domains'> {
+  readonly policy: Policy
+}
+
 /** Under this id `policy` has the record that is in force. */
 export const CURRENT_POLICY = 'current'
 
@@ -18,6 +23,7 @@ const SHARED_DOMAINS: ReadonlySet<string> = new Set(
 
 export class Policies {
   readonly #checked = new WeakMap<PolicyRecord, Policy>()
+  readonly #expected = new Set<Expected>()
   readonly #failed: (what: string, error: unknown) => void
   #fallback: Policy | undefined
 
@@ -38,8 +44,20 @@ export class Policies {
     return policy
   }
 
+  /** Until the work is over, a record with this text needs no reading: whoever sees it first would be kept waiting. */
+  async expecting<T>(expected: Expected, work: () => Promise<T>): Promise<T> {
+    this.#expected.add(expected)
+    try {
+      return await work()
+    } finally {
+      this.#expected.delete(expected)
+    }
+  }
+
   /** Whatever can't be understood allows nothing, and keeps nobody from saving another. */
   #read(state: TailnetState, { text, version, domains }: PolicyRecord): Policy {
+    for (const expected of this.#expected)
+      if (expected.text === text && expected.domains.join() === domains.join()) return expected.policy
     const logins = new Set([...state.usersByLogin.keys()].map((login) => login.toLowerCase()))
     try {
       return checkPolicy(text, { domains: new Set(domains), logins })

@@ -3,6 +3,8 @@
 import type { Wall } from '../../base/clock.ts'
 import { parseIp, parsePrefix } from '../../base/ip.ts'
 import type { Ip, Prefix } from '../../base/ip.ts'
+import { mapped, Pace } from '../../policy/steps.ts'
+import type { Steps } from '../../policy/steps.ts'
 import type { PolicyNode, PolicyTailnet, PolicyUser } from '../../policy/tailnet.ts'
 import { attributesOf } from './attributes.ts'
 import type { TailnetState } from './model.ts'
@@ -51,15 +53,25 @@ export function policyUser(id: number, user: User | undefined): PolicyUser {
   return { id, login: user?.loginName ?? '', role: user?.role ?? 'member' }
 }
 
-/** The whole tailnet at one moment: its people, and its devices but for those that wait for approval. */
-export function policyTailnet(state: TailnetState, isOnline: (node: Node) => boolean, now: Wall): PolicyTailnet {
-  const nodes: PolicyNode[] = []
+/** Devices that are made in one step: a few milliseconds' worth. */
+const NODES_PER_STEP = 250
+
+/**
+ * The whole tailnet as it is before the first step: its people, and its devices but for those that wait for approval.
+ */
+export function* policyTailnet(
+  state: TailnetState,
+  isOnline: (node: Node) => boolean,
+  now: Wall,
+): Steps<PolicyTailnet> {
+  const subjects: Subject[] = []
   for (const node of state.nodesById.values()) {
     if (!node.authorized) continue
     const custom = state.get('attributes', String(node.id))?.values ?? {}
     const user = state.usersById.get(node.user)
-    const subject = { slot: nodes.length, node, user, enabled: enabledRoutes(node), online: isOnline(node), custom }
-    nodes.push(policyNode(subject, now))
+    subjects.push({ slot: subjects.length, node, user, enabled: enabledRoutes(node), online: isOnline(node), custom })
   }
-  return { users: [...state.usersById.values()].map((user) => policyUser(user.id, user)), nodes }
+  const users = [...state.usersById.values()].map((user) => policyUser(user.id, user))
+  const nodes = yield* mapped(subjects, new Pace(NODES_PER_STEP), (subject) => policyNode(subject, now))
+  return { users, nodes }
 }

@@ -16,6 +16,7 @@ import type { Node, PendingLogin, Tailnet, TailnetNum, Write } from '../model/re
 import type { Answer } from './answer.ts'
 import type { Place } from './authorise.ts'
 import type { Caller } from './caller.ts'
+import type { Turns } from './long-work.ts'
 
 /** What is known outside the records. */
 export interface Live {
@@ -43,6 +44,8 @@ export interface Tools {
   readonly policies: Policies
   /** Lets others have their turn, between steps of something long. */
   readonly pause: () => Promise<void>
+  /** Whose turn it is to have something long done. */
+  readonly turns: Turns
 }
 
 /** The tailnet as it is at one moment, and who asks. */

@@ -4,18 +4,27 @@
  */
 
 import { MeshError } from '../../base/errors.ts'
-import { checkPolicy, PolicyRefusal } from '../../policy/document/index.ts'
-import { format, parse } from '../../policy/hujson/index.ts'
+import {
+  checkParsedInSteps,
+  checkPolicyInSteps,
+  parsePolicyInSteps,
+  PolicyRefusal,
+} from '../../policy/document/index.ts'
+import type { DocumentContext } from '../../policy/document/index.ts'
+import { formatInSteps } from '../../policy/hujson/index.ts'
+import { Engine } from '../../policy/engine.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { PolicyTailnet } from '../../policy/tailnet.ts'
 import { runTestsInSteps, TESTS_FAILED } from '../../policy/tests/index.ts'
 import type { TestFailure } from '../../policy/tests/index.ts'
 import { domainsOf } from '../model/policies.ts'
+import type { Expected } from '../model/policies.ts'
 import { policyTailnet } from '../model/policy-tailnet.ts'
 import { done, refuse } from './answer.ts'
 import type { Answer, Refusal } from './answer.ts'
 import type { At, Tools } from './call.ts'
 import { isOnline } from './call.ts'
+import { takeSteps } from './long-work.ts'
 
 export interface Candidate {
   /** Formatted, as it is to be stored. */
@@ -27,18 +36,32 @@ export interface Candidate {
 
 /** The policy, checked but not tried. Places are those of the text as it was sent. */
 export async function readCandidate(at: At, tools: Tools, text: string): Promise<Answer<Candidate>> {
-  const domains = domainsOf(at.record, at.tailnet)
-  const logins = new Set([...at.tailnet.usersByLogin.keys()].map((login) => login.toLowerCase()))
+  const known = knownOf(at)
   try {
-    const policy = checkPolicy(text, { domains, logins })
-    // Each of the two takes a while for a large text.
-    await tools.pause()
-    return done({ text: format(parse(text)), policy, domains: [...domains] })
+    const parsed = await takeSteps(tools, parsePolicyInSteps(text))
+    const policy = await takeSteps(tools, checkParsedInSteps(parsed, known))
+    const formatted = await takeSteps(tools, formatInSteps(parsed.tree))
+    return done({ text: formatted, policy, domains: [...known.domains] })
   } catch (error) {
     if (error instanceof PolicyRefusal) return refused(error)
     // A text that would be huge once it is laid out.
     if (error instanceof MeshError && error.code === 'input/invalid') return refuse(400, error.message)
     throw error
+  }
+}
+
+function knownOf({ record, tailnet }: At): DocumentContext {
+  const logins = new Set([...tailnet.usersByLogin.keys()].map((login) => login.toLowerCase()))
+  return { domains: domainsOf(record, tailnet), logins }
+}
+
+/** The policy as it is once it is saved: its places are those of the formatted text. */
+export async function expectedOf(at: At, tools: Tools, { text, domains }: Candidate): Promise<Expected> {
+  const { logins } = knownOf(at)
+  return {
+    text,
+    domains,
+    policy: await takeSteps(tools, checkPolicyInSteps(text, { domains: new Set(domains), logins })),
   }
 }
 
@@ -57,19 +80,22 @@ export async function tryCandidate(at: At, tools: Tools, text: string): Promise<
   return failures.length === 0 ? candidate : testsFailed(failures)
 }
 
-/** Runs the tests of a policy on the tailnet, and lets others have their turn in between. */
+/** Runs the tests of a policy on the tailnet. */
 export async function runAll(at: At, tools: Tools, policy: Policy): Promise<readonly TestFailure[]> {
-  const steps = runTestsInSteps(policy, tailnetOf(at))
-  let step = steps.next()
-  while (step.done !== true) {
-    await tools.pause()
-    step = steps.next()
-  }
-  return step.value
+  if (policy.tests.length + policy.sshTests.length === 0) return []
+  return await takeSteps(tools, runTestsInSteps(policy, await tailnetOf(at, tools)))
 }
 
-export function tailnetOf(at: At): PolicyTailnet {
-  return policyTailnet(at.tailnet, (node) => isOnline(at, node), at.now)
+export function tailnetOf(at: At, tools: Tools): Promise<PolicyTailnet> {
+  return takeSteps(
+    tools,
+    policyTailnet(at.tailnet, (node) => isOnline(at, node), at.now),
+  )
+}
+
+/** A policy at work on the tailnet, or on what it was a moment ago. */
+export function engineOf(tools: Tools, policy: Policy, { nodes }: PolicyTailnet): Promise<Engine> {
+  return takeSteps(tools, Engine.building(policy, nodes))
 }
 
 export function testsFailed(failures: readonly TestFailure[]): Refusal {

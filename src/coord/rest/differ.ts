@@ -1,18 +1,19 @@
 /** Answers what a policy would change: between the one in force and one that somebody wants. */
 
-import { Engine } from '../../policy/engine.ts'
-import { diff } from '../../policy/diff/index.ts'
+import { diffInSteps } from '../../policy/diff/index.ts'
 import type { Party, PolicyDiff } from '../../policy/diff/index.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { PolicyDiff as DiffObject } from '../../wire/api/diff-objects.ts'
-import type { At } from './call.ts'
-import { tailnetOf } from './candidate.ts'
+import type { At, Tools } from './call.ts'
+import { engineOf, tailnetOf } from './candidate.ts'
+import { takeSteps } from './long-work.ts'
 import { nodeNames } from './views/node-names.ts'
 import { writable } from './views/writable.ts'
 
-export function diffPolicies(at: At, before: Policy, after: Policy): DiffObject {
-  const { nodes } = tailnetOf(at)
-  const found = diff(new Engine(before, nodes), new Engine(after, nodes))
+export async function diffPolicies(at: At, tools: Tools, before: Policy, after: Policy): Promise<DiffObject> {
+  const tailnet = await tailnetOf(at, tools)
+  const [was, is] = [await engineOf(tools, before, tailnet), await engineOf(tools, after, tailnet)]
+  const found = await takeSteps(tools, diffInSteps(was, is))
   return { ...writable(found), nodes: nodeNames(at.tailnet, nodesIn(found)) }
 }
 

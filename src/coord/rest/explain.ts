@@ -4,8 +4,7 @@ import { parseIp, parsePrefix } from '../../base/ip.ts'
 import type { Prefix } from '../../base/ip.ts'
 import { readProtocol } from '../../policy/document/protocols.ts'
 import { hasPorts } from '../../policy/protocols.ts'
-import { Engine } from '../../policy/engine.ts'
-import { explain } from '../../policy/explain/index.ts'
+import { explainInSteps } from '../../policy/explain/index.ts'
 import type { Explanation, Subject } from '../../policy/explain/index.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { PolicyNode } from '../../policy/tailnet.ts'
@@ -14,9 +13,10 @@ import type { Node } from '../model/records.ts'
 import { done, refuse } from './answer.ts'
 import type { Answer } from './answer.ts'
 import { nodeIn } from './authorise.ts'
-import type { At } from './call.ts'
-import { tailnetOf } from './candidate.ts'
+import type { At, Tools } from './call.ts'
+import { engineOf, tailnetOf } from './candidate.ts'
 import { findUser } from './find.ts'
+import { takeSteps } from './long-work.ts'
 import { nodeNames } from './views/node-names.ts'
 import { writable } from './views/writable.ts'
 
@@ -26,7 +26,12 @@ export interface Asked {
   readonly proto?: string | undefined
 }
 
-export function explainFlow(at: At, policy: Policy, asked: Asked): Answer<ExplanationObject> {
+export async function explainFlow(
+  at: At,
+  tools: Tools,
+  policy: Policy,
+  asked: Asked,
+): Promise<Answer<ExplanationObject>> {
   const protocol = readProtocol(asked.proto?.trim() || 'tcp')
   if (typeof protocol === 'string') return refuse(400, protocol)
   const m = /^(.+?)(?::(\d{1,5}))?$/.exec(asked.dst.trim())
@@ -36,13 +41,14 @@ export function explainFlow(at: At, policy: Policy, asked: Asked): Answer<Explan
   if (hasPorts(protocol) && (port === undefined || port < 1 || port > 65535))
     return refuse(400, 'dst: want a port behind it, such as web:443, 100.64.0.1:22 or [2001:db8::1]:443')
 
-  const nodes = tailnetOf(at).nodes
-  const byId = new Map(nodes.map((node) => [node.id, node]))
+  const tailnet = await tailnetOf(at, tools)
+  const byId = new Map(tailnet.nodes.map((node) => [node.id, node]))
   const [src, dst] = [subject(at, byId, asked.src), subject(at, byId, host)]
   if (src === undefined) return refuse(404, `src: ${NOBODY}`)
   if (dst === undefined) return refuse(404, `dst: ${NOBODY}`)
   const question = { src, dst, protocol, port: hasPorts(protocol) ? (port as number) : 0 }
-  const explanation = explain(new Engine(policy, nodes), question, { offered: offered(at, byId) })
+  const engine = await engineOf(tools, policy, tailnet)
+  const explanation = await takeSteps(tools, explainInSteps(engine, question, { offered: offered(at, byId) }))
   return done({ ...writable(explanation), nodes: nodeNames(at.tailnet, nodesIn(explanation)) })
 }
 

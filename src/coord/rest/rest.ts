@@ -24,6 +24,7 @@ import { callerOf, prove } from './caller.ts'
 import type { Identity, Unproved } from './caller.ts'
 import { handlerOf } from './handlers/all.ts'
 import { readInput, readParams } from './input.ts'
+import { Turns } from './long-work.ts'
 import { matchRoute } from './match.ts'
 import { respond } from './respond.ts'
 import { noteUse } from './use.ts'
@@ -79,6 +80,7 @@ export function createRest(options: RestOptions): Rest {
     config: options.config,
     policies: options.policies ?? new Policies(),
     pause: options.pause ?? (() => Promise.resolve()),
+    turns: new Turns(),
   }
 
   interface Asked {

@@ -4,7 +4,7 @@ import { DEFAULT_POLICY } from '../../policy/document/index.ts'
 import { done, refuse } from './answer.ts'
 import type { Answer } from './answer.ts'
 import type { Call } from './call.ts'
-import { tryCandidate } from './candidate.ts'
+import { expectedOf, tryCandidate } from './candidate.ts'
 import { matches, STALE, submitPolicy } from './changes/policy.ts'
 import type { Submitted, Wanted } from './changes/policy.ts'
 import { settingsOf } from './changes/settings.ts'
@@ -32,15 +32,19 @@ export async function submit(
   const tried = await tryCandidate(at, tools, isReset ? DEFAULT_POLICY : sent)
   if (tried.kind === 'refused') return tried
   const { text, domains, policy } = tried.reply
+  const { policyApprovalOn } = settingsOf(at.record)
   const wanted: Wanted = {
     text,
     domains,
     comment,
     ...(isReset ? { reset: true } : {}),
-    ...(settingsOf(at.record).policyApprovalOn
-      ? { change: { base, diff: keptDiff(diffPolicies(at, before, policy)) } }
-      : {}),
+    ...(policyApprovalOn ? { change: { base, diff: keptDiff(await diffPolicies(at, tools, before, policy)) } } : {}),
   }
-  const submitted = await change((now) => submitPolicy(now, wanted, ifMatch, sha256))
+  // Others may have saved one since the first look, so that the precondition is looked at again with the commit.
+  const commit = () => change((now) => submitPolicy(now, wanted, ifMatch, sha256))
+  const submitted =
+    isReset || policyApprovalOn
+      ? await commit()
+      : await at.policies.expecting(await expectedOf(at, tools, tried.reply), commit)
   return submitted.kind === 'refused' ? submitted : done({ text, submitted: submitted.reply })
 }

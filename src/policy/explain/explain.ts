@@ -10,6 +10,8 @@ import type { Family, Ip, Prefix } from '../../base/ip.ts'
 import { INTERNET } from '../address-set.ts'
 import { Engine } from '../engine.ts'
 import { meetsOne } from '../postures.ts'
+import { finish, Pace } from '../steps.ts'
+import type { Steps } from '../steps.ts'
 import type { PolicyNode } from '../tailnet.ts'
 import { trafficText } from '../traffic-text.ts'
 import { allowing } from '../verdict.ts'
@@ -47,26 +49,41 @@ const FAMILIES: readonly Family[] = [4, 6]
 /** Of ends that stand for many devices, no more pairs than this are explained. */
 const MOST_FLOWS = 100
 const MOST_NEAR = 5
+/** Rules that are looked at in one step: a few milliseconds' worth. */
+const LOOKS_PER_STEP = 5000
 
 export function explain(engine: Engine, question: Question, around: Surroundings = {}): Explanation {
+  return finish(explainInSteps(engine, question, around))
+}
+
+/** The same in steps. */
+export function* explainInSteps(engine: Engine, question: Question, around: Surroundings = {}): Steps<Explanation> {
+  const pace = new Pace(LOOKS_PER_STEP)
+  const looks = engine.access.parts.length
   const protocol = question.protocol ?? TCP
   const isPrimary = around.isPrimary ?? primaryBy(engine)
   const asked = { protocol, port: question.port }
   const flows: FlowExplanation[] = []
   const verdicts = new Set<boolean>()
   let omitted = 0
+  const ends = endsOf(engine, question.dst)
   for (const from of endsOf(engine, question.src))
-    for (const to of endsOf(engine, question.dst)) {
+    for (const to of ends) {
       const families = FAMILIES.filter((family) => from[family] !== undefined && to[family] !== undefined)
       const isBeyond = flows.length >= MOST_FLOWS
+      if (pace.spent()) yield
       if (isBeyond) omitted++
-      const both = families.map((family) => {
+      // Both verdicts are known: nothing is left to find out.
+      if (isBeyond && verdicts.size === 2) continue
+      const both: FlowExplanation[] = []
+      for (const family of families) {
         const scene = { engine, around, isPrimary, asked, from: from[family] as Ip, to: to[family] as Ip }
         const found = settle(scene)
         verdicts.add(found.allowed)
-        return isBeyond ? undefined : describe(scene, found)
-      })
-      for (const flow of merged(both.filter((flow) => flow !== undefined))) flows.push(flow)
+        if (pace.spent(looks)) yield
+        if (!isBeyond) both.push(yield* describe(scene, found))
+      }
+      for (const flow of merged(both)) flows.push(flow)
     }
   const verdict = verdicts.size === 2 ? 'in part' : verdicts.has(true) ? 'allowed' : 'refused'
   return { protocol, port: question.port, verdict, flows, omitted }
@@ -139,7 +156,7 @@ function routersOf({ selection }: Engine, ip: Ip): PolicyNode[] {
   return [...selection.all()].filter(({ routes }) => routes.some((route) => route.bits > 0 && carries(route, ip)))
 }
 
-function describe(scene: Scene, settled: Settled): FlowExplanation {
+function* describe(scene: Scene, settled: Settled): Steps<FlowExplanation> {
   const { engine, from, to } = scene
   const { sender, owner, carrier, arriving, allowed } = settled
   const ways = arriving === undefined ? [] : waysOf(engine, arriving)
@@ -161,7 +178,7 @@ function describe(scene: Scene, settled: Settled): FlowExplanation {
     by: ways.flatMap((way) => (way.failing.length === 0 ? [passing(engine, way, arriving as Arriving)] : [])),
     obstacles,
     near: nearest(near).map((way) => nearMiss(engine, way)),
-    remedies: allowed ? [] : remedies(scene, settled, near),
+    remedies: allowed ? [] : yield* remedies(scene, settled, near),
   }
 }
 
@@ -252,26 +269,29 @@ function waiting({ offered = [] }: Surroundings, to: Ip): NonNullable<Surroundin
   return offered.filter(({ route }) => carries(route, to)).sort((a, b) => b.route.bits - a.route.bits)
 }
 
-function remedies(scene: Scene, settled: Settled, near: readonly Way[]): Remedy[] {
+function* remedies(scene: Scene, settled: Settled, near: readonly Way[]): Steps<Remedy[]> {
   // Any rule would take away what the policy allows by having none.
   if (scene.engine.policy.allowAll) return []
   const { arriving, carrier, isUntold, isItself } = settled
   const { groups } = scene.engine.policy
   if (isItself) return []
   if (arriving !== undefined) return remediesFor(near, arriving, carrier, isUntold, groups)
-  return waiting(scene.around, scene.to).flatMap(({ node, route }) => {
+  const found: Remedy[] = []
+  for (const { node, route } of waiting(scene.around, scene.to)) {
     const edit = approval(node, route)
     // As it would be: with the route, is there anything else that fails?
     const nodes = [...scene.engine.selection.all()].map((one) =>
       one.id === node.id ? { ...one, routes: [...one.routes, route] } : one,
     )
-    const engine = new Engine(scene.engine.policy, nodes)
+    const engine = yield* Engine.building(scene.engine.policy, nodes)
     const then = settle({ ...scene, engine, isPrimary: primaryBy(engine) })
-    if (then.allowed || then.arriving === undefined) return then.allowed ? [{ edits: [edit] }] : []
+    if (then.allowed) found.push({ edits: [edit] })
+    if (then.allowed || then.arriving === undefined) continue
     const ways = closest(waysOf(engine, then.arriving))
     const others = remediesFor(ways, then.arriving, then.carrier, then.isUntold, groups)
-    return others.map(({ edits }) => ({ edits: [edit, ...edits] }))
-  })
+    for (const { edits } of others) found.push({ edits: [edit, ...edits] })
+  }
+  return found
 }
 
 /** One explanation where both families have the same. */

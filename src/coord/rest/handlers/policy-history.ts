@@ -1,24 +1,27 @@
 /** Answers the routes about the policy that Sett has beyond Tailscale's. */
 
 import type { policyHistoryRoutes } from '../../../wire/api/routes/policy-history.ts'
-import type { PolicyRecord } from '../../model/records.ts'
-import { Engine } from '../../../policy/engine.ts'
-import { report } from '../../../policy/report/index.ts'
+import type { PolicyProposalRecord, PolicyRecord } from '../../model/records.ts'
+import { reportInSteps } from '../../../policy/report/index.ts'
+import { mapped, Pace } from '../../../policy/steps.ts'
 import { TESTS_FAILED } from '../../../policy/tests/index.ts'
 import { done, refuse } from '../answer.ts'
 import type { At, Handlers } from '../call.ts'
-import { readCandidate, runAll, tailnetOf, tryCandidate } from '../candidate.ts'
+import { engineOf, expectedOf, readCandidate, runAll, tailnetOf, tryCandidate } from '../candidate.ts'
 import { approveProposal, decidable, NO_PROPOSAL, rejectProposal } from '../changes/policy.ts'
 import { diffPolicies } from '../differ.ts'
 import { explainFlow } from '../explain.ts'
+import { inTurn, takeSteps } from '../long-work.ts'
 import { submit } from '../submit.ts'
 import { writable } from '../views/writable.ts'
 import { policyInForce, showPolicy, viewProposal, viewProposed, viewVersion } from '../views/policy.ts'
 
 const NO_VERSION = 'policy version not found'
+/** Texts that are hashed in one step, of a megabyte at most. */
+const TEXTS_PER_STEP = 4
 
 export const policyHistoryHandlers: Handlers<keyof typeof policyHistoryRoutes> = {
-  async checkPolicy({ at, tools }, { body }) {
+  checkPolicy: inTurn(async ({ at, tools }, { body }) => {
     const read = await readCandidate(at, tools, body.trim() === '' ? policyInForce(at.tailnet).text : body)
     if (read.kind === 'refused') {
       const place = read.more?.at
@@ -33,38 +36,40 @@ export const policyHistoryHandlers: Handlers<keyof typeof policyHistoryRoutes> =
       failures: failures.map(({ user, errors, at }) => ({ user, errors: [...errors], at: { ...at } })),
       warnings: policy.warnings.map(({ about, text, at }) => ({ about, text, at: { ...at } })),
     })
-  },
+  }),
 
-  async explainPolicy({ at, tools }, { query, body }) {
+  explainPolicy: inTurn(async ({ at, tools }, { query, body }) => {
     const read = body.trim() === '' ? undefined : await readCandidate(at, tools, body)
     if (read?.kind === 'refused') return read
-    return explainFlow(at, read?.reply.policy ?? at.policies.of(at.tailnet), query)
-  },
+    return explainFlow(at, tools, read?.reply.policy ?? at.policies.of(at.tailnet), query)
+  }),
 
-  async diffPolicy({ at, tools }, { body }) {
+  diffPolicy: inTurn(async ({ at, tools }, { body }) => {
     const read = await readCandidate(at, tools, body)
     if (read.kind === 'refused') return read
-    return done(diffPolicies(at, at.policies.of(at.tailnet), read.reply.policy))
-  },
+    return done(await diffPolicies(at, tools, at.policies.of(at.tailnet), read.reply.policy))
+  }),
 
-  async reportPolicy({ at, tools }, { body }) {
+  reportPolicy: inTurn(async ({ at, tools }, { body }) => {
     const read = body.trim() === '' ? undefined : await readCandidate(at, tools, body)
     if (read?.kind === 'refused') return read
-    const tailnet = tailnetOf(at)
-    return done(writable(report(new Engine(read?.reply.policy ?? at.policies.of(at.tailnet), tailnet.nodes), tailnet)))
-  },
+    const tailnet = await tailnetOf(at, tools)
+    const engine = await engineOf(tools, read?.reply.policy ?? at.policies.of(at.tailnet), tailnet)
+    return done(writable(await takeSteps(tools, reportInSteps(engine, tailnet))))
+  }),
 
-  listPolicyVersions({ at, tools }) {
+  async listPolicyVersions({ at, tools }) {
     const records = [...at.tailnet.all('policy-version')].sort((a, b) => b.version - a.version)
-    return done({ versions: records.map((record) => viewVersion(at.tailnet, record, tools.sha256)) })
+    const view = (record: PolicyRecord) => viewVersion(at.tailnet, record, tools.sha256)
+    return done({ versions: await takeSteps(tools, mapped(records, new Pace(TEXTS_PER_STEP), view)) })
   },
 
   getPolicyVersion({ at, tools }, { params, headers }) {
     const record = versionNamed(at, params.version)
-    return record === undefined ? refuse(404, NO_VERSION) : showPolicy(record.text, headers.accept, tools.sha256)
+    return record === undefined ? refuse(404, NO_VERSION) : showPolicy(record.text, headers.accept, tools)
   },
 
-  async rollbackPolicy(call, { params, body }) {
+  rollbackPolicy: inTurn(async (call, { params, body }) => {
     const { at, tools } = call
     const record = versionNamed(at, params.version)
     if (record === undefined) return refuse(404, NO_VERSION)
@@ -74,11 +79,12 @@ export const policyHistoryHandlers: Handlers<keyof typeof policyHistoryRoutes> =
     const { submitted: come } = submitted.reply
     if (come.kind === 'proposed') return viewProposed(come.proposal, tools.sha256)
     return done({ version: viewVersion(at.tailnet, come.record ?? record, tools.sha256) })
-  },
+  }),
 
-  listPolicyProposals({ at, tools }) {
+  async listPolicyProposals({ at, tools }) {
     const records = [...at.tailnet.all('policy-proposal')].sort((a, b) => b.number - a.number)
-    return done({ proposals: records.map((record) => viewProposal(record, tools.sha256)) })
+    const view = (record: PolicyProposalRecord) => viewProposal(record, tools.sha256)
+    return done({ proposals: await takeSteps(tools, mapped(records, new Pace(TEXTS_PER_STEP), view)) })
   },
 
   getPolicyProposal({ at, tools }, { params }) {
@@ -88,15 +94,18 @@ export const policyHistoryHandlers: Handlers<keyof typeof policyHistoryRoutes> =
     return done({ proposal: viewProposal(record, tools.sha256), text, ...(diff === undefined ? {} : { diff }) })
   },
 
-  async approvePolicyProposal({ at, tools, change }, { params }) {
+  approvePolicyProposal: inTurn(async ({ at, tools, change }, { params }) => {
     const proposal = decidable(at, params.proposal)
     if (proposal.kind === 'refused') return proposal
     const tried = await tryCandidate(at, tools, proposal.reply.text)
     if (tried.kind === 'refused') return tried
-    const approved = await change((now) => approveProposal(now, params.proposal, tried.reply))
+    const expected = await expectedOf(at, tools, { ...tried.reply, text: proposal.reply.text })
+    const approved = await at.policies.expecting(expected, () =>
+      change((now) => approveProposal(now, params.proposal, tried.reply)),
+    )
     if (approved.kind === 'refused') return approved
     return done({ version: viewVersion(at.tailnet, approved.reply, tools.sha256) })
-  },
+  }),
 
   async rejectPolicyProposal({ tools, change }, { params, body }) {
     const rejected = await change((now) => rejectProposal(now, params.proposal, body.reason))

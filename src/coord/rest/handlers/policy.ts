@@ -1,14 +1,15 @@
 /** Answers the routes about the policy that Tailscale's API has as well. (api-v2.md §5) */
 
 import { parseIp } from '../../../base/ip.ts'
-import { parse } from '../../../policy/hujson/index.ts'
+import { parseInSteps } from '../../../policy/hujson/index.ts'
 import { previewAddress, previewUser } from '../../../policy/preview.ts'
 import type { Verdict } from '../../../wire/api/policy-objects.ts'
 import type { policyRoutes } from '../../../wire/api/routes/policy.ts'
 import { done, refuse } from '../answer.ts'
 import type { Answer } from '../answer.ts'
 import type { Call, Handlers } from '../call.ts'
-import { readCandidate, runAll, tailnetOf, testsFailed, tryCandidate } from '../candidate.ts'
+import { engineOf, readCandidate, runAll, tailnetOf, testsFailed, tryCandidate } from '../candidate.ts'
+import { inTurn, takeSteps } from '../long-work.ts'
 import { submit } from '../submit.ts'
 import { policyInForce, showDetails, showPolicy, viewPreview, viewProposed } from '../views/policy.ts'
 
@@ -17,45 +18,47 @@ export const policyHandlers: Handlers<keyof typeof policyRoutes> = {
     const { text } = policyInForce(at.tailnet)
     if (query.details === '1' || query.details === 'true')
       return showDetails(text, at.policies.of(at.tailnet), tools.sha256)
-    return showPolicy(text, headers.accept, tools.sha256)
+    return showPolicy(text, headers.accept, tools)
   },
 
-  async setPolicy(call, { query, headers, body }) {
-    const { sha256 } = call.tools
+  setPolicy: inTurn(async (call, { query, headers, body }) => {
+    const { tools } = call
     const comment = query.comment ?? ''
     const done = await submit(call, { text: body, comment, ifMatch: headers['if-match'] })
     if (done.kind === 'refused') return done
     const { text, submitted } = done.reply
-    if (submitted.kind === 'proposed') return viewProposed(submitted.proposal, sha256)
-    return showPolicy(text, headers.accept, sha256)
-  },
+    if (submitted.kind === 'proposed') return viewProposed(submitted.proposal, tools.sha256)
+    return showPolicy(text, headers.accept, tools)
+  }),
 
-  async previewPolicy({ at, tools }, { query, body }) {
+  previewPolicy: inTurn(async ({ at, tools }, { query, body }) => {
     const { type, previewFor } = query
     const read = await readCandidate(at, tools, body)
     if (read.kind === 'refused') return read
     const { policy } = read.reply
-    if (type === 'user') return done(viewPreview(policy, query, previewUser(policy, tailnetOf(at), previewFor)))
+    const tailnet = await tailnetOf(at, tools)
+    if (type === 'user')
+      return done(viewPreview(policy, query, previewUser(await engineOf(tools, policy, tailnet), tailnet, previewFor)))
     const asked = /^\[?([\da-fA-F.:]+?)\]?:(\d{1,5})$/.exec(previewFor)
     const ip = parseIp(asked?.[1] ?? '')
     const port = Number(asked?.[2])
     if (ip === undefined || port > 65535)
       return refuse(400, 'previewFor: want an address and a port, such as 100.64.0.1:22')
-    return done(viewPreview(policy, query, previewAddress(policy, tailnetOf(at), ip, port)))
-  },
+    return done(viewPreview(policy, query, previewAddress(await engineOf(tools, policy, tailnet), ip, port)))
+  }),
 
-  async validatePolicy(call, { body }) {
-    const tested = isArray(body) ? await validateTests(call, body) : await validateText(call, body)
+  validatePolicy: inTurn(async (call, { body }) => {
+    const tested = (await isArray(call, body)) ? await validateTests(call, body) : await validateText(call, body)
     if (tested.kind === 'done') return tested
     const { message, more } = tested
     return done({ message, ...more })
-  },
+  }),
 }
 
 /** Does the text begin as a list does? What is no HuJSON counts as a policy, whose mistake is then told. */
-function isArray(text: string): boolean {
+async function isArray({ tools }: Call, text: string): Promise<boolean> {
   try {
-    return parse(text).node.kind === 'array'
+    return (await takeSteps(tools, parseInSteps(text))).node.kind === 'array'
   } catch {
     return false
   }

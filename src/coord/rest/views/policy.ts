@@ -5,7 +5,7 @@ import { formatTime } from '../../../base/clock.ts'
 import type { PolicyProposal, PolicyText, PolicyVersion, Preview, Proposed } from '../../../wire/api/policy-objects.ts'
 import { HUJSON } from '../../../wire/api/route.ts'
 import { DEFAULT_POLICY } from '../../../policy/document/index.ts'
-import { minimize, parse } from '../../../policy/hujson/index.ts'
+import { minimizeInSteps, parseInSteps } from '../../../policy/hujson/index.ts'
 import type { Previewed } from '../../../policy/preview.ts'
 import type { Policy } from '../../../policy/policy.ts'
 import type { Sha256 } from '../../model/credentials.ts'
@@ -14,6 +14,8 @@ import type { TailnetState } from '../../model/model.ts'
 import type { PolicyProposalRecord, PolicyRecord } from '../../model/records.ts'
 import { done } from '../answer.ts'
 import type { Done } from '../answer.ts'
+import type { Tools } from '../call.ts'
+import { takeSteps } from '../long-work.ts'
 
 /** The text that is in force, and the version it is: 0 for the default policy. */
 export function policyInForce(state: TailnetState): { readonly text: string; readonly version: number } {
@@ -27,9 +29,11 @@ export function etagOf(text: string, sha256: Sha256): string {
 }
 
 /** The text as it is, unless plain JSON is what the client asked for. */
-export function showPolicy(text: string, accept: string | undefined, sha256: Sha256): Done<PolicyText> {
-  const etag = etagOf(text, sha256)
-  const body = wantsJson(accept) ? { type: 'application/json', text: plainJson(text) } : { type: HUJSON, text }
+export async function showPolicy(text: string, accept: string | undefined, tools: Tools): Promise<Done<PolicyText>> {
+  const etag = etagOf(text, tools.sha256)
+  const body = wantsJson(accept)
+    ? { type: 'application/json', text: await plainJson(text, tools) }
+    : { type: HUJSON, text }
   return done({ text, etag }, { etag, body })
 }
 
@@ -48,8 +52,8 @@ function wantsJson(accept = ''): boolean {
   return /\bapplication\/json\b/i.test(accept) && !accept.toLowerCase().includes(HUJSON)
 }
 
-function plainJson(text: string): string {
-  return minimize(parse(text))
+async function plainJson(text: string, tools: Tools): Promise<string> {
+  return await takeSteps(tools, minimizeInSteps(await takeSteps(tools, parseInSteps(text))))
 }
 
 export function viewPreview(
