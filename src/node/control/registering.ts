@@ -3,7 +3,7 @@
  * What an answer means is register.ts, which key goes out identity.ts.
  */
 
-import { later, NEVER, SECOND_MS } from '../../base/clock.ts'
+import { HOUR_MS, later, NEVER, SECOND_MS } from '../../base/clock.ts'
 import type { Mono } from '../../base/clock.ts'
 import type { Secret } from '../../base/secret.ts'
 import { encodeRegisterRequest, REGISTER_ANSWER_MAX } from '../../wire/control-requests.ts'
@@ -40,6 +40,8 @@ export class Registering {
   #trouble: string | undefined
   /** A new key was offered because the server would not have the last one. */
   #renewed = false
+  /** A server that lets every new key expire must not make us ask without end. */
+  #renewableAt = 0 as Mono
 
   constructor(options: SessionOptions, identity: Identity, server: ServerAddress, version: number) {
     this.#options = options
@@ -80,9 +82,9 @@ export class Registering {
     return this.#call
   }
 
-  /** An expired key can be replaced without asking anybody, and that has not been tried. */
-  get canRenew(): boolean {
-    return this.#authKey !== undefined && this.#done && !this.#renewed
+  /** May an expired key be replaced without asking anybody? Not sooner than an hour after the last time. */
+  canRenew(mono: Mono): boolean {
+    return this.#authKey !== undefined && this.#done && mono >= this.#renewableAt
   }
 
   isCall(call: number): boolean {
@@ -104,7 +106,9 @@ export class Registering {
     if (anew && this.#identity.own !== undefined) this.#identity.renew()
   }
 
-  renew(): void {
+  /** Replaces an expired key. */
+  renew(mono: Mono): void {
+    this.#renewableAt = later(mono, HOUR_MS)
     this.logIn(undefined, true)
   }
 

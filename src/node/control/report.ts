@@ -3,10 +3,11 @@
  * report that is overtaken while under way is given up, and nothing is said twice on one connection.
  */
 
-import type { Bytes } from '../../base/bytes.ts'
+import type { Bytes, Dice } from '../../base/bytes.ts'
 import { sameBytes } from '../../base/bytes.ts'
 import { later, NEVER, SECOND_MS } from '../../base/clock.ts'
 import type { Mono } from '../../base/clock.ts'
+import { Backoff } from './backoff.ts'
 
 /** Endpoints and host facts change in bursts; this long after the first of a burst they are told together. */
 const GATHER_MS = 100
@@ -19,7 +20,11 @@ export class Reporter {
   /** The report that the server has, or that is on its way to it. */
   #sent: Bytes | undefined
   #call: number | undefined
-  #retryAt = 0 as Mono
+  readonly #backoff: Backoff
+
+  constructor(dice: Dice) {
+    this.#backoff = new Backoff(dice)
+  }
 
   /** Something that is reported has changed. */
   changed(now: Mono): void {
@@ -31,12 +36,12 @@ export class Reporter {
     this.#call = undefined
     this.#sent = undefined
     this.#sentAt = -Infinity as Mono
-    this.#retryAt = 0 as Mono
+    this.#backoff.reset()
     this.#dueAt = 0 as Mono
   }
 
   deadline(): Mono {
-    return this.#dueAt === NEVER ? NEVER : (Math.max(this.#dueAt, this.#sentAt + APART_MS, this.#retryAt) as Mono)
+    return this.#dueAt === NEVER ? NEVER : (Math.max(this.#dueAt, this.#sentAt + APART_MS, this.#backoff.until) as Mono)
   }
 
   /**
@@ -59,26 +64,23 @@ export class Reporter {
   /** @param call `undefined`: it could not be sent, and has to be tried again */
   sentAs(call: number | undefined, now: Mono): void {
     this.#call = call
-    if (call === undefined) this.#again(later(now, APART_MS))
+    if (call === undefined) this.failed(now)
   }
 
   isCall(call: number): boolean {
     return call === this.#call
   }
 
-  /** The report under way was not taken. */
-  failed(retryAt: Mono): void {
+  /** The report under way was not taken: it is due again. */
+  failed(now: Mono): void {
     this.#call = undefined
-    this.#again(retryAt)
+    this.#sent = undefined
+    this.#backoff.fail(now)
+    if (this.#dueAt === NEVER) this.#dueAt = now
   }
 
   done(): void {
     this.#call = undefined
-  }
-
-  #again(at: Mono): void {
-    this.#sent = undefined
-    this.#retryAt = at
-    if (this.#dueAt === NEVER) this.#dueAt = at
+    this.#backoff.reset()
   }
 }

@@ -58,7 +58,7 @@ export class ControlSession {
   readonly #identity: Identity
   readonly #registering: Registering
   readonly #keeper: NetmapKeeper
-  readonly #reporter = new Reporter()
+  readonly #reporter: Reporter
   readonly #pings = new Pings()
   readonly #mapBackoff: Backoff
   #want: Want = 'nothing'
@@ -89,6 +89,7 @@ export class ControlSession {
     this.#registering = new Registering(options, this.#identity, server, this.#version)
     this.#keeper = new NetmapKeeper(options)
     this.#mapBackoff = new Backoff(primitives.random)
+    this.#reporter = new Reporter(primitives.random)
   }
 
   get state(): ControlState {
@@ -256,7 +257,7 @@ export class ControlSession {
 
   #settle(now: Now): ControlAction[] {
     this.#noteClocks(now)
-    this.#calendar(now.wall)
+    this.#calendar(now)
     this.#advance(now)
     this.#reach.flush()
     this.#tellState(now.wall)
@@ -324,7 +325,7 @@ export class ControlSession {
     if (this.#aside.delete(call)) return
     if (this.#reporter.isCall(call)) {
       if (answer.status >= 200 && answer.status < 300) this.#reporter.done()
-      else this.#reporter.failed(later(now.mono, CALENDAR_MS))
+      else this.#reporter.failed(now.mono)
     } else if (this.#registering.isCall(call)) this.#registered(answer, now)
     else if (call === this.#stream?.call) {
       const text = new TextDecoder().decode(answer.body.subarray(0, 200)).trim()
@@ -334,7 +335,7 @@ export class ControlSession {
 
   #ended(call: number, why: string, mono: Mono): void {
     if (this.#aside.delete(call)) return
-    if (this.#reporter.isCall(call)) this.#reporter.failed(later(mono, SECOND_MS))
+    if (this.#reporter.isCall(call)) this.#reporter.failed(mono)
     else if (this.#registering.isCall(call)) this.#registering.failed(why, mono)
     else if (call === this.#stream?.call) this.#streamEnded(why, mono)
   }
@@ -485,13 +486,13 @@ export class ControlSession {
     if (jump > 0) this.#wakeUp(now)
   }
 
-  #calendar(wall: Wall): void {
+  #calendar({ mono, wall }: Now): void {
     if (this.#keeper.dueInMs(wall) === 0) this.#emitAll(this.#keeper.scan(wall))
-    if (!this.#isExpired(wall) || this.#want !== 'join' || !this.#registering.canRenew) return
+    if (!this.#isExpired(wall) || this.#want !== 'join' || !this.#registering.canRenew(mono)) return
     // A key is at hand to come back with, so nobody has to be asked.
     this.#cancelRegistration()
     this.#closeStream()
-    this.#registering.renew()
+    this.#registering.renew(mono)
   }
 
   /** Tries at once what was waiting to be tried, and asks the connection whether it lives. */
