@@ -203,3 +203,23 @@ test('a source that is in many lists at once gets what all of them give', () => 
     { numRuns: 400, seed: 2 },
   )
 })
+
+test('more lists for each source than there is room to join are still all looked at', () => {
+  const COUNT = 400
+  const address = (k: number): string => `100.65.${k >> 8}.${k & 255}`
+  const all = Array.from({ length: COUNT }, (_, k) => address(k))
+  // List i has the first i addresses and opens port i.
+  const rules = all.map((_, i) => {
+    const DstPorts = [{ IP: '100.64.0.1', Ports: { First: i, Last: i } }]
+    return readFilterRule({ SrcIPs: all.slice(0, i), DstPorts }, 'rule')
+  })
+  const { program } = compile(rules, [prefix('100.64.0.1/32')])
+  const [flows, h] = [new FlowTable(), new PacketHeader()]
+  const syn = { isOut: false, isAnswer: false, dst: '100.64.0.1', protocol: 6, srcPort: 1, flags: 2 } as const
+  for (const k of [0, 1, 7, 200, 394, 398, 399])
+    for (const i of [0, 1, 6, 7, 8, 199, 200, 201, 395, 399, 400]) {
+      h.read(bytesOf({ ...syn, src: address(k), dstPort: i as 0, icmpType: 0, icmpCode: 0 }))
+      const want = k < i && i < COUNT ? 'tcp' : 'noRule'
+      assert.equal(nameOfVerdict(evaluateInbound(program, flows, h)), want, `address ${k}, port ${i}`)
+    }
+})
