@@ -2,8 +2,8 @@
  * Notices that the address in use has died, while packets go there.
  *
  * A path that carries traffic is pinged every LIVE_MS. A ping that stays unanswered is repeated quickly; three that stay
- * unanswered, or nothing for LIMIT_MS, and the path is lost: at the latest some 0.9 s after its last good moment, when round
- * trips are shorter than a quarter of a second. One lost ping on a lossy line changes nothing.
+ * unanswered, or nothing for LIMIT_MS, and the path is lost: at the latest some 0.75 s after its last good moment, when round
+ * trips are shorter than 0.1 s. One lost ping on a lossy line changes nothing.
  *
  * A congested line delays pongs. While packets of the peer still come in by this path only LIMIT_MS counts; that alone is
  * no proof, since a firewall may close one direction. What follows from a loss is peer-path.ts.
@@ -12,9 +12,9 @@
 import { NEVER } from '../../base/clock.ts'
 import type { Mono } from '../../base/clock.ts'
 
-export const LIVE_MS = 350
+export const LIVE_MS = 300
 const RETRY_MS = 50
-const LIMIT_MS = 550
+const LIMIT_MS = 450
 /** Part of what a pong may take beyond round trips seen so far: threads that share a core keep each other waiting. */
 const SLACK_MS = 150
 const HEARD_MS = 200
@@ -63,7 +63,8 @@ export class Liveness {
 
   #lostAt(heardAt: Mono): Mono {
     const grace = this.#graceMs()
-    const limit = (this.#waiting[0] as Mono) + Math.max(grace, LIMIT_MS)
+    // The repeated ping gets the time to be answered, however long the way.
+    const limit = (this.#waiting[0] as Mono) + Math.max(LIMIT_MS, grace + this.#longestMs() + RETRY_MS)
     const third = this.#waiting[ENOUGH - 1]
     if (third === undefined) return limit as Mono
     return Math.min(limit, Math.max(third + grace, heardAt + HEARD_MS)) as Mono
@@ -71,6 +72,10 @@ export class Liveness {
 
   /** How long a pong may take before it is missed. */
   #graceMs(): number {
-    return SLACK_MS + 1.5 * Math.max(0, ...this.#roundTrips)
+    return SLACK_MS + 1.2 * this.#longestMs()
+  }
+
+  #longestMs(): number {
+    return Math.max(0, ...this.#roundTrips)
   }
 }

@@ -319,7 +319,7 @@ export class PeerPath {
 
   /** Traffic begins on a trusted path, or goes on. */
   #live(now: Mono): void {
-    if (now - this.#bestPingAt >= LIVE_MS) this.#pingBest(now)
+    if (now >= later(this.#bestPingAt, LIVE_MS)) this.#pingBest(now)
     this.#nextLive = later(this.#bestPingAt, LIVE_MS)
   }
 
