@@ -80,7 +80,8 @@ export function encodeNetmap(map: NetworkMap): Uint8Array<ArrayBuffer> {
     DNSConfig: dns,
     CollectServices: collectServices,
     ...(relays && { DERPMap: { Regions: relays.regions, HomeParams: { RegionScore: relays.scores } } }),
-    ...(map.fields.filter && { PacketFilters: map.filters }),
+    // Names that are all gone say nothing; that there is no rule has to be said.
+    ...(map.fields.filter && (map.filters.size > 0 ? { PacketFilters: map.filters } : { PacketFilter: [] })),
     ...(ssh && { SSHPolicy: ssh }),
     UserProfiles: [...profiles.values()],
     Health: health,
