@@ -158,7 +158,6 @@ export class Sessions<From extends Source> {
     const stamp = this.#stamps.next(now, peer.lastStamp)
     peer.lastStamp = stamp
     const written = writeInitiation(this.#p, this.#own, peer, localIndex, stamp)
-    peer.used(now)
     peer.timers.initiated(now)
     if (written === undefined) return this.#peers.releaseIndex(localIndex)
     peer.pending = { ...written, localIndex }

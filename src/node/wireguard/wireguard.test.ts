@@ -8,6 +8,7 @@ import { seeded } from '../../../test/support/seeded.ts'
 import { NEVER } from '../../base/clock.ts'
 import { kindOf } from './messages.ts'
 import { WAITING_MOST } from './peer.ts'
+import { REJECT_AFTER_MESSAGES } from './transport.ts'
 
 /** A pair that has just agreed on a session, `a` having asked for it. */
 function connected(seed = 1): { net: WireGuardWorld; a: Machine; b: Machine } {
@@ -169,6 +170,92 @@ test('whoever only receives says after 10 s that it is there, and is silent when
   assert.deepEqual(a.sent('transport', start), [0])
 })
 
+test('whoever answers with data sends no keepalive', () => {
+  const { net, a, b } = connected(25)
+  net.run(20_000)
+  const start = net.now
+  net.send(a, b, 'data')
+  net.run(5000)
+  net.send(b, a, 'answer')
+  net.run(9000)
+  assert.deepEqual(b.sent('transport', start), [5000])
+})
+
+test('packets that waited and were not answered ask for a new session as well', () => {
+  const net = new WireGuardWorld(26)
+  const [a, b] = net.pair()
+  net.passes = (from, _to, bytes) => from === a || kindOf(bytes) !== 'transport'
+  const start = net.now
+  net.send(a, b, 'waited')
+  net.run(15_500)
+  assert.equal(a.sent('initiation', start).length, 2)
+})
+
+test('whoever asks in vain stops when the other has asked with success', () => {
+  const net = new WireGuardWorld(27)
+  const [a, b] = net.pair()
+  let held: Uint8Array | undefined
+  net.passes = (from, _to, bytes) => {
+    if (from !== a || kindOf(bytes) !== 'initiation') return true
+    held = bytes
+    return false
+  }
+  net.send(a, b, 'from a')
+  net.run(1000)
+  net.send(b, a, 'from b')
+  net.run(1000)
+  assert.deepEqual([a.packets(), b.packets()], [['from b'], ['from a']])
+  net.deliver(b, held as Uint8Array, { host: 'a', port: 1 })
+  net.run(9000)
+  assert.equal(a.sent('initiation').length, 1)
+  assert.deepEqual(a.drops(), { 'unknown-index': 1 })
+})
+
+test('packets of the session before are still believed when a new one is in use', () => {
+  const { net, a, b } = connected(28)
+  let held: Uint8Array | undefined
+  net.passes = (_from, _to, bytes) => {
+    held = bytes
+    return false
+  }
+  net.send(a, b, 'on its way')
+  net.passes = () => true
+  net.did(a, a.wg.reset(b.key, net.now))
+  net.send(a, b, 'new')
+  net.run(100)
+  assert.deepEqual(b.packets(), ['hello', 'new'])
+  net.deliver(b, held as Uint8Array, { host: 'a', port: 1 })
+  assert.deepEqual(b.packets(), ['hello', 'new', 'on its way'])
+})
+
+test('an old session is not sent with even where nobody looked at the clock meanwhile', () => {
+  const { net, a, b } = connected(29)
+  net.now = (net.now + 200_000) as typeof net.now
+  const start = net.now
+  net.send(a, b, 'after sleep')
+  assert.deepEqual([a.sent('transport', start), a.sent('initiation', start)], [[], [0]])
+})
+
+test('a session that has sent all that it may is followed by another, and no packet is lost', () => {
+  for (const { left, everyMs } of [
+    { left: 3, everyMs: 2000 },
+    { left: 1, everyMs: 6000 },
+  ]) {
+    const net = new WireGuardWorld(30)
+    const [a, b] = net.pair({ firstCounter: REJECT_AFTER_MESSAGES - left })
+    for (let i = 0; i < 9; i++) {
+      net.send(a, b, `${i}`)
+      net.run(everyMs)
+    }
+    net.run(6000)
+    assert.deepEqual(
+      b.packets().sort(),
+      Array.from({ length: 9 }, (_, i) => `${i}`),
+    )
+    assert.ok(a.of('established').length >= 3)
+  }
+})
+
 test('data that nobody answers for 15 s asks for a new session', () => {
   const { net, a, b } = connected(10)
   net.run(20_000)
@@ -235,6 +322,19 @@ test('a persistent keepalive goes out after every such silence, whatever else we
   a.wg.setPersistentKeepalive(b.key, 0, net.now)
   net.run(400_000)
   assert.equal(a.wg.livePeers, 0)
+})
+
+test('a persistent keepalive may be rarer than peers are forgotten', () => {
+  const net = new WireGuardWorld(31)
+  const [a, b] = net.pair()
+  const start = net.now
+  a.wg.setPersistentKeepalive(b.key, 600_000, net.now)
+  net.run(650_000)
+  assert.deepEqual(
+    a.sent('initiation', start).map((t) => Math.round(t / 1000)),
+    [0, 600],
+  )
+  assert.equal(a.of('forgotten').length, 0)
 })
 
 test('both ask at the same moment: both ways are open without a second round', () => {
@@ -435,7 +535,7 @@ const weathers: readonly (Faults & { readonly name: string })[] = [
 test('in any weather: nothing comes twice or changed, and all is well again when it clears', () => {
   let arrived = 0
   for (const weather of weathers)
-    for (let seed = 1; seed <= 6; seed++) {
+    for (let seed = 1; seed <= 4; seed++) {
       const what = `${weather.name}, seed ${seed}`
       const net = new WireGuardWorld(seed * 1000, weather)
       const below = seeded(seed)
@@ -480,5 +580,5 @@ test('in any weather: nothing comes twice or changed, and all is well again when
       net.run(6000)
       assert.ok(b.packets().includes('clear from a') && a.packets().includes('clear from b'), what)
     }
-  assert.ok(arrived > 5000, `${arrived} packets arrived`)
+  assert.ok(arrived > 3000, `${arrived} packets arrived`)
 })

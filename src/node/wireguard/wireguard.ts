@@ -27,6 +27,8 @@ export interface WireGuardOptions extends DeviceOptions {
    * can lie about nothing else, for the session says who it is.
    */
   isSourceOf(peer: NodeKey, packet: Bytes): boolean
+  /** Counter of a session's first message, for tests. */
+  readonly firstCounter?: number
 }
 
 /** What seals for one session, from its first packet on. */
@@ -149,7 +151,7 @@ export class WireGuard<From extends Source> {
   #keep(peer: NodeKey, sending: Keypair | undefined, receiving: readonly Keypair[]): void {
     if (sending === undefined) this.#sending.delete(peer)
     else if (this.#sending.get(peer)?.keypair !== sending)
-      this.#sending.set(peer, { keypair: sending, sealer: new Sealer(this.#p, sending) })
+      this.#sending.set(peer, { keypair: sending, sealer: new Sealer(this.#p, sending, this.#options.firstCounter) })
 
     const indices = receiving.map((k) => k.localIndex)
     for (const old of this.#indices.get(peer) ?? []) if (!indices.includes(old)) this.#receiving.delete(old)
