@@ -241,6 +241,19 @@ test('other addresses leave right checksums right', () => {
   )
 })
 
+test('a UDP checksum never comes to zero, which says that there is none', () => {
+  const packet = bytes(v4('001c', '0000', '11', '0001000200081234'))
+  const h = new PacketHeader()
+  h.read(packet)
+  const sums = new Set<number>()
+  for (let n = 0; n <= 0xffff; n++) {
+    rewriteSource(packet, h, Uint8Array.of(1, 2, n >>> 8, n & 0xff))
+    sums.add(((packet[26] as number) << 8) | (packet[27] as number))
+  }
+  assert.equal(sums.has(0), false)
+  assert.equal(sums.has(0xffff), true)
+})
+
 test('what has no checksum gets none by another address', () => {
   const address = Uint8Array.of(1, 2, 3, 4)
   const rows = [

@@ -161,6 +161,11 @@ test('capabilities are those of the peers of now', () => {
   assert.equal(inbound(bound, packet('100.64.0.3', '100.64.0.1', 22, SYN)), 'noRule')
   assert.equal(inbound(bound, packet('100.64.0.2', '100.64.0.1', 23, SYN)), 'noRule')
   assert.equal(inbound(bindCapabilities(bound, [{ ...admin, capabilities: ['other'] }]), SYN_IN), 'noRule')
+  // Each rule that names it counts, whatever other sources it has.
+  const web = { SrcIPs: ['cap:admin', '100.64.0.9'], DstPorts: [{ IP: '100.64.0.1', Ports: { First: 80, Last: 80 } }] }
+  const both = bindCapabilities(compile([...SSH_FOR_ADMINS, ...rulesOf([web])], LOCAL).program, [admin])
+  const ports = [22, 80, 81].map((port) => inbound(both, packet('100.64.0.2', '100.64.0.1', port, SYN)))
+  assert.deepEqual(ports, ['tcp', 'tcp', 'noRule'])
   // Without rules that name capabilities there is nothing to bind.
   const plain = compile(EVERYTHING, LOCAL).program
   assert.equal(bindCapabilities(plain, [admin]), plain)

@@ -97,13 +97,26 @@ test('the flows used last are kept, however they come and go', () => {
 test('ages are told apart when the clock turns over', () => {
   const table = new FlowTable()
   const words = new Int32Array(table.buffer)
-  words[1] = -200
+  words[1] = 0x7fff_ffff - 200
   for (let n = 0; n < FLOWS; n++) table.note(out(flow(n)))
   table.note(out(flow(9999)))
   assert.deepEqual(
     [0, 1, 9999].map((n) => table.answers(back(flow(n)))),
     [false, true, true],
   )
+})
+
+test('a hash that is alike is not enough', () => {
+  for (let word = 1; word < 12; word++) {
+    const table = new FlowTable()
+    const words = new Int32Array(table.buffer)
+    const noted = flow(7, { version: 6 })
+    table.note(out(noted))
+    const at = words.length - FLOWS * 12 + word
+    words[at] = (words[at] as number) ^ 0x100
+    // All but the last use are the flow's own.
+    assert.equal(table.answers(back(noted)), word === 1, `word ${word}`)
+  }
 })
 
 test('a flow that is being written answers nothing, and a lock that is held is not waited for', () => {
