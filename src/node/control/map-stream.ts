@@ -52,6 +52,11 @@ export class MapStream {
     return this.#first
   }
 
+  /** Something has come that waits for the end of a pause. */
+  get isHolding(): boolean {
+    return this.#held.length > 0
+  }
+
   isSilent(now: Mono): boolean {
     return now >= this.silentAt
   }

@@ -5,38 +5,32 @@
  *
  * A machine: bytes, events and both clocks in, actions out; `deadline` says when `tick` has something to do. Every
  * input ends in `#advance`, which looks at what is wanted and what is there, and does the next thing; so it does not
- * matter in which order things happen. The connection is reach.ts, registration registering.ts, the stream
- * map-stream.ts, reports report.ts; the map's life is netmap-keeper.ts.
+ * matter in which order things happen. The connection is reach.ts, registration registering.ts, stream and
+ * reports mapping.ts, the map's life netmap-keeper.ts, and what is beside the map aside.ts.
  */
 
 import type { Bytes } from '../../base/bytes.ts'
 import { later, MINUTE_MS, NEVER, SECOND_MS } from '../../base/clock.ts'
 import type { Mono, Wall } from '../../base/clock.ts'
 import type { Secret } from '../../base/secret.ts'
-import { encodeMapRequest } from '../../wire/control-requests.ts'
 import type { Endpoint } from '../../wire/control-requests.ts'
 import type { Hostinfo, NetInfo } from '../../wire/hostinfo.ts'
-import type { MapResponse } from '../../wire/map-response.ts'
 import { LOCKED_WHY } from './actions.ts'
 import type { ControlAction, ControlState, Fetched, Now, Phase, SessionOptions } from './actions.ts'
-import { Backoff } from './backoff.ts'
+import { Aside } from './aside.ts'
 import { parseServerAddress } from './dial.ts'
 import { Identity } from './identity.ts'
 import type { ControlLink, LinkAnswer, LinkEvent } from './link.ts'
-import { MapStream } from './map-stream.ts'
+import { Mapping } from './mapping.ts'
 import type { NetworkMap } from './netmap.ts'
 import { NetmapKeeper } from './netmap-keeper.ts'
-import { pathOf, Pings } from './pings.ts'
-import type { PingAnswer, PingResponse } from './pings.ts'
+import type { PingResponse } from './pings.ts'
 import { Reach } from './reach.ts'
 import { Registering } from './registering.ts'
-import { Reporter } from './report.ts'
 
 /** What we tell the server we can do (control.md §5.8): everything up to here that concerns a server. */
 export const CAPABILITY_VERSION = 137
 
-const TEXT_ANSWER_MAX = 64 << 10
-const PING_TIMEOUT_MS = 15 * SECOND_MS
 /** The clocks have moved apart by more than this: the machine slept, or somebody set the time. */
 const JUMP_MS = 10 * SECOND_MS
 /** How often the calendar is looked at while a key has a time to expire: it may jump meanwhile. */
@@ -46,11 +40,6 @@ const FAREWELL_MS = 5 * SECOND_MS
 
 type Want = 'nothing' | 'join' | 'log-out' | 'farewell'
 
-interface OpenStream {
-  readonly call: number
-  readonly map: MapStream
-}
-
 export class ControlSession {
   readonly #options: SessionOptions
   readonly #version: number
@@ -58,14 +47,10 @@ export class ControlSession {
   readonly #identity: Identity
   readonly #registering: Registering
   readonly #keeper: NetmapKeeper
-  readonly #reporter: Reporter
-  readonly #pings = new Pings()
-  readonly #mapBackoff: Backoff
+  readonly #mapping: Mapping
+  readonly #aside: Aside
   #want: Want = 'nothing'
   #farewellUntil: Mono = NEVER
-  #stream: OpenStream | undefined
-  /** Requests whose answer nobody reads. */
-  readonly #aside = new Set<number>()
   #hostinfo: Hostinfo
   #netInfo: NetInfo | undefined
   #endpoints: readonly Endpoint[] = []
@@ -73,7 +58,6 @@ export class ControlSession {
   #why: string | undefined
   #loggedOut = false
   #locked = false
-  #lastBrowsed = ''
   #told: ControlState = { phase: 'stopped', online: false }
   #out: ControlAction[] = []
 
@@ -84,12 +68,13 @@ export class ControlSession {
     this.#version = options.version ?? CAPABILITY_VERSION
     this.#hostinfo = hostinfo
     const server = parseServerAddress(options.server)
-    this.#reach = new Reach(options, server, this.#version, (action) => this.#out.push(action))
+    const emit = (action: ControlAction) => void this.#out.push(action)
+    this.#reach = new Reach(options, server, this.#version, emit)
+    this.#aside = new Aside(this.#reach, emit)
+    this.#mapping = new Mapping(options)
     this.#identity = new Identity(primitives, options.nodeKey, options.oldNodeKey)
     this.#registering = new Registering(options, this.#identity, server, this.#version)
     this.#keeper = new NetmapKeeper(options)
-    this.#mapBackoff = new Backoff(primitives.random)
-    this.#reporter = new Reporter(primitives.random)
   }
 
   get state(): ControlState {
@@ -144,7 +129,7 @@ export class ControlSession {
     this.#loggedOut = false
     this.#cancelRegistration()
     this.#registering.logIn(authKey, anew || this.#isExpired(now.wall))
-    if (this.#stream !== undefined) this.#closeStream()
+    this.#closeStream()
     this.#wakeUp(now)
     return this.#settle(now)
   }
@@ -165,21 +150,21 @@ export class ControlSession {
 
   setHostinfo(hostinfo: Hostinfo, now: Now): ControlAction[] {
     this.#hostinfo = hostinfo
-    this.#reporter.changed(now.mono)
+    this.#mapping.changed(now.mono)
     return this.#settle(now)
   }
 
   /** What measuring the network has shown; the home relay goes with it. */
   setNetInfo(netInfo: NetInfo, now: Now): ControlAction[] {
     this.#netInfo = netInfo
-    this.#reporter.changed(now.mono)
+    this.#mapping.changed(now.mono)
     return this.#settle(now)
   }
 
   /** Candidate addresses of this node, the preferred first. */
   setEndpoints(endpoints: readonly Endpoint[], now: Now): ControlAction[] {
     this.#endpoints = endpoints
-    this.#reporter.changed(now.mono)
+    this.#mapping.changed(now.mono)
     return this.#settle(now)
   }
 
@@ -190,12 +175,12 @@ export class ControlSession {
   }
 
   answerC2n(id: number, response: Bytes | undefined, now: Now): ControlAction[] {
-    this.#answer(this.#pings.answerC2n(id, response))
+    this.#aside.answerC2n(id, response)
     return this.#settle(now)
   }
 
   answerPing(id: number, response: PingResponse | undefined, now: Now): ControlAction[] {
-    this.#answer(this.#pings.answerPing(id, response))
+    this.#aside.answerPing(id, response)
     return this.#settle(now)
   }
 
@@ -209,7 +194,7 @@ export class ControlSession {
   received(conn: number, bytes: Bytes, now: Now): ControlAction[] {
     const { up, events } = this.#reach.received(conn, bytes, now.mono)
     if (up) {
-      this.#reporter.restart()
+      this.#mapping.restart()
       this.#why = undefined
     }
     this.#take(events, now)
@@ -241,15 +226,7 @@ export class ControlSession {
     times.push(this.#farewellUntil, this.#reach.deadline())
     if (this.#reach.link === undefined) return Math.min(...times) as Mono
     if (!this.#registering.isDone) times.push(this.#registering.deadline())
-    else {
-      times.push(this.#reporter.deadline())
-      if (this.#stream === undefined) times.push(this.#mapBackoff.until)
-      else {
-        const { silentAt, sleepUntil } = this.#stream.map
-        times.push(silentAt)
-        if (sleepUntil > mono) times.push(sleepUntil)
-      }
-    }
+    else times.push(this.#mapping.deadline(mono))
     return Math.min(...times) as Mono
   }
 
@@ -281,30 +258,17 @@ export class ControlSession {
     if (!this.#registering.isDone) return this.#registering.advance(link, this.#allHostinfo(), now.mono)
     const own = this.#identity.ownPublic
     if (own === undefined) return
-    const ask = { version: this.#version, nodeKey: own, discoKey: this.#options.discoKey, endpoints: this.#endpoints }
     const hostinfo = this.#allHostinfo()
-    const report = this.#reporter.take(() => encodeMapRequest({ ...ask, hostinfo, stream: false }), now.mono)
-    if (report !== undefined) {
-      if (report.overtakes !== undefined) link.cancel(report.overtakes)
-      const call = link.call({ method: 'POST', path: '/machine/map', body: report.body, limit: TEXT_ANSWER_MAX })
-      this.#reporter.sentAs(call, now.mono)
-    }
-    if (this.#stream !== undefined) {
-      if (this.#stream.map.sleepUntil <= now.mono) this.#feed(new Uint8Array(0), now)
-      return
-    }
-    if (!this.#mapBackoff.isOver(now.mono)) return
-    const body = encodeMapRequest({ ...ask, hostinfo, stream: true })
-    const call = link.call({ method: 'POST', path: '/machine/map', body, limit: TEXT_ANSWER_MAX, stream: true })
-    if (call === undefined) return this.#mapBackoff.fail(now.mono)
-    this.#stream = { call, map: new MapStream(this.#options.unzstd, now.mono) }
+    const { discoKey } = this.#options
+    const ask = { version: this.#version, nodeKey: own, discoKey, endpoints: this.#endpoints, hostinfo }
+    this.#mapping.advance(link, ask, now.mono)
+    if (this.#mapping.isHolding(now.mono)) this.#learn(this.#mapping.resume(link, now.mono), now)
   }
 
   /** Silence, on the stream and on the connection. */
   #watch(mono: Mono): void {
     // A connection under a silent stream is not to be trusted either.
-    const isSilent = this.#stream?.map.isSilent(mono) === true
-    const why = isSilent ? 'the map stream is silent' : this.#reach.watch(mono)
+    const why = this.#mapping.isSilent(mono) ? 'the map stream is silent' : this.#reach.watch(mono)
     if (why !== undefined) this.#giveUp(why, mono)
   }
 
@@ -312,32 +276,25 @@ export class ControlSession {
 
   #take(events: readonly LinkEvent[], now: Now): void {
     for (const event of events) {
+      const { link } = this.#reach
+      if (link === undefined) return
       if (event.kind === 'down') return this.#giveUp(event.why, now.mono)
-      else if (event.kind === 'piece') {
-        if (event.call === this.#stream?.call) this.#feed(event.bytes, now)
-      } else if (event.kind === 'answer') this.#answered(event.call, event.answer, now)
+      if (event.kind === 'piece') this.#learn(this.#mapping.receive(link, event.call, event.bytes, now.mono), now)
+      else if (event.kind === 'answer') this.#answered(event.call, event.answer, now)
       else if (event.kind === 'ended') this.#ended(event.call, event.why, now.mono)
-      if (this.#reach.link === undefined) return
     }
   }
 
   #answered(call: number, answer: LinkAnswer, now: Now): void {
-    if (this.#aside.delete(call)) return
-    if (this.#reporter.isCall(call)) {
-      if (answer.status >= 200 && answer.status < 300) this.#reporter.done()
-      else this.#reporter.failed(now.mono)
-    } else if (this.#registering.isCall(call)) this.#registered(answer, now)
-    else if (call === this.#stream?.call) {
-      const text = new TextDecoder().decode(answer.body.subarray(0, 200)).trim()
-      this.#streamEnded(`http ${answer.status}: ${text}`, now.mono)
-    }
+    if (this.#aside.ended(call)) return
+    if (this.#registering.isCall(call)) return this.#registered(answer, now)
+    this.#streamEnded(this.#mapping.answered(call, answer, now.mono))
   }
 
   #ended(call: number, why: string, mono: Mono): void {
-    if (this.#aside.delete(call)) return
-    if (this.#reporter.isCall(call)) this.#reporter.failed(mono)
-    else if (this.#registering.isCall(call)) this.#registering.failed(why, mono)
-    else if (call === this.#stream?.call) this.#streamEnded(why, mono)
+    if (this.#aside.ended(call)) return
+    if (this.#registering.isCall(call)) return this.#registering.failed(why, mono)
+    this.#streamEnded(this.#mapping.ended(call, why, mono))
   }
 
   #registered(answer: LinkAnswer, now: Now): void {
@@ -346,8 +303,8 @@ export class ControlSession {
     if (event === 'locked') this.#lock()
     else if (event === 'joined') {
       this.#why = undefined
-      this.#mapBackoff.reset()
-      this.#reporter.restart()
+      this.#mapping.hurry()
+      this.#mapping.restart()
     } else if (event === 'logged-out') {
       this.#forget()
       if (this.#want === 'farewell') this.#end()
@@ -358,70 +315,29 @@ export class ControlSession {
     }
   }
 
-  #feed(piece: Bytes, now: Now): void {
-    const { call, map } = this.#stream as OpenStream
-    const { messages, used } = map.push(piece, now.mono)
+  /** What has come of the stream. */
+  #learn({ messages, broken }: ReturnType<Mapping['receive']>, now: Now): void {
     for (const { message, frame } of messages) {
-      this.#aboutUs(message)
+      this.#aside.take(message)
       // A lock is not looked past, whatever its head says.
       if (message.TKAInfo !== undefined && !message.TKAInfo.Disabled && message.TKAInfo.Head !== '') return this.#lock()
       this.#emitAll(this.#keeper.take(message, frame, now.wall))
-      this.#mapBackoff.reset()
       this.#why = undefined
     }
-    if (used > 0) this.#reach.link?.consumed(call, used)
-    if (map.broken === undefined) return
-    this.#reach.link?.cancel(call)
-    this.#streamEnded(map.broken, now.mono)
-  }
-
-  /** What a message says that is not the map. It counts on keep-alives too. */
-  #aboutUs(message: MapResponse): void {
-    const { Debug, PingRequest, PopBrowserURL, ClientVersion, ControlDialPlan } = message
-    if (Debug?.Exit !== undefined) this.#out.push({ kind: 'exit-asked', code: Debug.Exit })
-    if (ControlDialPlan !== undefined) this.#reach.usePlan(ControlDialPlan)
-    if (ClientVersion !== undefined) this.#out.push({ kind: 'client-version', version: ClientVersion })
-    if (PopBrowserURL !== undefined && PopBrowserURL !== this.#lastBrowsed) {
-      this.#lastBrowsed = PopBrowserURL
-      if (/^https?:\/\//.test(PopBrowserURL)) this.#out.push({ kind: 'browse', url: PopBrowserURL })
-    }
-    const work = PingRequest && this.#pings.take(PingRequest)
-    if (work === undefined) return
-    if (work.kind !== 'head') this.#out.push(work)
-    else if (work.overNoise) this.#callAside('HEAD', work.url, undefined)
-    else this.#fetchAside('HEAD', work.url)
-  }
-
-  #answer(answer: PingAnswer | undefined): void {
-    if (answer === undefined) return
-    if (answer.overNoise) this.#callAside('POST', answer.url, answer.body)
-    else this.#fetchAside('POST', answer.url, answer.body)
-  }
-
-  #callAside(method: 'HEAD' | 'POST', url: string, body: Bytes | undefined): void {
-    const options = { method, path: pathOf(url), limit: TEXT_ANSWER_MAX }
-    const call = this.#reach.link?.call(body === undefined ? options : { ...options, body })
-    if (call !== undefined) this.#aside.add(call)
-  }
-
-  #fetchAside(method: 'HEAD' | 'POST', url: string, body?: Bytes): void {
-    const id = this.#reach.number()
-    const limits = { limit: TEXT_ANSWER_MAX, timeoutMs: PING_TIMEOUT_MS }
-    this.#out.push({ kind: 'fetch', id, method, url, ...(body === undefined ? {} : { body }), ...limits })
+    this.#streamEnded(broken)
   }
 
   // Ends.
 
-  #streamEnded(why: string, mono: Mono): void {
-    this.#stream = undefined
+  /** @param why `undefined`: it has not */
+  #streamEnded(why: string | undefined): void {
+    if (why === undefined) return
     this.#keeper.streamEnded()
     this.#note('stream-ended', why)
-    this.#mapBackoff.fail(mono)
   }
 
   #closeStream(): void {
-    if (this.#stream !== undefined) this.#reach.link?.cancel(this.#stream.call)
-    this.#stream = undefined
+    this.#mapping.close(this.#reach.link)
     this.#keeper.streamEnded()
   }
 
@@ -437,18 +353,17 @@ export class ControlSession {
 
   /** The connection is gone, and with it all that was asked over it. */
   #lost(why: string, mono: Mono): void {
-    this.#aside.clear()
+    this.#aside.cutOff()
     this.#registering.cutOff(mono)
-    if (this.#stream !== undefined) this.#streamEnded(why, mono)
+    if (this.#mapping.cutOff(mono)) this.#streamEnded(why)
     else this.#note('connection-lost', why)
   }
 
   /** Lets go of the network. */
   #drop(why: string): void {
+    this.#closeStream()
     this.#reach.end()
-    this.#stream = undefined
-    this.#keeper.streamEnded()
-    this.#aside.clear()
+    this.#aside.cutOff()
     this.#registering.restart()
     this.#why = why === 'stopped' ? undefined : this.#why
   }
@@ -497,7 +412,7 @@ export class ControlSession {
 
   /** Tries at once what was waiting to be tried, and asks the connection whether it lives. */
   #wakeUp({ mono }: Now): void {
-    this.#mapBackoff.reset()
+    this.#mapping.hurry()
     this.#registering.hurry()
     this.#reach.wakeUp(mono)
   }
@@ -534,7 +449,7 @@ export class ControlSession {
 
   #tellState(wall: Wall): void {
     const phase = this.#phase(wall)
-    const online = this.#stream !== undefined && !this.#stream.map.isFirstDue
+    const online = this.#mapping.isOnline
     const why =
       phase === 'locked'
         ? LOCKED_WHY
