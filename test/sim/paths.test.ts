@@ -67,7 +67,7 @@ test('a direct pair sends nothing by relay, and a quiet one stops pinging', () =
 
 const blocks = ['no-udp', 'no-udp-out', 'no-udp-in'] as const
 test('UDP blocked under a flow: under a second of silence; let through: direct within a second', () =>
-  underSeeds(30, (seed) => {
+  underSeeds(12, (seed) => {
     const everyMs = [5, 20, 100][seed % 3] as number
     const { mesh, a, b } = talking({ seed, line: { jitterMs: 5 } }, {}, {}, everyMs)
     for (const firewall of blocks) {

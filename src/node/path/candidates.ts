@@ -10,8 +10,8 @@ import { addressOf, isPingable, readEndpoint } from './endpoint.ts'
 import type { Endpoint } from './endpoint.ts'
 import { SESSION_MS } from './timing.ts'
 
-/** What one call-me-maybe may name; the rest is ignored, or one peer could have us ping the whole world. */
-const CALLED_MAX = 64
+/** As many as are taken from one call-me-maybe, or one peer could have us ping the whole world. */
+export const CALLED_MAX = 64
 /** Beyond so many, the oldest that only pings vouch for go. */
 const MAX = 100
 const NEVER_YET = -Infinity as Mono
@@ -44,7 +44,7 @@ export class Candidates {
 
   /** What the peer's call-me-maybe says. Every candidate may be pinged at once again. */
   setCalled(endpoints: readonly Endpoint[], now: Mono): void {
-    this.#vouch(endpoints.slice(0, CALLED_MAX), 'called', now)
+    this.#vouch(endpoints, 'called', now)
     this.resetPings()
   }
 

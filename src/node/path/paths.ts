@@ -17,6 +17,7 @@ import { decodeEnvelope } from '../../wire/disco-envelope.ts'
 import { NOTHING } from './actions.ts'
 import type { PathAction } from './actions.ts'
 import { Calls } from './calls.ts'
+import { CALLED_MAX } from './candidates.ts'
 import { Deadlines } from './deadlines.ts'
 import { Directory } from './directory.ts'
 import type { Entered } from './directory.ts'
@@ -186,7 +187,7 @@ export class Paths {
     else {
       const path = this.#open(from, now) as PeerPath
       path.heard(region, now)
-      path.called(message.endpoints.map(endpointOf), now)
+      path.called(message.endpoints.slice(0, CALLED_MAX).map(endpointOf), now)
       this.#settle(path, now)
     }
     return this.#flush()

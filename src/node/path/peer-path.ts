@@ -125,11 +125,10 @@ export class PeerPath {
     this.candidates.setCalled(endpoints, now)
     this.#dropLostBest()
     if (!this.#canPing()) return
-    const at = Math.max(now, this.#roundAt + timing.CALLED_ROUND_MS) as Mono
-    if (at >= this.#nextRound) return
-    this.#nextRound = at
+    const at = later(this.#roundAt, timing.CALLED_ROUND_MS)
+    if (now >= at) return this.#round(now, false)
     this.#calledRound = true
-    if (at === now) this.#round(now, false)
+    this.#nextRound = Math.min(this.#nextRound, at) as Mono
   }
 
   /** The answer to a ping that went by UDP. */
@@ -142,6 +141,7 @@ export class PeerPath {
     if (best.endpoint !== endpoint) return
     this.#best = { ...best, latencyMs: roundTripMs }
     this.#trustUntil = later(now, timing.TRUST_MS)
+    this.#bestPingAt = Math.max(this.#bestPingAt, ping.at) as Mono
     this.#liveness.answered(ping.at, roundTripMs)
     this.#rounds = 0
     this.#nextRound = NEVER
