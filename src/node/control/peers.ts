@@ -140,7 +140,9 @@ function upserted(was: MapNode | undefined, now: MapNode): MapNode {
     NodeID: now.ID,
     ...(now.HomeDERP === undefined ? {} : { DERPRegion: now.HomeDERP }),
     ...(now.Cap === undefined ? {} : { Cap: now.Cap }),
-    CapMap: now.CapMap ?? NO_CAPABILITIES,
+    ...(isSame(was.CapMap ?? NO_CAPABILITIES, now.CapMap ?? NO_CAPABILITIES)
+      ? {}
+      : { CapMap: now.CapMap ?? NO_CAPABILITIES }),
     ...(now.Endpoints === undefined ? {} : { Endpoints: now.Endpoints }),
     Key: now.Key,
     ...(now.KeySignature === undefined ? {} : { KeySignature: now.KeySignature }),
