@@ -7,6 +7,8 @@
  */
 
 import { BitSet, intersection } from '../../base/bit-set.ts'
+import { Pace } from '../steps.ts'
+import type { Steps } from '../steps.ts'
 
 /** Leads from everybody in `from` to everybody in `to`, or to the ends of the same owner only. */
 export interface Way {
@@ -46,8 +48,14 @@ export interface Crossings {
 /** Looked at: classes against classes, with what leads between them. Some seconds' worth. */
 const MOST_STEPS = 8_000_000
 
-/** Some milliseconds' worth. */
-const PAUSE_STEPS = 10_000
+/** Looks at one end or way, of which a step has so many: some milliseconds' worth. */
+const LOOKS_PER_STEP = 50_000
+
+/** What it takes to put two sets together, in looks. */
+const SET_LOOKS = 30
+
+/** Sets are compared by a text that costs a look for so many ends. */
+const ENDS_PER_LOOK = 20
 
 /** What it takes to find out what some labels come to, in steps. */
 const MEANING_STEPS = 8
@@ -65,24 +73,33 @@ export interface Question {
   readonly meaning: (labels: ReadonlySet<number>) => string
 }
 
-/** Stops every few milliseconds, so that whoever has other things to do can go on later. */
-export function* crossings(question: Question): Generator<undefined, Crossings> {
+/** For all that is compared of two policies. */
+export function comparingPace(): Pace {
+  return new Pace(LOOKS_PER_STEP)
+}
+
+export function* crossings(question: Question, pace = comparingPace()): Steps<Crossings> {
   const { sources, targets, before, after } = question
-  const froms = new Interned()
-  const ways = [before, after].map((list) => list.map((way) => ({ ...way, fromId: froms.idOf(way.from) })))
-  const sourceClasses = classesOf(sources, froms.sets)
-  const reached = new Interned()
-  for (const way of ways.flat()) reached.idOf(way.to)
-  const targetClasses = classesOf(targets, reached.sets)
+  const [froms, reached] = [new Interned(), new Interned()]
+  const ways: (Way & { readonly fromId: number })[][] = [[], []]
+  for (const [i, list] of [before, after].entries())
+    for (const way of list) {
+      ways[i]?.push({ ...way, fromId: froms.idOf(way.from) })
+      reached.idOf(way.to)
+      if (pace.spent(SET_LOOKS + (sources.count + targets.count) / ENDS_PER_LOOK)) yield
+    }
+  const sourceClasses = yield* classesOf(sources, froms.sets, pace)
+  const targetClasses = yield* classesOf(targets, reached.sets, pace)
   const { meaning } = question
   const counts = new Pairs(question)
   // For each class of sources, which of the lists it is on.
-  const lists = sourceClasses.map(({ first }) =>
-    BitSet.of(froms.sets.flatMap((set, id) => (set.has(first) ? [id] : []))),
-  )
+  const lists: BitSet[] = []
+  for (const { first } of sourceClasses) {
+    lists.push(BitSet.of(froms.sets.flatMap((set, id) => (set.has(first) ? [id] : []))))
+    if (pace.spent(froms.sets.length)) yield
+  }
 
   let steps = 0
-  let pause = PAUSE_STEPS
   let complete = true
   const found = new Map<string, Map<number, number[]>>()
   const put = (between: Between, was: string, is: string, from: number, to: number): void => {
@@ -93,9 +110,9 @@ export function* crossings(question: Question): Generator<undefined, Crossings> 
     if (row === undefined) rows.set(from, [to])
     else row.push(to)
   }
-  const akin = kinship(question, sourceClasses, targetClasses)
+  const akin = yield* kinship(question, sourceClasses, targetClasses, pace)
   for (const [to, target] of targetClasses.entries()) {
-    yield
+    if (pace.spent(before.length + after.length)) yield
     const [was, is] = ways.map((list) => leadingTo(list, target.first)) as [Leading, Leading]
     const changed = changedLists(was, is)
     if (changed.general.isEmpty && changed.own.isEmpty) continue
@@ -103,6 +120,7 @@ export function* crossings(question: Question): Generator<undefined, Crossings> 
     const known = new Map<string, Meanings>()
     const candidates = changed.general.isEmpty ? (akin[to] as BitSet) : sourceClasses.keys()
     for (const from of candidates) {
+      if (pace.spent(SET_LOOKS)) yield
       const source = sourceClasses[from] as Class
       const member = lists[from] as BitSet
       const isAkin = (akin[to] as BitSet).has(from)
@@ -111,17 +129,14 @@ export function* crossings(question: Question): Generator<undefined, Crossings> 
       const both = intersection(member, leading)
       const key = both.key
       let meanings = known.get(key)
-      if (++steps > pause) {
-        pause = steps + PAUSE_STEPS
-        yield
-      }
-      if (steps > MOST_STEPS) {
+      if (++steps > MOST_STEPS) {
         complete = false
         break
       }
       if (meanings === undefined) {
         const on = [...both]
         steps += MEANING_STEPS + on.length
+        pace.add((MEANING_STEPS + on.length) * SET_LOOKS)
         known.set(key, (meanings = meaningsOf(was, is, on, meaning)))
       }
       const { general, own, generalNow, ownNow } = meanings
@@ -129,12 +144,13 @@ export function* crossings(question: Question): Generator<undefined, Crossings> 
         if (general !== generalNow) put('all', general, generalNow, from, to)
         continue
       }
+      pace.add(source.members.size + target.members.size)
       if (general !== generalNow && counts.between(source.members, target.members, 'others') > 0)
         put('others', general, generalNow, from, to)
       if (own !== ownNow && counts.between(source.members, target.members, 'own') > 0) put('own', own, ownNow, from, to)
     }
   }
-  return { crossings: rectangles(found, sourceClasses, targetClasses, counts), complete }
+  return { crossings: yield* rectangles(found, sourceClasses, targetClasses, counts, pace), complete }
 }
 
 /** What leads from one class to another, for pairs of different owners and for those of one. */
@@ -156,24 +172,33 @@ function meaningsOf(was: Leading, is: Leading, on: readonly number[], meaning: Q
 }
 
 /** For each class of targets, the classes of sources in which something is of the same owner. */
-function kinship({ sources, targets }: Question, from: readonly Class[], to: readonly Class[]): BitSet[] {
+function* kinship(
+  { sources, targets }: Question,
+  from: readonly Class[],
+  to: readonly Class[],
+  pace: Pace,
+): Steps<BitSet[]> {
   const byOwner = new Map<number, BitSet>()
   for (const [i, { members }] of from.entries())
     for (const end of members) {
+      if (pace.spent(4)) yield
       const owner = sources.ownerOf(end)
       if (owner === undefined) continue
       let classes = byOwner.get(owner)
       if (classes === undefined) byOwner.set(owner, (classes = new BitSet(from.length)))
       classes.add(i)
     }
-  return to.map(({ members }) => {
+  const all: BitSet[] = []
+  for (const { members } of to) {
     const akin = new BitSet(from.length)
     for (const end of members) {
       const classes = byOwner.get(targets.ownerOf(end) ?? Number.NaN)
       if (classes !== undefined) akin.addAll(classes)
+      if (pace.spent(SET_LOOKS)) yield
     }
-    return akin
-  })
+    all.push(akin)
+  }
+  return all
 }
 
 interface Class {
@@ -182,11 +207,12 @@ interface Class {
 }
 
 /** Splits by each of the sets in turn. */
-function classesOf({ count }: Ends, sets: readonly BitSet[]): Class[] {
+function* classesOf({ count }: Ends, sets: readonly BitSet[], pace: Pace): Steps<Class[]> {
   const classOf = new Int32Array(count)
   let next = 1
   for (const set of sets) {
     const split = new Map<number, number>()
+    if (pace.spent(set.size)) yield
     for (const end of set) {
       const old = classOf[end] as number
       let now = split.get(old)
@@ -196,6 +222,7 @@ function classesOf({ count }: Ends, sets: readonly BitSet[]): Class[] {
   }
   const classes = new Map<number, Class>()
   for (let end = 0; end < count; end++) {
+    if (pace.spent(4)) yield
     const id = classOf[end] as number
     let one = classes.get(id)
     if (one === undefined) classes.set(id, (one = { members: new BitSet(), first: end }))
@@ -275,17 +302,19 @@ function changedLists(was: Leading, is: Leading): { readonly general: BitSet; re
 }
 
 /** Sources with the same row of targets are told together. */
-function rectangles(
+function* rectangles(
   found: ReadonlyMap<string, ReadonlyMap<number, readonly number[]>>,
   sources: readonly Class[],
   targets: readonly Class[],
   counts: Pairs,
-): Crossing[] {
+  pace: Pace,
+): Steps<Crossing[]> {
   const all: Crossing[] = []
   for (const [key, rows] of found) {
     const [between, before, after] = JSON.parse(key) as [Between, string, string]
     const byRow = new Map<string, { readonly from: BitSet; readonly to: readonly number[] }>()
     for (const [from, to] of rows) {
+      if (pace.spent(SET_LOOKS + to.length * 4)) yield
       const row = to.join()
       let same = byRow.get(row)
       if (same === undefined) byRow.set(row, (same = { from: new BitSet(), to }))
@@ -294,6 +323,7 @@ function rectangles(
     for (const { from, to: row } of byRow.values()) {
       const to = new BitSet()
       for (const target of row) to.addAll((targets[target] as Class).members)
+      if (pace.spent(row.length * SET_LOOKS + from.size + to.size)) yield
       const pairs = counts.between(from, to, between)
       if (pairs > 0) all.push({ from, to, between, before, after, pairs })
     }

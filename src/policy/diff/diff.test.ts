@@ -3,6 +3,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { engineOf, nameOf, POLICY } from '../../../test/support/policy-office.ts'
+import { checkPolicy } from '../document/index.ts'
+import { Engine } from '../engine.ts'
+import type { PolicyNode } from '../tailnet.ts'
 import { diff, diffInSteps, diffLines } from './index.ts'
 
 const edits = [
@@ -59,17 +62,47 @@ for (const { name, from, to, lines } of edits)
     for (const line of lines) assert.ok(told.includes(line), `not said: ${line}\n${told.join('\n')}`)
   })
 
-test('in steps it comes to the same', () => {
-  const [before, after] = [engineOf(POLICY), engineOf('{"grants": []}')]
+test('in a large tailnet it comes in steps, and to the same', () => {
+  const tags = Array.from({ length: 100 }, (_, n) => `tag:t${n}`)
+  const nodes = Array.from({ length: 2000 }, (_, n) => machine(n, tags[n % tags.length] as string))
+  const [before, after] = ['*', 'tcp:22'].map((ip) => {
+    const grants = tags.map((tag) => ({ src: [tag], dst: [tag], ip: [ip] }))
+    const tagOwners = Object.fromEntries(tags.map((tag) => [tag, []]))
+    const text = JSON.stringify({ tagOwners, grants })
+    return new Engine(checkPolicy(text, { domains: new Set(), logins: new Set() }), nodes)
+  }) as [Engine, Engine]
   const steps = diffInSteps(before, after)
-  let count = 0
-  for (;;) {
-    const step = steps.next()
-    if (step.done === true) {
-      assert.deepEqual(step.value, diff(before, after))
-      break
-    }
-    count++
-  }
-  assert.ok(count > 5)
+  let count = 1
+  let step = steps.next()
+  for (; step.done !== true; step = steps.next()) count++
+  assert.ok(count > 10, `${count} steps`)
+  assert.equal(step.value.flows.length, tags.length)
+  assert.deepEqual(step.value, diff(before, after))
 })
+
+test('of changes that nobody could read the largest are told, and that there are others', () => {
+  const count = 300
+  const nodes = Array.from({ length: count }, (_, n) => machine(n, `tag:t${n}`))
+  const tagOwners = Object.fromEntries(nodes.map(({ tags: [tag] }) => [tag, []]))
+  const [before, after] = [
+    [],
+    nodes.map(({ tags }, n) => ({ src: tags, dst: ['100.64.0.0/24'], ip: [`tcp:${n + 1}`] })),
+  ].map(
+    (grants) =>
+      new Engine(checkPolicy(JSON.stringify({ tagOwners, grants }), { domains: new Set(), logins: new Set() }), nodes),
+  ) as [Engine, Engine]
+  const { flows, complete } = diff(before, after)
+  assert.equal(complete, false)
+  assert.ok(flows.length > 10 && flows.length < count, `${flows.length} flows`)
+  const parties = flows.flatMap(({ from, to }) => [...from, ...to])
+  assert.ok(parties.length <= 20_000)
+})
+
+function machine(slot: number, tag: string): PolicyNode {
+  const user = { id: 1, login: 'ann@example.com', role: 'member' } as const
+  const [ipv4, ipv6] = [
+    { family: 4, value: 0x64400000n + BigInt(slot) } as const,
+    { family: 6, value: BigInt(slot) } as const,
+  ]
+  return { slot, id: slot + 1, user, tags: [tag], ipv4, ipv6, routes: [], online: true, attributes: new Map() }
+}

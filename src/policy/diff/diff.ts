@@ -9,30 +9,21 @@ import { BitSet, intersection } from '../../base/bit-set.ts'
 import type { Family } from '../../base/ip.ts'
 import type { Engine } from '../engine.ts'
 import type { PortRange } from '../policy.ts'
-import type { PolicyNode } from '../tailnet.ts'
+import { finish } from '../steps.ts'
+import type { Pace, Steps } from '../steps.ts'
 import type { IsPrimary } from '../visibility.ts'
-import { crossings, Pairs } from './crossings.ts'
-import type { Between, Crossing, Question, Way } from './crossings.ts'
+import { comparingPace, crossings } from './crossings.ts'
+import type { Crossing, Question, Way } from './crossings.ts'
 import { Terrain } from './ends.ts'
 import { flowWays, untagged } from './flows.ts'
 import { LoginLabels, loginWays } from './logins.ts'
 import { without } from './open.ts'
 import type { Open } from './open.ts'
-import { nodesIn, Parties, sourcePlaces, targetPlaces } from './parties.ts'
-import type { Party } from './parties.ts'
 import { routeChanges } from './routes.ts'
 import type { RouteChange } from './routes.ts'
+import { largestFirst, Room, SidesOf, sorted, told } from './sides.ts'
+import type { Found, Sides } from './sides.ts'
 import { TrafficLabels } from './traffic-labels.ts'
-
-/** From everybody in `from` to everybody in `to`; a node and itself are no pair. */
-export interface Sides {
-  readonly from: readonly Party[]
-  readonly to: readonly Party[]
-  /** Of these pairs all, those of one person's devices only, or all but those. */
-  readonly between: Between
-  /** Pairs of nodes; 0 where one side is addresses behind routers. */
-  readonly pairs: number
-}
 
 export interface Ports {
   /** 1 stands for both ICMPs. */
@@ -81,60 +72,47 @@ export function diff(before: Engine, after: Engine, isPrimary?: IsPrimary): Poli
   return finish(diffInSteps(before, after, isPrimary))
 }
 
-/** The same in steps of some milliseconds, for a server that has other things to do between them. */
-export function* diffInSteps(before: Engine, after: Engine, isPrimary?: IsPrimary): Generator<undefined, PolicyDiff> {
-  const flows = yield* flowChanges(before, after)
-  const logins = yield* loginChanges(before, after)
-  const sight = yield* sightChanges(before, after)
-  const routes = yield* routeChanges(before, after, isPrimary)
+/** The same in steps. */
+export function* diffInSteps(before: Engine, after: Engine, isPrimary?: IsPrimary): Steps<PolicyDiff> {
+  const pace = comparingPace()
+  const flows = yield* flowChanges(before, after, pace)
+  const logins = yield* loginChanges(before, after, pace)
+  const sight = yield* sightChanges(before, after, pace)
+  const routes = yield* routeChanges(before, after, isPrimary, pace)
   return {
     flows: flows.found,
     logins: logins.found,
     sight: sight.found,
-    routes,
-    complete: [flows, logins, sight].every(({ complete }) => complete),
+    routes: routes.found,
+    complete: [flows, logins, sight, routes].every(({ complete }) => complete),
   }
 }
 
-type Steps<T> = Generator<undefined, T>
-
-/** What a generator comes to that is not waited for. */
-export function finish<T>(steps: Steps<T>): T {
-  let step = steps.next()
-  while (step.done !== true) step = steps.next()
-  return step.value
-}
-
-interface Found<T> {
-  readonly found: readonly T[]
-  readonly complete: boolean
-}
-
-function* flowChanges(before: Engine, after: Engine): Steps<Found<FlowChange>> {
+function* flowChanges(before: Engine, after: Engine, pace: Pace): Steps<Found<FlowChange>> {
   const labels = new TrafficLabels()
   const changes: FlowChange[] = []
   let complete = true
+  const room = new Room()
   const compare = function* ({ terrain, ways: [was, is] }: Layout, families: readonly Family[]): Steps<void> {
     const question = questionOf(terrain, was, is, (list) => labels.meaning(list))
-    const result = yield* crossings(question)
+    const result = yield* crossings(question, pace)
     complete &&= result.complete
-    const sides = new SidesOf(terrain, question)
-    for (const crossing of result.crossings) {
+    const sides = new SidesOf(terrain, question, pace)
+    for (const crossing of largestFirst(result.crossings)) {
+      if (room.isFull) break
       const [old, now] = [labels.open(crossing.before), labels.open(crossing.after)]
       const what = { opens: portsOf(without(now, old)), closes: portsOf(without(old, now)) }
-      for (const some of sides.of(crossing)) changes.push({ families, ...some, ...what })
+      for (const some of yield* sides.of(crossing))
+        if (room.takes(some.from) && room.takes(some.to)) changes.push({ families, ...some, ...what })
     }
   }
   const layouts: Layout[] = []
   for (const family of FAMILIES) {
-    const terrain = new Terrain([after, before], family)
-    yield
-    const was = flowWays(before, terrain, labels)
-    yield
-    layouts.push({ terrain, ways: [was, flowWays(after, terrain, labels)] })
-    yield
+    const terrain = yield* Terrain.of([after, before], family, pace)
+    const was = yield* flowWays(before, terrain, labels, pace)
+    layouts.push({ terrain, ways: [was, yield* flowWays(after, terrain, labels, pace)] })
   }
-  const [v4, v6] = layouts.map(betweenNodes) as [Layout, Layout]
+  const [v4, v6] = [yield* betweenNodes(layouts[0] as Layout, pace), yield* betweenNodes(layouts[1] as Layout, pace)]
   // Between nodes both are alike unless addresses are written.
   if (isAlike(v4, v6)) yield* compare(v4, FAMILIES)
   else
@@ -144,8 +122,8 @@ function* flowChanges(before: Engine, after: Engine): Steps<Found<FlowChange>> {
     ] as const)
       yield* compare(together, families)
   for (const layout of layouts)
-    for (const beyond of toAndFromPlaces(layout)) yield* compare(beyond, [layout.terrain.family])
-  return { found: merged(changes).sort(bySize), complete }
+    for (const beyond of yield* toAndFromPlaces(layout, pace)) yield* compare(beyond, [layout.terrain.family])
+  return { found: yield* sorted(yield* merged(changes, pace), pace), complete: complete && !room.isFull }
 }
 
 const FAMILIES: readonly Family[] = [4, 6]
@@ -156,18 +134,18 @@ interface Layout {
   readonly ways: readonly [readonly Way[], readonly Way[]]
 }
 
-function betweenNodes(layout: Layout): Layout {
+function betweenNodes(layout: Layout, pace: Pace): Steps<Layout> {
   const { nodeSlots } = layout.terrain
-  return within(layout, nodeSlots, nodeSlots)
+  return within(layout, nodeSlots, nodeSlots, pace)
 }
 
 /** From everybody to what is behind routers, and from there to nodes. */
-function toAndFromPlaces(layout: Layout): Layout[] {
+function* toAndFromPlaces(layout: Layout, pace: Pace): Steps<Layout[]> {
   const { nodeSlots, sourceEnds, targetEnds, places } = layout.terrain
   if (places.length === 0) return []
   return [
-    within(layout, sourceEnds, difference(targetEnds, nodeSlots)),
-    within(layout, difference(sourceEnds, nodeSlots), nodeSlots),
+    yield* within(layout, sourceEnds, difference(targetEnds, nodeSlots), pace),
+    yield* within(layout, difference(sourceEnds, nodeSlots), nodeSlots, pace),
   ]
 }
 
@@ -177,8 +155,11 @@ function difference(set: BitSet, other: BitSet): BitSet {
   return rest
 }
 
+/** Sets are cut at a look for so many ends. */
+const ENDS_PER_LOOK = 20
+
 /** What of the ways leads from some ends to some others. */
-function within({ terrain, ways }: Layout, from: BitSet, to: BitSet): Layout {
+function* within({ terrain, ways }: Layout, from: BitSet, to: BitSet, pace: Pace): Steps<Layout> {
   const cut = (mask: BitSet): ((set: BitSet) => BitSet) => {
     const known = new Map<BitSet, BitSet>()
     return (set) => {
@@ -188,10 +169,12 @@ function within({ terrain, ways }: Layout, from: BitSet, to: BitSet): Layout {
     }
   }
   const [cutFrom, cutTo] = [cut(from), cut(to)]
-  const [was, is] = ways.map((list) => list.map((way) => ({ ...way, from: cutFrom(way.from), to: cutTo(way.to) }))) as [
-    Way[],
-    Way[],
-  ]
+  const [was, is]: [Way[], Way[]] = [[], []]
+  for (const [i, list] of [was, is].entries())
+    for (const way of ways[i] as readonly Way[]) {
+      list.push({ ...way, from: cutFrom(way.from), to: cutTo(way.to) })
+      if (pace.spent(terrain.slots / ENDS_PER_LOOK)) yield
+    }
   return { terrain, ways: [was, is] }
 }
 
@@ -209,11 +192,12 @@ function isAlike(a: Layout, b: Layout): boolean {
 }
 
 /** The same for both families is told once. */
-function merged(changes: readonly FlowChange[]): FlowChange[] {
+function* merged(changes: readonly FlowChange[], pace: Pace): Steps<FlowChange[]> {
   const all = new Map<string, FlowChange>()
   for (const change of changes) {
     const { families, ...rest } = change
     const key = JSON.stringify(rest)
+    if (pace.spent(key.length)) yield
     const same = all.get(key)
     all.set(key, same === undefined ? change : { ...rest, families: [...same.families, ...families] })
   }
@@ -234,53 +218,13 @@ function portsOf(open: Open): Ports[] {
   return [...open].map(([protocol, ports]) => ({ protocol, ports }))
 }
 
-/** Nodes and what is behind routers are told apart, each with its counterpart of either kind. */
-class SidesOf {
-  readonly #terrain: Terrain
-  readonly #parties: Parties
-  readonly #pairs: Pairs
-
-  constructor(terrain: Terrain, question: Question) {
-    this.#terrain = terrain
-    this.#parties = new Parties(terrain.nodes)
-    this.#pairs = new Pairs(question)
-  }
-
-  of({ from, to, between }: Crossing): Sides[] {
-    const terrain = this.#terrain
-    const [senders, receivers] = [nodesIn(from, terrain), nodesIn(to, terrain)]
-    const [fromNodes, toNodes] = [this.#parties.ofNodes(senders), this.#parties.ofNodes(receivers)]
-    const [fromPlaces, toPlaces] = [sourcePlaces(from, terrain), targetPlaces(to, terrain)]
-    const pairs = this.#pairs.between(setOf(senders), setOf(receivers), between)
-    const all: Sides[] = pairs > 0 ? [{ from: fromNodes, to: toNodes, between, pairs }] : []
-    if (between === 'own') return all
-    // What is behind routers is nobody's own.
-    for (const [some, others] of [
-      [fromNodes, toPlaces],
-      [fromPlaces, toNodes],
-      [fromPlaces, toPlaces],
-    ] as const)
-      if (some.length > 0 && others.length > 0) all.push({ from: some, to: others, between: 'all', pairs: 0 })
-    return all
-  }
-}
-
-function setOf(nodes: readonly PolicyNode[]): BitSet {
-  return BitSet.of(nodes.map(({ slot }) => slot))
-}
-
-function* loginChanges(before: Engine, after: Engine): Steps<Found<LoginChange>> {
+function* loginChanges(before: Engine, after: Engine, pace: Pace): Steps<Found<LoginChange>> {
   const labels = new LoginLabels()
-  const terrain = new Terrain([after, before], 4, false)
-  const question = questionOf(terrain, loginWays(before, terrain, labels), loginWays(after, terrain, labels), (list) =>
-    labels.meaning(list),
-  )
-  const { crossings: all, complete } = yield* crossings(question)
-  const sides = new SidesOf(terrain, question)
-  const found = all.flatMap((crossing) =>
-    sides.of(crossing).map((some) => ({ ...some, accounts: accountsOf(crossing) })),
-  )
-  return { found: found.sort(bySize), complete }
+  const terrain = yield* Terrain.of([after, before], 4, pace, false)
+  const was = yield* loginWays(before, terrain, labels, pace)
+  const is = yield* loginWays(after, terrain, labels, pace)
+  const question = questionOf(terrain, was, is, (list) => labels.meaning(list))
+  return yield* told(terrain, question, pace, (crossing) => ({ accounts: accountsOf(crossing) }))
 }
 
 function accountsOf({ before, after }: Crossing): LoginChange['accounts'] {
@@ -307,33 +251,26 @@ function accountsOf({ before, after }: Crossing): LoginChange['accounts'] {
   })
 }
 
-function* sightChanges(before: Engine, after: Engine): Steps<Found<SightChange>> {
-  const terrain = new Terrain([after, before], 4, false)
+function* sightChanges(before: Engine, after: Engine, pace: Pace): Steps<Found<SightChange>> {
+  const terrain = yield* Terrain.of([after, before], 4, pace, false)
+  const was = yield* sightWays(before, terrain, pace)
+  const is = yield* sightWays(after, terrain, pace)
   const meaning = (labels: ReadonlySet<number>): string => (labels.size > 0 ? 'sees' : '')
-  const question = {
-    ...questionOf(terrain, sightWays(before, terrain), sightWays(after, terrain), meaning),
-    symmetric: true,
-  }
-  const { crossings: all, complete } = yield* crossings(question)
-  const sides = new SidesOf(terrain, question)
-  const found = all.flatMap((crossing) => sides.of(crossing).map((some) => ({ ...some, sees: crossing.after !== '' })))
-  return { found: found.sort(bySize), complete }
+  const question = { ...questionOf(terrain, was, is, meaning), symmetric: true }
+  return yield* told(terrain, question, pace, ({ after }) => ({ sees: after !== '' }))
 }
+
+/** What it takes to copy a node from set to set, in looks. */
+const NODE_LOOKS = 4
 
 /** Whoever one of the two sees, sees it: every way counts both ways. (policy.md §15.8) */
-function sightWays({ access }: Engine, terrain: Terrain): Way[] {
-  return access.parts.flatMap(({ self, sources, reach }) => {
+function* sightWays({ access }: Engine, terrain: Terrain, pace: Pace): Steps<Way[]> {
+  const ways: Way[] = []
+  for (const { self, sources, reach } of access.parts) {
     const from = self ? untagged(sources.admitted, terrain) : sources.touched.clone()
     const to = reach.nodes.clone()
-    return [
-      { from, to, own: self, label: 0 },
-      { from: to, to: from, own: self, label: 0 },
-    ]
-  })
-}
-
-/** Most pairs first; then by who it is. */
-function bySize(a: Sides, b: Sides): number {
-  const [x, y] = [JSON.stringify(a), JSON.stringify(b)]
-  return b.pairs - a.pairs || (x < y ? -1 : x > y ? 1 : 0)
+    ways.push({ from, to, own: self, label: 0 }, { from: to, to: from, own: self, label: 0 })
+    if (pace.spent((from.size + to.size) * NODE_LOOKS)) yield
+  }
+  return ways
 }

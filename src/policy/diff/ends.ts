@@ -13,6 +13,7 @@ import type { Engine } from '../engine.ts'
 import { carries, NEVER_THROUGH_EXITS } from '../explain/routes.ts'
 import { isUsefulRoute } from '../selection.ts'
 import type { Sources } from '../sources.ts'
+import type { Pace, Steps } from '../steps.ts'
 import type { PolicyNode } from '../tailnet.ts'
 import { isFor } from '../verdict.ts'
 import type { Ends } from './crossings.ts'
@@ -31,6 +32,10 @@ export interface Arrival {
   readonly place: Place
 }
 
+/** What it takes to take note of a node, and to ask whether a route carries an address, in looks. */
+const NODE_LOOKS = 5
+const ROUTE_LOOKS = 10
+
 /** The ends of one family, numbered: nodes by slot, then places as sources, or arrivals as targets. */
 export class Terrain {
   readonly family: Family
@@ -39,24 +44,45 @@ export class Terrain {
   readonly slots: number
   readonly places: readonly Place[]
   readonly arrivals: readonly Arrival[]
-  readonly #bySlot = new Map<number, PolicyNode>()
+  readonly #bySlot: ReadonlyMap<number, PolicyNode>;
 
   /**
    * Nodes are those of the first engine, and of the others where it lacks one.
    *
    * @param hasPlaces false: what is behind routers is left out
    */
-  constructor(engines: readonly Engine[], family: Family, hasPlaces = true) {
-    this.family = family
+  static *of(engines: readonly Engine[], family: Family, pace: Pace, hasPlaces = true): Steps<Terrain> {
+    const bySlot = new Map<number, PolicyNode>()
     for (const engine of engines)
-      for (const node of engine.selection.all()) if (!this.#bySlot.has(node.slot)) this.#bySlot.set(node.slot, node)
-    this.nodes = [...this.#bySlot.values()].sort((a, b) => a.slot - b.slot)
-    this.slots = (this.nodes.at(-1)?.slot ?? -1) + 1
-    const routers = this.nodes.filter(({ routes }) => routes.some((route) => route.ip.family === family))
-    this.places = hasPlaces ? placesOf(engines, routers, family) : []
-    this.arrivals = this.places.flatMap((place) =>
-      routers.filter(({ routes }) => routes.some((r) => carries(r, place.ip))).map((node) => ({ node, place })),
-    )
+      for (const node of engine.selection.all()) {
+        if (!bySlot.has(node.slot)) bySlot.set(node.slot, node)
+        if (pace.spent(NODE_LOOKS)) yield
+      }
+    const nodes = [...bySlot.values()].sort((a, b) => a.slot - b.slot)
+    const routers = nodes.filter(({ routes }) => routes.some((route) => route.ip.family === family))
+    const places = hasPlaces ? yield* placesOf(engines, routers, family, pace) : []
+    const arrivals: Arrival[] = []
+    for (const place of places)
+      for (const node of routers) {
+        if (node.routes.some((route) => carries(route, place.ip))) arrivals.push({ node, place })
+        if (pace.spent(node.routes.length * ROUTE_LOOKS)) yield
+      }
+    return new Terrain(family, nodes, bySlot, places, arrivals)
+  }
+
+  private constructor(
+    family: Family,
+    nodes: readonly PolicyNode[],
+    bySlot: ReadonlyMap<number, PolicyNode>,
+    places: readonly Place[],
+    arrivals: readonly Arrival[],
+  ) {
+    this.family = family
+    this.nodes = nodes
+    this.#bySlot = bySlot
+    this.slots = (nodes.at(-1)?.slot ?? -1) + 1
+    this.places = places
+    this.arrivals = arrivals
   }
 
   /** The ends that are nodes, on both sides. */
@@ -127,7 +153,12 @@ function upTo(count: number): BitSet {
   return all
 }
 
-function placesOf(engines: readonly Engine[], routers: readonly PolicyNode[], family: Family): Place[] {
+function* placesOf(
+  engines: readonly Engine[],
+  routers: readonly PolicyNode[],
+  family: Family,
+  pace: Pace,
+): Steps<Place[]> {
   const routes = routers.flatMap((node) => node.routes).filter((route) => route.ip.family === family)
   if (routes.length === 0) return []
   const edges = new Set<bigint>([0n])
@@ -140,7 +171,11 @@ function placesOf(engines: readonly Engine[], routers: readonly PolicyNode[], fa
   }
   cut(routes.map(rangeFrom))
   if (routes.some(({ bits }) => bits === 0)) cut([...INTERNET.ranges(), ...NEVER_THROUGH_EXITS.map(rangeFrom)])
-  for (const addresses of written(engines)) cut(addresses.ranges())
+  for (const addresses of written(engines)) {
+    const ranges = addresses.ranges()
+    cut(ranges)
+    if (pace.spent(ranges.length * ROUTE_LOOKS)) yield
+  }
   const sorted = [...edges].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
   const end = 1n << BigInt(widthOf(family))
   const distinct = [...new Map(routes.map((route) => [`${route.ip.value}/${route.bits}`, route])).values()]
@@ -148,6 +183,7 @@ function placesOf(engines: readonly Engine[], routers: readonly PolicyNode[], fa
   for (const [i, first] of sorted.entries()) {
     const last = (sorted[i + 1] ?? end) - 1n
     if (first >= end) continue
+    if (pace.spent(distinct.length * ROUTE_LOOKS)) yield
     const ip = freeAddress(engines, { family, first, last })
     const carrying = ip === undefined ? [] : distinct.filter((route) => carries(route, ip))
     if (ip !== undefined && carrying.length > 0)

@@ -2,13 +2,17 @@
 
 import { BitSet } from '../../base/bit-set.ts'
 import type { Engine } from '../engine.ts'
+import type { Pace, Steps } from '../steps.ts'
 import type { Selected } from '../selection.ts'
 import type { Sources } from '../sources.ts'
 import type { Way } from './crossings.ts'
 import type { Terrain } from './ends.ts'
 import type { TrafficLabels } from './traffic-labels.ts'
 
-export function flowWays({ access }: Engine, terrain: Terrain, labels: TrafficLabels): Way[] {
+/** What it takes to ask whether a rule is for a node, in looks. */
+const NODE_LOOKS = 10
+
+export function* flowWays({ access }: Engine, terrain: Terrain, labels: TrafficLabels, pace: Pace): Steps<Way[]> {
   const ways: Way[] = []
   const lists = new Map<Sources, BitSet>()
   const own = new Map<Sources, BitSet>()
@@ -16,13 +20,19 @@ export function flowWays({ access }: Engine, terrain: Terrain, labels: TrafficLa
   const numbers = new Map<Selected, number>()
   for (const part of access.parts) {
     const { sources, self, rule } = part
-    const from = self
-      ? remembered(own, sources, () => untagged(sources.admitted, terrain))
-      : remembered(lists, sources, () => terrain.admitted(sources))
+    const known = self ? own : lists
+    if (!known.has(sources)) pace.add(sources.admitted.size * NODE_LOOKS)
+    const from = remembered(known, sources, () =>
+      self ? untagged(sources.admitted, terrain) : terrain.admitted(sources),
+    )
     for (const target of part.targets) {
+      if (pace.spent(NODE_LOOKS)) yield
       if (target.destination.traffic.length === 0) continue
       const number = remembered(numbers, target.selected, () => numbers.size)
-      const to = remembered(reached, `${number} ${rule.via.join()}`, () => terrain.reached(part, target))
+      const to = remembered(reached, `${number} ${rule.via.join()}`, () => {
+        pace.add((part.reach.nodes.size + terrain.arrivals.length) * NODE_LOOKS)
+        return terrain.reached(part, target)
+      })
       ways.push({ from, to, own: self, label: labels.labelOf(target.destination.traffic) })
     }
   }

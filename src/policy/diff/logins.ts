@@ -4,9 +4,13 @@ import { BitSet } from '../../base/bit-set.ts'
 import type { Engine } from '../engine.ts'
 import { domainOf } from '../people.ts'
 import type { SshRule, SshUser } from '../policy.ts'
+import type { Pace, Steps } from '../steps.ts'
 import type { Way } from './crossings.ts'
 import type { Terrain } from './ends.ts'
 import { untagged } from './flows.ts'
+
+/** What it takes to see whose a node is, in looks. */
+const NODE_LOOKS = 10
 
 interface Allowed {
   readonly action: SshRule['action']
@@ -50,8 +54,9 @@ export class LoginLabels {
   }
 }
 
-export function loginWays({ ssh }: Engine, terrain: Terrain, labels: LoginLabels): Way[] {
-  return ssh.rules.flatMap(({ rule, sources, targets }) => {
+export function* loginWays({ ssh }: Engine, terrain: Terrain, labels: LoginLabels, pace: Pace): Steps<Way[]> {
+  const ways: Way[] = []
+  for (const { rule, sources, targets } of ssh.rules) {
     const [anybody, own] = [new BitSet(), new BitSet()]
     for (const { selector, nodes } of targets) {
       const isOwn = selector.kind === 'user' || (selector.kind === 'autogroup' && selector.autogroup === 'self')
@@ -61,14 +66,18 @@ export function loginWays({ ssh }: Engine, terrain: Terrain, labels: LoginLabels
     // Whoever may log in elsewhere as themselves may do so on their own devices.
     if (isPersonal) own.addAll(untagged(sources.admitted, terrain))
     const senders = isPersonal ? byPerson(sources.admitted, terrain) : [{ from: sources.admitted.clone(), login: '' }]
-    return senders.flatMap(({ from, login }) => {
+    const theirs = untagged(own, terrain)
+    if (pace.spent((sources.admitted.size + own.size) * NODE_LOOKS)) yield
+    for (const { from, login } of senders) {
       const label = labels.labelOf(rule.action, rule.users, localpart(rule.users, login))
-      return [
+      ways.push(
         { from, to: anybody, own: false, label },
-        { from: untagged(from, terrain), to: untagged(own, terrain), own: true, label },
-      ]
-    })
-  })
+        { from: untagged(from, terrain), to: theirs, own: true, label },
+      )
+      if (pace.spent((from.size + rule.users.length) * NODE_LOOKS)) yield
+    }
+  }
+  return ways
 }
 
 /** Tagged nodes are nobody's, and have no name to log in by. */

@@ -9,12 +9,15 @@ import type { Prefix } from '../../base/ip.ts'
 import type { Part } from '../access.ts'
 import type { Engine } from '../engine.ts'
 import { primaryBy } from '../explain/routes.ts'
+import type { Pace, Steps } from '../steps.ts'
 import type { PolicyNode } from '../tailnet.ts'
 import { leadsOut, leadsToRoute } from '../visibility.ts'
 import type { IsPrimary } from '../visibility.ts'
 import { Terrain } from './ends.ts'
 import { nodesIn, Parties } from './parties.ts'
 import type { Party } from './parties.ts'
+import { Room } from './sides.ts'
+import type { Found } from './sides.ts'
 
 /** Who is told of a route, or no more. `node`: the router's number. */
 export interface RouteChange {
@@ -24,23 +27,27 @@ export interface RouteChange {
   readonly told: boolean
 }
 
-/** Stops after each router. */
+/** What it takes to ask whether a rule leads to a route, in looks. */
+const RULE_LOOKS = 10
+
 export function* routeChanges(
   before: Engine,
   after: Engine,
   isPrimary: IsPrimary | undefined,
-): Generator<undefined, readonly RouteChange[]> {
-  const terrain = new Terrain([after, before], 4, false)
+  pace: Pace,
+): Steps<Found<RouteChange>> {
+  const terrain = yield* Terrain.of([after, before], 4, pace, false)
   const parties = new Parties(terrain.nodes)
   const carriers = carriersOf(terrain.nodes)
   const [told, tellsNow] = [before, after].map(
     (engine) => new Told(engine, isPrimary ?? primaryBy(engine), carriers),
   ) as [Told, Told]
   const found: RouteChange[] = []
+  const room = new Room()
   for (const peer of terrain.nodes) {
-    if (peer.routes.length === 0) continue
-    yield
+    if (peer.routes.length === 0 || room.isFull) continue
     for (const route of peer.routes) {
+      if (pace.spent((told.rules + tellsNow.rules) * RULE_LOOKS + terrain.nodes.length)) yield
       const [was, is] = [told.of(peer, route), tellsNow.of(peer, route)]
       const both = intersection(was, is)
       for (const [viewers, isTold] of [
@@ -50,11 +57,12 @@ export function* routeChanges(
         viewers.deleteAll(both)
         if (viewers.isEmpty) continue
         const nodes = nodesIn(viewers, terrain)
-        found.push({ viewers: parties.ofNodes(nodes), node: peer.id, route: formatPrefix(route), told: isTold })
+        const some = parties.ofNodes(nodes)
+        if (room.takes(some)) found.push({ viewers: some, node: peer.id, route: formatPrefix(route), told: isTold })
       }
     }
   }
-  return found
+  return { found, complete: !room.isFull }
 }
 
 type Carriers = ReadonlyMap<string, readonly PolicyNode[]>
@@ -83,6 +91,10 @@ class Told {
     this.#parts = access.parts.filter(({ self }) => !self)
     this.#isPrimary = isPrimary
     this.#carriers = carriers
+  }
+
+  get rules(): number {
+    return this.#parts.length
   }
 
   of(peer: PolicyNode, route: Prefix): BitSet {

@@ -1,7 +1,8 @@
 /** Differences of policies in lines for people, as the command line prints them. */
 
 import { openText } from './open.ts'
-import type { AccountChange, Ports, PolicyDiff, Sides } from './diff.ts'
+import type { AccountChange, Ports, PolicyDiff } from './diff.ts'
+import type { Sides } from './sides.ts'
 import type { Party } from './parties.ts'
 
 /** What a node, by its number, is called. */

@@ -1,35 +1,44 @@
 /** How much of a tailnet is open: pairs, ports, and who reaches the most. Of IPv4 between nodes, since both families are alike there. */
 
 import { BitSet } from '../../base/bit-set.ts'
-import { crossings } from '../diff/crossings.ts'
+import { comparingPace, crossings } from '../diff/crossings.ts'
 import { Terrain } from '../diff/ends.ts'
 import { flowWays } from '../diff/flows.ts'
 import { shareOf } from '../diff/open.ts'
 import { nodesIn } from '../diff/parties.ts'
 import { TrafficLabels } from '../diff/traffic-labels.ts'
 import type { Engine } from '../engine.ts'
+import type { Steps } from '../steps.ts'
 import type { PolicyNode } from '../tailnet.ts'
 import type { Reach } from './findings.ts'
 
 const MOST_USERS = 10
 
-export function* reachOf(engine: Engine): Generator<undefined, Reach> {
-  const terrain = new Terrain([engine], 4, false)
+/** What a sender costs in looks: a set of all whom it reaches is made, of which a look makes so many. */
+const SENDER_LOOKS = 10
+const ENDS_PER_LOOK = 20
+
+export function* reachOf(engine: Engine): Steps<Reach> {
+  const pace = comparingPace()
+  const terrain = yield* Terrain.of([engine], 4, pace, false)
   const labels = new TrafficLabels()
-  const { crossings: open, complete } = yield* crossings({
+  const question = {
     sources: terrain.sources,
     targets: terrain.targets,
-    sameAs: (end) => end,
+    sameAs: (end: number) => end,
     before: [],
-    after: flowWays(engine, terrain, labels),
-    meaning: (list) => labels.meaning(list),
-  })
+    after: yield* flowWays(engine, terrain, labels, pace),
+    meaning: (list: ReadonlySet<number>) => labels.meaning(list),
+  }
+  const { crossings: open, complete } = yield* crossings(question, pace)
   const count = terrain.nodes.length
   const pairs = count * (count - 1)
   const users = new Reached(terrain)
   let openPairs = 0
   let ports = 0
   for (const crossing of open) {
+    const looks = SENDER_LOOKS + terrain.slots / ENDS_PER_LOOK
+    if (pace.spent(crossing.from.size * looks)) yield
     openPairs += crossing.pairs
     ports += crossing.pairs * shareOf(labels.open(crossing.after))
     users.add(nodesIn(crossing.from, terrain), crossing.to, crossing.between)

@@ -7,6 +7,8 @@ import { formatPrefix, maskPrefix, prefixCovers } from '../../base/ip.ts'
 import { openFrom, without } from '../diff/open.ts'
 import { domainOf } from '../people.ts'
 import type { AccessRule, Policy, Selector, Traffic } from '../policy.ts'
+import { Pace } from '../steps.ts'
+import type { Steps } from '../steps.ts'
 
 export interface Redundant {
   readonly rule: AccessRule
@@ -14,37 +16,58 @@ export interface Redundant {
   readonly by: readonly AccessRule[]
 }
 
-/** Looked at: sources of one rule times destinations of another. More is not looked for. */
-const MOST_STEPS = 20_000_000
+/** Looked at: selectors of one rule against those of another. More is not looked for; some seconds' worth. */
+const MOST_LOOKS = 20_000_000
+
+/** A few milliseconds' worth. */
+const LOOKS_PER_STEP = 20_000
 
 /** Without all of these together the policy allows the same. Of two that are alike the later one is told. */
-export function* redundantRules(policy: Policy): Generator<undefined, Redundant[]> {
+export function* redundantRules(policy: Policy): Steps<Redundant[]> {
   const covers = new Covers(policy)
   const found: Redundant[] = []
   const left = new Set(policy.allowAll ? [] : policy.rules)
-  let steps = 0
+  const budget = new Budget()
   for (const rule of [...left].reverse()) {
-    yield
     // Capabilities are more than what is open; a rule without effect is told elsewhere.
     if (rule.app.size > 0 || rule.sources.length === 0 || rule.destinations.length === 0) continue
+    if (budget.spent(left.size)) yield
     const others = [...left].filter((other) => other !== rule && mayCover(other, rule))
-    for (const other of others) steps += other.sources.length + other.destinations.length
-    if (steps > MOST_STEPS) break
-    const by = covering(covers, rule, others)
+    const by = yield* covering(covers, rule, others, budget)
+    if (by === 'given up') break
     if (by === undefined) continue
     left.delete(rule)
     found.push({ rule, by: [...by] })
   }
   // What covered a rule may have gone itself since, and then is covered by what is left.
   const rest = [...left]
-  return found.reverse().map(({ rule, by }) => {
-    const lasting = covering(
-      covers,
+  const told: Redundant[] = []
+  for (const { rule, by } of found.reverse()) {
+    if (budget.spent(left.size)) yield
+    const others = rest.filter((other) => mayCover(other, rule))
+    const lasting = yield* covering(covers, rule, others, budget)
+    told.push({
       rule,
-      rest.filter((other) => mayCover(other, rule)),
-    )
-    return { rule, by: lasting === undefined ? by : rest.filter((other) => lasting.has(other)) }
-  })
+      by: lasting === undefined || lasting === 'given up' ? by : rest.filter((other) => lasting.has(other)),
+    })
+  }
+  return told
+}
+
+/** What has been looked at, over all rules. */
+class Budget {
+  readonly #pace = new Pace(LOOKS_PER_STEP)
+  #left = MOST_LOOKS
+
+  get isOver(): boolean {
+    return this.#left < 0
+  }
+
+  /** True: it is time for others. */
+  spent(looks: number): boolean {
+    this.#left -= looks
+    return this.#pace.spent(looks)
+  }
 }
 
 /** Does it ask for nothing that the rule does not ask for? `via` also chooses routers, and so has to be the same. */
@@ -57,19 +80,32 @@ function mayCover(other: AccessRule, rule: AccessRule): boolean {
 }
 
 /** The others that together allow it; `undefined`: they don't. */
-function covering(covers: Covers, rule: AccessRule, others: readonly AccessRule[]): Set<AccessRule> | undefined {
+function* covering(
+  covers: Covers,
+  rule: AccessRule,
+  others: readonly AccessRule[],
+  budget: Budget,
+): Steps<Set<AccessRule> | undefined | 'given up'> {
   const used = new Set<AccessRule>()
   for (const source of rule.sources) {
-    const admitting = others.filter((other) => other.sources.some((wider) => covers.source(wider, source)))
+    const admitting: AccessRule[] = []
+    for (const other of others) {
+      if (budget.spent(other.sources.length)) yield
+      if (budget.isOver) return 'given up'
+      if (other.sources.some((wider) => covers.source(wider, source))) admitting.push(other)
+    }
     if (admitting.length === 0) return undefined
     for (const { target, traffic } of rule.destinations) {
       const open: Traffic[] = []
-      for (const other of admitting)
+      for (const other of admitting) {
+        if (budget.spent(other.destinations.length)) yield
+        if (budget.isOver) return 'given up'
         for (const wider of other.destinations)
           if (wider.traffic.length > 0 && covers.target(wider.target, target)) {
             open.push(...wider.traffic)
             used.add(other)
           }
+      }
       // Even what opens nothing lets the two see each other.
       if (open.length === 0 || without(openFrom(traffic), openFrom(open)).size > 0) return undefined
     }

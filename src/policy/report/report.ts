@@ -1,9 +1,12 @@
 /** What an administrator should know of a policy at work: how much is open, and what in it does nothing. */
 
-import { finish } from '../diff/diff.ts'
+import { listed } from '../../base/listed.ts'
+import type { Part } from '../access.ts'
 import type { Engine } from '../engine.ts'
 import type { AccessRule, SshRule } from '../policy.ts'
 import { isDangerAll, isEverything } from '../selection.ts'
+import { finish, Pace } from '../steps.ts'
+import type { Steps } from '../steps.ts'
 import type { PolicyTailnet } from '../tailnet.ts'
 import { trafficText } from '../traffic-text.ts'
 import type { OpenRule, PolicyReport, RuleAt } from './findings.ts'
@@ -16,20 +19,23 @@ export function report(engine: Engine, tailnet: PolicyTailnet): PolicyReport {
   return finish(reportInSteps(engine, tailnet))
 }
 
-/** The same in steps of some milliseconds, for a server that has other things to do between them. */
-export function* reportInSteps(engine: Engine, tailnet: PolicyTailnet): Generator<undefined, PolicyReport> {
+/** The same in steps. */
+export function* reportInSteps(engine: Engine, tailnet: PolicyTailnet): Steps<PolicyReport> {
   const { policy } = engine
   const reach = yield* reachOf(engine)
   const redundant = yield* redundantRules(policy)
+  yield
+  const dead = yield* unreachable(engine)
+  const ownerless = yield* ownerlessTags(policy, tailnet)
   return {
     nodes: tailnet.nodes.length,
     users: tailnet.users.length,
     reach,
     openToAll: policy.rules.flatMap(openToAll),
-    unreachable: unreachable(engine),
+    unreachable: dead,
     redundant: redundant.map(({ rule, by }) => ({ rule: placeOf(rule), by: by.map(placeOf) })),
     unused: unusedNames(policy, tailnet),
-    ownerless: ownerlessTags(policy, tailnet),
+    ownerless,
   }
 }
 
@@ -45,14 +51,21 @@ function openToAll(rule: AccessRule): OpenRule[] {
   return [{ rule: placeOf(rule), outside: rule.sources.some(isDangerAll), opens }]
 }
 
-function unreachable({ policy, access, ssh, selection }: Engine): PolicyReport['unreachable'] {
+/** Rules whose sides are looked at in one step. */
+const RULES_PER_STEP = 500
+
+function* unreachable({ policy, access, ssh, selection }: Engine): Steps<PolicyReport['unreachable']> {
+  const pace = new Pace(RULES_PER_STEP)
   const found: { rule: RuleAt; lacks: 'sources' | 'destinations' }[] = []
   const add = (rule: RuleAt, hasSources: boolean, hasDestinations: boolean): void => {
     if (!hasSources || !hasDestinations) found.push({ rule, lacks: hasSources ? 'destinations' : 'sources' })
   }
+  const partsOf = new Map<AccessRule, Part[]>()
+  for (const part of access.parts) listed(partsOf, part.rule).push(part)
   if (!policy.allowAll)
     for (const rule of policy.rules) {
-      const parts = access.parts.filter((part) => part.rule === rule)
+      if (pace.spent()) yield
+      const parts = partsOf.get(rule) ?? []
       // Between the devices of one user there has to be one that sends and another one.
       const isLive = parts.map(({ self, sources, reach }) => ({
         hasSources: self ? !sources.admitted.isEmpty : rule.sources.some(isDangerAll) || !sources.touched.isEmpty,
@@ -71,8 +84,10 @@ function unreachable({ policy, access, ssh, selection }: Engine): PolicyReport['
           false,
         )
     }
+  const compiledOf = new Map(ssh.rules.map((compiled) => [compiled.rule, compiled]))
   for (const rule of policy.ssh) {
-    const compiled = ssh.rules.find((one) => one.rule === rule)
+    if (pace.spent()) yield
+    const compiled = compiledOf.get(rule)
     if (compiled === undefined) continue
     const { sources, targets } = compiled
     add(

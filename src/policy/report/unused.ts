@@ -3,6 +3,8 @@
 import { formatPrefix, maskPrefix } from '../../base/ip.ts'
 import { People } from '../people.ts'
 import type { Place, Policy, Selector } from '../policy.ts'
+import { Pace } from '../steps.ts'
+import type { Steps } from '../steps.ts'
 import type { PolicyTailnet } from '../tailnet.ts'
 import type { Named, PolicyReport } from './findings.ts'
 
@@ -87,8 +89,12 @@ function tagsIn(value: unknown, into: Set<string>): void {
   else if (typeof value === 'object' && value !== null) for (const one of Object.values(value)) tagsIn(one, into)
 }
 
+/** People who are asked in one step whether they are the owner. */
+const USERS_PER_STEP = 10_000
+
 /** Tags whose owners are all nobody: people and groups without anybody in the tailnet, tags that no node carries. */
-export function ownerlessTags(policy: Policy, { users, nodes }: PolicyTailnet): Named[] {
+export function* ownerlessTags(policy: Policy, { users, nodes }: PolicyTailnet): Steps<Named[]> {
+  const pace = new Pace(USERS_PER_STEP)
   const people = new People(policy)
   const carried = new Set(nodes.flatMap(({ tags }) => tags))
   const isSomebody = (owner: Selector): boolean => {
@@ -96,7 +102,15 @@ export function ownerlessTags(policy: Policy, { users, nodes }: PolicyTailnet): 
     if (owner.kind === 'autogroup' && owner.autogroup === 'tagged') return carried.size > 0
     return users.some((user) => people.includes(owner, user))
   }
-  return [...policy.tagOwners.values()]
-    .filter(({ owners }) => !owners.some(isSomebody))
-    .map(({ tag, at }) => ({ name: tag, at }))
+  const ownerless: Named[] = []
+  for (const { tag, at, owners } of policy.tagOwners.values()) {
+    let isOwned = false
+    for (const owner of owners) {
+      if (pace.spent(1 + users.length)) yield
+      isOwned = isSomebody(owner)
+      if (isOwned) break
+    }
+    if (!isOwned) ownerless.push({ name: tag, at })
+  }
+  return ownerless
 }
