@@ -4,7 +4,7 @@
  *   node bench/policy.ts [--nodes 100,1000,10000] [--rules 10,100,1000] [--json]
  *
  * Every size is measured in a process of its own, with tailnets of teams as policy/world.ts makes them; what is
- * measured how is policy/measure.ts. The largest is held against the requirements, and a change among 10,000 nodes
+ * measured how is policy/measure.ts, and for reading policy/reading.ts. The largest is held against the requirements, and a change among 10,000 nodes
  * against one among 1,000 that see as many others. No other server has these figures on their own: Headscale's
  * CPU for enrolling the same number of nodes, all of whom see each other, stands beside the row that it can be
  * compared with.
@@ -14,13 +14,17 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
-import { KINDS, measureEnrolment, measureGrowth, measureWorld } from './policy/measure.ts'
+import { KINDS, measureEnrolment, measureGrowth, measureWorld, median } from './policy/measure.ts'
 import type { Cost, Enrolment, Growth, Size, WorldFigures } from './policy/measure.ts'
+import { measureReading, TEXTS } from './policy/reading.ts'
+import type { Reading, Text } from './policy/reading.ts'
 
 /** What is asked for at 10,000 nodes and 1,000 rules, and of a change in a larger tailnet. */
 const REFERENCE: Size = { nodes: 10_000, rules: 1000 }
 const COMPILE_MAX_MS = 500
 const STEP_MAX_MS = 50
+/** A process reads only once for the first time. */
+const READINGS = 3
 const MEMORY_MAX_MB = 300
 const GROWTH_MAX = 1.2
 /** Server CPU for enrolling 650 nodes, everything included, on two cores. */
@@ -39,15 +43,27 @@ type Job =
   | { readonly kind: 'world'; readonly size: Size }
   | { readonly kind: 'growth' }
   | { readonly kind: 'enrolment' }
+  | { readonly kind: 'reading'; readonly text: Text }
 
 if (process.send === undefined) await main()
-else
-  process.once('message', (job: Job) => {
-    process.send?.(
-      job.kind === 'world' ? measureWorld(job.size) : job.kind === 'growth' ? measureGrowth() : measureEnrolment(),
-    )
-    process.disconnect?.()
-  })
+else {
+  const [job] = (await once(process, 'message')) as [Job]
+  process.send(await measured(job))
+  process.disconnect?.()
+}
+
+async function measured(job: Job): Promise<unknown> {
+  switch (job.kind) {
+    case 'world':
+      return measureWorld(job.size)
+    case 'growth':
+      return measureGrowth()
+    case 'enrolment':
+      return measureEnrolment()
+    case 'reading':
+      return await measureReading(job.text)
+  }
+}
 
 async function main(): Promise<void> {
   const { values: flags } = parseArgs({
@@ -67,8 +83,13 @@ async function main(): Promise<void> {
   const growth = (await inProcess({ kind: 'growth' })) as Growth
   console.error('enrolment')
   const enrolment = (await inProcess({ kind: 'enrolment' })) as Enrolment
-  const limits = limitsOf(worlds, growth, enrolment)
-  if (flags.json) console.log(JSON.stringify({ worlds, growth, enrolment, limits }))
+  const readings: Reading[] = []
+  for (const text of TEXTS) {
+    console.error(`reading ${text}`)
+    for (let i = 0; i < READINGS; i++) readings.push((await inProcess({ kind: 'reading', text })) as Reading)
+  }
+  const limits = limitsOf(worlds, growth, enrolment, readings)
+  if (flags.json) console.log(JSON.stringify({ worlds, growth, enrolment, readings, limits }))
   else print(worlds, growth, limits)
   if (limits.some(({ passed }) => !passed)) process.exitCode = 1
 }
@@ -92,7 +113,12 @@ function numbers(text: string): number[] {
   })
 }
 
-function limitsOf(worlds: readonly WorldFigures[], growth: Growth, enrolment: Enrolment): Limit[] {
+function limitsOf(
+  worlds: readonly WorldFigures[],
+  growth: Growth,
+  enrolment: Enrolment,
+  readings: readonly Reading[],
+): Limit[] {
   const limits: Limit[] = []
   const most = (what: string, unit: string, limit: number, measured: number): void => {
     limits.push({ what, unit, limit, measured, passed: measured <= limit })
@@ -104,6 +130,13 @@ function limitsOf(worlds: readonly WorldFigures[], growth: Growth, enrolment: En
     most(`${at}: longest step`, 'ms', STEP_MAX_MS, reference.longestStepMs)
     most(`${at}: memory, whole process at its peak`, 'MB', MEMORY_MAX_MB, reference.peakBytes / 1e6)
   }
+  for (const text of TEXTS)
+    most(
+      `reading ${text}: longest step`,
+      'ms',
+      STEP_MAX_MS,
+      median(readings.filter((reading) => reading.text === text).map(({ longestMs }) => longestMs)),
+    )
   const known = (what: string, unit: string, measured: number, headscale?: number): void => {
     limits.push({
       what,
