@@ -3,6 +3,7 @@
  * refused hears the service's words, and where in the text they belong. (policy.md §8, §14, §16)
  */
 
+import { utf8 } from '../../base/bytes.ts'
 import { MeshError } from '../../base/errors.ts'
 import {
   checkParsedInSteps,
@@ -12,11 +13,13 @@ import {
 } from '../../policy/document/index.ts'
 import type { DocumentContext } from '../../policy/document/index.ts'
 import { formatInSteps } from '../../policy/hujson/index.ts'
+import type { HuValue } from '../../policy/hujson/index.ts'
 import { Engine } from '../../policy/engine.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { PolicyTailnet } from '../../policy/tailnet.ts'
 import { runTestsInSteps, TESTS_FAILED } from '../../policy/tests/index.ts'
 import type { TestFailure } from '../../policy/tests/index.ts'
+import { MAX_POLICY_BYTES } from '../../wire/api/routes/policy.ts'
 import { domainsOf } from '../model/policies.ts'
 import type { Expected } from '../model/policies.ts'
 import { policyTailnet } from '../model/policy-tailnet.ts'
@@ -35,19 +38,52 @@ export interface Candidate {
 }
 
 /** The policy, checked but not tried. Places are those of the text as it was sent. */
-export async function readCandidate(at: At, tools: Tools, text: string): Promise<Answer<Candidate>> {
-  const known = knownOf(at)
-  try {
+export function readCandidate(at: At, tools: Tools, text: string): Promise<Answer<Candidate>> {
+  return reading(async () => {
+    const known = knownOf(at)
     const parsed = await takeSteps(tools, parsePolicyInSteps(text))
     const policy = await takeSteps(tools, checkParsedInSteps(parsed, known))
     const formatted = await takeSteps(tools, formatInSteps(parsed.tree))
-    return done({ text: formatted, policy, domains: [...known.domains] })
+    const size = utf8(formatted).length
+    // What is served may always be sent back: the limit of requests is that of texts as they are kept.
+    return size > MAX_POLICY_BYTES
+      ? refuse(413, tooLarge(size))
+      : done({ text: formatted, policy, domains: [...known.domains] })
+  })
+}
+
+/** Tests that are sent by themselves, as a list. Their places are those of the list. */
+export function readTests(at: At, tools: Tools, list: string): Promise<Answer<Policy['tests']>> {
+  return reading(async () => {
+    const { text, tree } = await takeSteps(tools, parsePolicyInSteps(list))
+    const { tests } = await takeSteps(tools, checkParsedInSteps({ text, tree: asTests(tree) }, knownOf(at)))
+    return done(tests)
+  })
+}
+
+/** A policy of nothing but these tests; the list keeps its place. */
+function asTests(list: HuValue): HuValue {
+  const bare = { before: '', after: '', start: list.start, end: list.end }
+  const name: HuValue = { ...bare, node: { kind: 'literal', text: '"tests"' } }
+  return { ...bare, node: { kind: 'object', members: [{ name, value: list }], trailingComma: false, closing: '' } }
+}
+
+async function reading<T>(read: () => Promise<Answer<T>>): Promise<Answer<T>> {
+  try {
+    return await read()
   } catch (error) {
     if (error instanceof PolicyRefusal) return refused(error)
     // A text that would be huge once it is laid out.
     if (error instanceof MeshError && error.code === 'input/invalid') return refuse(400, error.message)
     throw error
   }
+}
+
+function tooLarge(size: number): string {
+  return (
+    `The policy is ${size} bytes once it is laid out, as it is kept and served; ${MAX_POLICY_BYTES} (1 MiB) are the most: ` +
+    'put people into groups and addresses into hosts or ipsets, or take rules and comments out'
+  )
 }
 
 function knownOf({ record, tailnet }: At): DocumentContext {

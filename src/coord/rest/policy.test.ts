@@ -197,6 +197,29 @@ suite('the policy of a tailnet', () => {
     assert.equal((await post(long(1 << 20))).status, 413)
   })
 
+  test('is served as it may be sent back: the limit is that of the text once it is laid out', async () => {
+    // Each name is short on its line; laid out, all of them are padded to the longest.
+    const hosts = (count: number) =>
+      `{"grants": [], "hosts": {\n${Array.from({ length: count }, (_, i) => `"h${i}":"10.0.0.1"`).join(',\n')},\n"${'x'.repeat(60)}":"10.0.0.2"}}\n`
+    const sent = hosts(15_000)
+    assert.ok(Buffer.byteLength(sent) < 1 << 19)
+    for (const told of [
+      await post(sent),
+      await world.ask('POST', `${ACL}/preview?type=user&previewFor=owner`, { server: true, body: sent }),
+    ]) {
+      assert.equal(told.status, 413)
+      assert.match(told.body.message, /^The policy is \d+ bytes once it is laid out, .* 1048576/)
+    }
+    const { message } = await world.post('/sett/tailnet/-/policy/check', sent)
+    assert.match(message, /laid out/)
+    assert.equal((await get()).text, DEFAULT_POLICY)
+
+    const { status, text } = await post(hosts(10_000))
+    assert.equal(status, 200)
+    assert.ok(Buffer.byteLength(text) > 700_000)
+    assert.deepEqual([(await post((await get()).text)).status, (await get()).text === text], [200, true])
+  })
+
   test('that means harm is refused in words, and never an error of the server', async () => {
     const nested = `${'['.repeat(5000)}${']'.repeat(5000)}`
     const rows = [
@@ -266,6 +289,19 @@ suite('validating', () => {
     assert.equal(refused.body.message, 'test(s) failed')
     assert.deepEqual(refused.body.data[0].errors, ['address "anna@example.com:22": want: Accept, got: Drop'])
     assert.equal((await validate('[]')).text, '')
+  })
+
+  test('a mistake in a list is placed in the list, and so is a test of it that fails', async () => {
+    await anna()
+    await post(CLOSED)
+    for (const { list, at } of [
+      { list: '[1]', at: { line: 1, column: 2 } },
+      { list: '[\n  {"src": 1}]', at: { line: 2, column: 11 } },
+      { list: '[{"sorce": "a"}]', at: { line: 1, column: 3 } },
+    ])
+      assert.deepEqual((await validate(list)).body.at, at, list)
+    const { data } = (await validate('[\n {"src": "anna@example.com", "accept": ["anna@example.com:22"]}]')).body
+    assert.deepEqual(data[0].at, { line: 2, column: 2 })
   })
 
   test('a list does not run the tests that the policy has', async () => {

@@ -8,7 +8,7 @@ import type { policyRoutes } from '../../../wire/api/routes/policy.ts'
 import { done, refuse } from '../answer.ts'
 import type { Answer } from '../answer.ts'
 import type { Call, Handlers } from '../call.ts'
-import { engineOf, readCandidate, runAll, tailnetOf, testsFailed, tryCandidate } from '../candidate.ts'
+import { engineOf, readCandidate, readTests, runAll, tailnetOf, testsFailed, tryCandidate } from '../candidate.ts'
 import { inTurn, takeSteps } from '../long-work.ts'
 import { submit } from '../submit.ts'
 import { policyInForce, showDetails, showPolicy, viewPreview, viewProposed } from '../views/policy.ts'
@@ -76,9 +76,9 @@ async function validateText({ at, tools }: Call, text: string): Promise<Answer<V
 
 /** Runs a list of tests on the policy in force. Some clients take any body of the answer for a failure. */
 async function validateTests({ at, tools }: Call, list: string): Promise<Answer<undefined>> {
-  const read = await readCandidate(at, tools, `{"tests": ${list}}`)
+  const read = await readTests(at, tools, list)
   if (read.kind === 'refused') return read
-  const { tests } = read.reply.policy
+  const tests = read.reply
   const failures = await runAll(at, tools, { ...at.policies.of(at.tailnet), tests, sshTests: [] })
   return failures.length === 0 ? done(undefined) : testsFailed(failures)
 }
