@@ -113,3 +113,19 @@ test('a server that cannot be reached is said to be so, with the reason', async 
     message: 'Cannot reach the server at https://sett.test: connect ECONNREFUSED 192.0.2.1:443',
   })
 })
+
+test('what is larger than servers take is refused before it is sent, in bytes', async () => {
+  const { sent, fetch } = answering(200, '{}', { 'content-type': 'application/hujson', etag: '"ab"' })
+  const client = createClient({ url: 'http://sett', fetch })
+  const policy = (size: number) => client.setPolicy({ tailnet: '-', body: `"${'é'.repeat((size - 2) / 2)}"` })
+  await policy(1 << 20)
+  await assert.rejects(policy((1 << 20) + 2), (error: unknown) => {
+    assert.ok(error instanceof Refused)
+    assert.equal(error.status, 413)
+    assert.match(error.message, /^The policy is 1048578 bytes, and 1048576 is the most .* groups/)
+    return true
+  })
+  const name = 'x'.repeat(1 << 20)
+  await assert.rejects(client.setDeviceName({ deviceId: 'n1', body: { name } }), /The request is 1048587 bytes/)
+  assert.equal(sent.length, 1)
+})

@@ -9,10 +9,11 @@
  * text on its way in, and on its way out a text and its ETag.
  */
 
+import { utf8 } from '../base/bytes.ts'
 import { MeshError } from '../base/errors.ts'
 import { Secret } from '../base/secret.ts'
 import type { Problem } from '../wire/api/objects.ts'
-import { BASE_PATH, HUJSON } from '../wire/api/route.ts'
+import { BASE_PATH, DEFAULT_MAX_BODY, HUJSON } from '../wire/api/route.ts'
 import type { RouteShape } from '../wire/api/route.ts'
 import { ROUTE_IDS, routes } from '../wire/api/routes.ts'
 import type { BodyInput, HeadersInput, Params, QueryInput, Reply, RouteId } from '../wire/api/routes.ts'
@@ -67,6 +68,7 @@ async function send(options: ClientOptions, id: RouteId, given: Readonly<Record<
   const token = options.token instanceof Secret ? options.token.reveal() : options.token
   const base = options.url.replace(/\/+$/, '')
   const body = bodyOf(shape, given['body'])
+  checkSize(shape, body)
   const carry: Fetch = options.fetch ?? ((url, request) => fetch(url, request))
   let answer: { readonly status: number; readonly text: string; readonly type: string; readonly etag: string }
   try {
@@ -108,6 +110,21 @@ async function send(options: ClientOptions, id: RouteId, given: Readonly<Record<
 function bodyOf(shape: RouteShape, given: unknown): string | undefined {
   if (shape.body === undefined) return undefined
   return shape.takes === undefined ? JSON.stringify(given ?? {}) : (given as string)
+}
+
+/** Servers close the connection on what is too large while it is still being sent, so that their answer may be lost. */
+function checkSize({ maxBody = DEFAULT_MAX_BODY, takes }: RouteShape, body = ''): void {
+  // No character has more bytes than this.
+  const size = body.length * 3 <= maxBody ? 0 : utf8(body).length
+  if (size <= maxBody) return
+  const what = takes === undefined ? 'The request' : 'The policy'
+  const remedy =
+    takes === undefined
+      ? ''
+      : '. Put people into groups and addresses into hosts or ipsets, or take rules and comments out'
+  throw new Refused(413, {
+    message: `${what} is ${size} bytes, and ${maxBody} is the most that a server takes: it was not sent${remedy}`,
+  })
 }
 
 function pathOf(shape: RouteShape, given: Readonly<Record<string, unknown>>): string {

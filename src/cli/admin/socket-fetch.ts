@@ -1,5 +1,6 @@
 /** Carries the client's requests over the server's Unix socket, where the kernel says who is calling. */
 
+import { statSync } from 'node:fs'
 import { request } from 'node:http'
 import { MeshError } from '../../base/errors.ts'
 import type { Fetch } from '../../sdk/client.ts'
@@ -10,6 +11,8 @@ const TIMEOUT_MS = 60_000
 export function socketFetch(socketPath: string): Fetch {
   return (url, { method, headers, body }) =>
     new Promise((resolve, reject) => {
+      let isAnswering = false
+      const failed = (error: Error): void => reject(unreachable(socketPath, error))
       const { pathname, search } = new URL(url)
       const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }
       const call = request(
@@ -22,9 +25,10 @@ export function socketFetch(socketPath: string): Fetch {
           timeout: TIMEOUT_MS,
         },
         (answer) => {
+          isAnswering = true
           const parts: Buffer[] = []
           answer.on('data', (part: Buffer) => parts.push(part))
-          answer.on('error', reject)
+          answer.on('error', failed)
           answer.on('end', () =>
             resolve({
               status: answer.statusCode ?? 0,
@@ -35,20 +39,32 @@ export function socketFetch(socketPath: string): Fetch {
         },
       )
       call.on('timeout', () => call.destroy(new Error('no answer within a minute')))
-      call.on('error', (error: NodeJS.ErrnoException) => reject(unreachable(socketPath, error)))
+      // A server may answer before it has all of the body, and close: then what it says counts.
+      call.on('error', (error) => {
+        if (!isAnswering) failed(error)
+      })
       call.end(body)
     })
 }
 
+const WHO = 'only root and the user that the server runs as may use it'
+
 function unreachable(path: string, cause: NodeJS.ErrnoException): MeshError {
+  const closed = isOurs(path) ? 'it closed the connection before it had answered' : `it closed the connection; ${WHO}`
   const hint = {
     ENOENT:
       'there is no server on this data folder; start one with `sett coord`, or say where it is with --socket or --url',
     ECONNREFUSED: 'the server that made this socket is gone; start it with `sett coord`',
-    EACCES: 'only root and the user that the server runs as may use it',
-    EPERM: 'only root and the user that the server runs as may use it',
-    ECONNRESET: 'it refuses this user; only root and the user that the server runs as may use it',
-    EPIPE: 'it refuses this user; only root and the user that the server runs as may use it',
+    EACCES: WHO,
+    EPERM: WHO,
+    ECONNRESET: closed,
+    EPIPE: closed,
   }[cause.code ?? '']
   return new MeshError('api/unreachable', `Cannot reach the server at ${path}: ${hint ?? cause.message}`, { cause })
+}
+
+/** Is this process one of those that may use the socket? Whom the server does not know it cuts off without a word. */
+function isOurs(path: string): boolean {
+  const uid = process.getuid?.()
+  return uid === 0 || uid === statSync(path, { throwIfNoEntry: false })?.uid
 }
