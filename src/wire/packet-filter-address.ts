@@ -3,6 +3,7 @@
  * plain addresses, so these are read to words of 32 bits without anything made on the way; the rest is prefixes.
  */
 
+import { wordsOf } from '../base/address-table.ts'
 import { parseIp, parsePrefix, prefix, rangeOf, widthOf } from '../base/ip.ts'
 import type { Family, Prefix } from '../base/ip.ts'
 
@@ -70,12 +71,6 @@ export function prefixesBetween(family: Family, first: bigint, last: bigint): Pr
     at += 1n << BigInt(host)
   }
   return prefixes
-}
-
-/** The four words of an IPv6 address, signed. */
-export function wordsOf(value: bigint): [number, number, number, number] {
-  const word = (shift: bigint): number => Number(BigInt.asIntN(32, value >> shift))
-  return [word(96n), word(64n), word(32n), word(0n)]
 }
 
 function prefixesOfRange(text: string): readonly Prefix[] | undefined {

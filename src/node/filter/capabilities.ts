@@ -3,9 +3,8 @@
  * from compiling, since peers come and go while rules stay.
  */
 
+import { TableBuilder, wordsOf } from '../../base/address-table.ts'
 import type { Ip } from '../../base/ip.ts'
-import { wordsOf } from '../../wire/packet-filter-address.ts'
-import { TableBuilder } from './address-table.ts'
 import { Chains } from './chains.ts'
 import type { FilterProgram } from './program.ts'
 

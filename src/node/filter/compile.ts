@@ -7,14 +7,14 @@
  * addresses of peers is capabilities.ts; which rules and local nets count at all is settings.ts.
  */
 
+import { inTableOrder, numbersIn, TableBuilder, wordsOf } from '../../base/address-table.ts'
+import type { AddressTable } from '../../base/address-table.ts'
 import { formatPrefix, isSingleIp, rangeOf } from '../../base/ip.ts'
 import type { Ip, Prefix } from '../../base/ip.ts'
 import { ICMPV4, ICMPV6, TCP, UDP } from '../../wire/ip-packet.ts'
-import { AddressTexts, prefixesOfText, wordsOf } from '../../wire/packet-filter-address.ts'
+import { AddressTexts, prefixesOfText } from '../../wire/packet-filter-address.ts'
 import { hasRemovedMembers } from '../../wire/filter-rule.ts'
 import type { FilterRule } from '../../wire/filter-rule.ts'
-import { inTableOrder, numbersIn, TableBuilder } from './address-table.ts'
-import type { AddressTable } from './address-table.ts'
 import { Chains, shortenChains } from './chains.ts'
 import { Openings } from './openings.ts'
 import { IPV4_BIT, IPV6_BIT, PLACE } from './program.ts'

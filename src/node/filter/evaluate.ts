@@ -5,9 +5,9 @@
  * What comes before and after the filter (TSMP, masquerading, rejects) is the caller's matter.
  */
 
+import { lookUp } from '../../base/address-table.ts'
 import { FRAGMENT, ICMPV4, ICMPV6, SCTP, SYN_FLAG, TCP, TSMP, UDP, UNKNOWN } from '../../wire/ip-packet.ts'
 import type { PacketHeader } from '../../wire/ip-packet.ts'
-import { lookUp } from './address-table.ts'
 import type { FlowTable } from './flows.ts'
 import { hashOpening, IPV4_BIT, IPV6_BIT, OPENING, OPENING_STRIDE, PLACE } from './program.ts'
 import type { FilterProgram } from './program.ts'

@@ -10,7 +10,7 @@
  * nothing but the room they take.
  */
 
-import type { AddressTable } from './address-table.ts'
+import type { AddressTable } from '../../base/address-table.ts'
 
 export interface FilterProgram {
   /** Nothing is known yet of who may come in: everything is dropped. */

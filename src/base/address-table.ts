@@ -3,12 +3,11 @@
  * searching the places where the answer changes. A look-up makes nothing, and what it costs does not depend on how
  * many single addresses there are.
  *
- * What the numbers stand for is compile.ts.
+ * What the numbers stand for is the caller's matter: sets of filter rules, or peers.
  */
 
-import { rangeOf, widthOf } from '../../base/ip.ts'
-import type { Family, Prefix } from '../../base/ip.ts'
-import { wordsOf } from '../../wire/packet-filter-address.ts'
+import { rangeOf, widthOf } from './ip.ts'
+import type { Family, Prefix } from './ip.ts'
 
 export interface AddressTable {
   /** IPv4: word and number by turns, 0 for none. A power of two of them, at most half of them taken. */
@@ -24,7 +23,13 @@ export interface AddressTable {
   readonly values6: Int32Array
 }
 
-/** The number of an address; 0 for one that has none. Words as in `PacketHeader`. */
+/** The four words of an IPv6 address, signed. */
+export function wordsOf(value: bigint): [number, number, number, number] {
+  const word = (shift: bigint): number => Number(BigInt.asIntN(32, value >> shift))
+  return [word(96n), word(64n), word(32n), word(0n)]
+}
+
+/** The number of an address; 0 for one that has none. Signed words of 32 bits, the first alone for IPv4. */
 export function lookUp(table: AddressTable, version: number, a: number, b: number, c: number, d: number): number {
   return version === 4 ? lookUp4(table, a) : lookUp6(table, a, b, c, d)
 }
