@@ -1,6 +1,7 @@
 /**
  * The measurement: one tailnet where everybody sees everybody grows to its size, lives, and loses its server, while
- * times are taken at the nodes, bytes at their sockets, and CPU time and memory at the server's process.
+ * times are taken at the nodes, bytes at their sockets, and CPU time and memory at the server's process. And one where
+ * a policy says who sees whom, which only grows.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -8,6 +9,8 @@ import { assertEqual } from './check.ts'
 import { Identity } from './identity.ts'
 import { Reading } from './reading.ts'
 import type { MeasuredServer } from './server.ts'
+import { EVERYBODY } from './sight.ts'
+import type { Sight } from './sight.ts'
 import { SimulatedNode } from './simulated-node.ts'
 import type { Surroundings } from './simulated-node.ts'
 import { Tailnet } from './tailnet.ts'
@@ -22,8 +25,8 @@ export interface Plan {
   readonly changeSeconds: number
 }
 
-/** What was measured. Times in ms, bytes at the nodes' sockets in both directions. */
-export interface Figures {
+/** What it took for all to join. Times in ms, bytes at the nodes' sockets in both directions. */
+export interface Enrolment {
   readonly nodes: number
   /** Joins begun per second, by the clock; below the plan when the generator could not keep up. */
   readonly joinsPerSecond: number
@@ -31,6 +34,10 @@ export interface Figures {
   /** From the first join until nothing moved any more. */
   readonly enrolCpuMs: number
   readonly enrolBytes: number
+}
+
+/** What was measured where everybody sees everybody. */
+export interface Figures extends Enrolment {
   /** Until the last peer knew, for each of the changes; then bytes and CPU time of all nodes together. */
   readonly changeLast: readonly number[]
   readonly changeBytes: readonly number[]
@@ -55,7 +62,7 @@ const QUIET_MS = 600
 const PATIENCE_MS = 120_000
 
 export async function measure(server: MeasuredServer, plan: Plan, say: (line: string) => void): Promise<Figures> {
-  const run = new Run(server, plan, await server.reusableKey())
+  const run = await Run.begin(server, plan, EVERYBODY)
   try {
     say('enrolling')
     const enrolled = await run.enrol()
@@ -72,7 +79,6 @@ export async function measure(server: MeasuredServer, plan: Plan, say: (line: st
     const restarted = await run.restart()
     await run.checkAll()
     return {
-      nodes: plan.nodes,
       ...enrolled,
       ...changes,
       ...joins,
@@ -85,6 +91,25 @@ export async function measure(server: MeasuredServer, plan: Plan, say: (line: st
   }
 }
 
+/** All join under the policy of `sight`, and no more than that. */
+export async function measureEnrolment(
+  server: MeasuredServer,
+  plan: Plan,
+  sight: Sight,
+  say: (line: string) => void,
+): Promise<Enrolment> {
+  const run = await Run.begin(server, plan, sight)
+  try {
+    say('enrolling under a policy')
+    const enrolled = await run.enrol()
+    say('checking all maps')
+    await run.checkAll()
+    return enrolled
+  } finally {
+    run.leave()
+  }
+}
+
 class Run {
   readonly #server: MeasuredServer
   readonly #plan: Plan
@@ -92,23 +117,40 @@ class Run {
   readonly #reading = new Reading(this.#tailnet)
   readonly #nodes: SimulatedNode[] = []
   readonly #around: Surroundings
-  #ready = 0
+  /** Nodes that have their map. */
+  readonly #ready: number[] = []
   #failure: unknown
 
-  constructor(server: MeasuredServer, plan: Plan, authKey: string) {
+  static async begin(server: MeasuredServer, plan: Plan, sight: Sight): Promise<Run> {
+    if (sight.policy !== undefined) await server.savePolicy(sight.policy)
+    const keys = new Map<string | undefined, string>()
+    for (let index = 0; index < plan.nodes; index++) {
+      const tag = sight.tagOf(index)
+      if (!keys.has(tag)) keys.set(tag, await server.reusableKey(tag))
+    }
+    return new Run(server, plan, sight, keys)
+  }
+
+  private constructor(
+    server: MeasuredServer,
+    plan: Plan,
+    sight: Sight,
+    authKeys: ReadonlyMap<string | undefined, string>,
+  ) {
     this.#server = server
     this.#plan = plan
     this.#around = {
       address: server.address,
-      authKey,
+      sight,
       tailnet: this.#tailnet,
       reading: this.#reading,
-      ready: () => this.#ready,
+      authKeyFor: (index) => authKeys.get(sight.tagOf(index)) as string,
+      readyFor: (index) => this.#ready.filter((other) => sight.sees(index, other)).length,
       failed: (error) => (this.#failure ??= error),
     }
   }
 
-  async enrol() {
+  async enrol(): Promise<Enrolment> {
     const { nodes, joinsPerSecond } = this.#plan
     const cpu = this.#server.cpuMs()
     const began = performance.now()
@@ -121,6 +163,7 @@ class Run {
     await Promise.all(joined)
     await this.#quiet()
     return {
+      nodes,
       joinsPerSecond: nodes / seconds,
       registerToMap: this.#nodes.map(({ beganAt, mapAt }) => mapAt - beganAt),
       enrolCpuMs: this.#server.cpuMs() - cpu,
@@ -194,7 +237,7 @@ class Run {
     return { restartMs: last - began, restartDownMs: ready - began, restartCpuMs: this.#server.cpuMs() }
   }
 
-  /** Every node knows every other as it is now, and nobody else. */
+  /** Every node knows every other that it sees as it is now, and nobody else. */
   async checkAll(): Promise<void> {
     await this.#quiet()
     this.#reading.drain()
@@ -211,7 +254,7 @@ class Run {
     this.#nodes.push(node)
     try {
       await node.join()
-      this.#ready++
+      this.#ready.push(node.identity.index)
     } catch (error) {
       this.#failure ??= error
     }

@@ -3,7 +3,8 @@
  * kind of machine (two cores shared with the generator, 650 nodes that all see each other).
  */
 
-import type { Figures } from './measure.ts'
+import type { Enrolment, Figures } from './measure.ts'
+import { TAGS } from './sight.ts'
 
 /** The size at which limits are given in numbers, and the one at which costs must have grown no faster than edges. */
 export const REFERENCE_NODES = 650
@@ -55,6 +56,21 @@ export function compare(figures: Figures, plan: { readonly joinsPerSecond: numbe
   most('restart: all have a map again', 's', 3, 19, [figures.restartMs / 1000])
   most('peak memory', 'MB', 300, 734, [figures.peakBytes / 1e6])
   return rows
+}
+
+/** Fewer edges must cost less, whatever it takes to find out which there are. */
+export function compareTags(everybody: Enrolment, tags: Enrolment): Row[] {
+  const ratio = tags.enrolCpuMs / everybody.enrolCpuMs
+  return [
+    {
+      what: `with ${TAGS} tags: server CPU to enrol all, against where all see all`,
+      unit: '×',
+      limit: 1,
+      headscale: undefined,
+      measured: ratio,
+      passed: ratio < 1,
+    },
+  ]
 }
 
 /** What one affected edge costs in a larger tailnet, as a multiple of what it costs in the smaller one. */

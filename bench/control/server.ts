@@ -36,9 +36,18 @@ export class MeasuredServer {
     return this.#server.pid
   }
 
-  /** A key that any number of nodes may join by. */
-  async reusableKey(): Promise<string> {
-    const create = { reusable: true, ephemeral: false, preauthorized: true }
+  async savePolicy(policy: object): Promise<void> {
+    await this.#server.api('POST', '/api/v2/tailnet/-/acl', policy)
+  }
+
+  /** A key that any number of nodes may join by, with a tag or as their user's. */
+  async reusableKey(tag: string | undefined): Promise<string> {
+    const create = {
+      reusable: true,
+      ephemeral: false,
+      preauthorized: true,
+      ...(tag === undefined ? {} : { tags: [tag] }),
+    }
     const body = { capabilities: { devices: { create } }, expirySeconds: 86_400 }
     return (await this.#server.api<{ key: string }>('POST', '/api/v2/tailnet/-/keys', body)).key
   }

@@ -10,6 +10,7 @@ import { VERSION } from './identity.ts'
 import { fetchKey, Link } from './link.ts'
 import type { Address } from './link.ts'
 import type { Listener, Message, Reading } from './reading.ts'
+import type { Sight } from './sight.ts'
 import type { Tailnet } from './tailnet.ts'
 
 /** A client has its relays measured so long after its first map; and measures them again later. */
@@ -21,11 +22,12 @@ const BACKOFF_MAX_MS = 30_000
 
 export interface Surroundings {
   readonly address: Address
-  readonly authKey: string
+  readonly sight: Sight
   readonly tailnet: Tailnet
   readonly reading: Reading
-  /** How many nodes have their map by now. */
-  ready(): number
+  authKeyFor(index: number): string
+  /** How many of those that a node sees have their map by now. */
+  readyFor(index: number): number
   failed(error: unknown): void
 }
 
@@ -42,7 +44,7 @@ export class SimulatedNode implements Listener {
   /** The next message of its stream is the first. */
   #first = true
   #firstMap: (() => void) | undefined
-  /** Peers that its first map must hold: all who were ready before it began. */
+  /** Peers that its first map must hold: all that it sees and that were ready before it began. */
   #leastPeers = 0
   /** When it began to join, and when the first map of its newest stream was whole. */
   beganAt = 0
@@ -65,9 +67,10 @@ export class SimulatedNode implements Listener {
    */
   async join(): Promise<void> {
     this.beganAt = performance.now()
-    this.#leastPeers = this.#around.ready()
+    const { index } = this.identity
+    this.#leastPeers = this.#around.readyFor(index)
     const link = await this.#connect()
-    const answer = await link.post('/machine/register', this.identity.register(this.#around.authKey))
+    const answer = await link.post('/machine/register', this.identity.register(this.#around.authKeyFor(index)))
     const { Error: refusal } = JSON.parse(answer.text) as { Error?: string }
     if (answer.status !== 200 || refusal) throw new Error(`cannot register: ${answer.status} ${answer.text}`)
     const mapped = new Promise<void>((resolve) => (this.#firstMap = resolve))
@@ -176,15 +179,16 @@ export class SimulatedNode implements Listener {
     this.#around.tailnet.learned(index, before, state, at)
   }
 
-  /** Throws unless it knows every other node, as it is now, and nobody else. */
+  /** Throws unless it knows every other node that it sees, as it is now, and nobody else. */
   check(): void {
-    const { tailnet } = this.#around
+    const { tailnet, sight } = this.#around
     const { index: own } = this.identity
     if (this.#link === undefined || this.#first) throw new Error(`machine ${own} holds no map`)
     for (let index = 0; index < this.#known.length; index++) {
       const state = this.#known[index] as number
-      if (index !== own && index < tailnet.identities.length) tailnet.check(index, state)
-      else if (state !== 0) throw new Error(`machine ${own} is told of itself, or of somebody who is not there`)
+      if (index !== own && index < tailnet.identities.length && sight.sees(own, index)) tailnet.check(index, state)
+      else if (state !== 0)
+        throw new Error(`machine ${own} is told of itself, or of ${index}, which it does not see or is not there`)
     }
   }
 }
