@@ -20,13 +20,10 @@ export interface Previewed {
   readonly ports: readonly string[]
 }
 
-/** The rules that name a person, by themselves or by the address of a device of theirs. Who isn't there is a member. */
-export function previewUser(engine: Engine, { users, nodes }: PolicyTailnet, login: string): Previewed[] {
-  const user: PolicyUser = users.find((one) => one.login.toLowerCase() === login.toLowerCase()) ?? {
-    id: 0,
-    login,
-    role: 'member',
-  }
+/** The rules that name a person, by themselves or by the address of a device of theirs; `undefined`: there is nobody of that login. */
+export function previewUser(engine: Engine, { users, nodes }: PolicyTailnet, login: string): Previewed[] | undefined {
+  const user = users.find((one) => one.login.toLowerCase() === login.toLowerCase())
+  if (user === undefined) return undefined
   const own = nodes.filter((node) => node.tags.length === 0 && node.user.id === user.id)
   const known = new Map<AccessRule, boolean>()
   return gather(engine, ({ rule }) => {

@@ -23,10 +23,22 @@ export function readPolicy(file: string): PolicyFile {
   }
 }
 
+/**
+ * A policy that a question is about: without a text, the server would answer by the one in force instead.
+ *
+ * @throws MeshError `input/invalid` where there is none in the file
+ */
+export function readWholePolicy(file: string): PolicyFile {
+  const read = readPolicy(file)
+  if (read.text.trim() !== '') return read
+  throw new MeshError('input/invalid', `${read.name} is empty: there is no policy in it`)
+}
+
 /** @throws MeshError `input/invalid` with the place of the mistake */
 export function formatPolicy(name: string, text: string): string {
   try {
-    return format(parse(text))
+    // Servers pass over the mark that some editors put first, and keep none.
+    return format(parse(text.replace(/^\u{feff}/u, '')))
   } catch (error) {
     if (!(error instanceof HuJsonError)) throw error
     throw new MeshError('input/invalid', `${name}:${error.line}:${error.column}: ${error.fact}`, { cause: error })

@@ -100,7 +100,21 @@ suite('sett admin policy', () => {
     ])
       assert.equal((await ran(...args)).code, 2, args.join(' '))
     // Empty, it is a mistake of the policy, and never a question about the one in force.
-    assert.equal((await ran('check', file('empty', ''))).code, 1)
+    const empty = file('empty', '\u{feff} \n')
+    for (const args of [
+      ['check', empty],
+      ['test', empty],
+    ])
+      assert.equal((await ran(...args)).code, 1)
+    for (const args of [
+      ['explain', 'annas', 'printer:22', '--policy', empty],
+      ['report', empty],
+      ['diff', empty],
+      ['preview', empty, '--user', 'anna@example.com'],
+    ]) {
+      const { code, out, err } = await ran(...args)
+      assert.deepEqual([code, out, err], [1, '', `sett admin: ${empty} is empty: there is no policy in it\n`])
+    }
   })
 
   test('check and test say what passed, and warn', async () => {
@@ -121,7 +135,8 @@ suite('sett admin policy', () => {
     const path = file('untidy', untidy)
     const alone = (...args: string[]) => run(['--socket', join(at.dir, 'no-socket'), 'policy', 'fmt', ...args])
     assert.deepEqual(await alone(path), { code: 0, out: tidy, err: '' })
-    assert.equal((await alone(path, '--check')).code, 1)
+    const toDo = await alone(path, '--check')
+    assert.deepEqual([toDo.code, toDo.err.includes(`fmt ${path} -w`)], [1, true])
     assert.equal(readFileSync(path, 'utf8'), untidy)
     assert.deepEqual(await alone(path, '-w'), { code: 0, out: '', err: '' })
     assert.equal(readFileSync(path, 'utf8'), tidy)
@@ -129,6 +144,11 @@ suite('sett admin policy', () => {
     const { etag } = JSON.parse((await alone(path, '--json')).out)
     await policy('set', path)
     assert.equal(etag, (await at.adminJson('policy', 'get')).etag)
+    // The mark that some editors begin a file with is no mistake, and is not kept.
+    const marked = file('marked', `\u{feff}${untidy}`)
+    assert.equal(await policy('check', marked), 'The policy is good. It has no tests.\n')
+    assert.equal((await alone(marked)).out, tidy)
+    assert.equal((await alone(marked, '--check')).code, 1)
     const broken = await alone(file('broken', '{\n  "a" 1}'))
     assert.deepEqual([broken.code, /broken:2:7: /.test(broken.err)], [1, true])
   })
@@ -166,8 +186,13 @@ suite('sett admin policy', () => {
       await policy('explain', 'annas', 'printer:22'),
       /^allowed: annas .* to printer .*\n {2}by grants\[0\] \(line 3, column 13\)/,
     )
-    const refused = await policy('explain', 'annas', 'printer:22', '--policy', file('none', '{"grants": []}'))
-    assert.match(refused, /^refused: [^]*would allow it/)
+    const refused = await ran('explain', 'annas', 'printer:22', '--policy', file('none', '{"grants": []}'))
+    assert.deepEqual([refused.code, refused.err], [1, ''])
+    assert.match(refused.out, /^refused: [^]*would allow it/)
+    assert.equal(
+      (await ran('explain', 'annas', 'printer:22', '--json', '--policy', file('none', '{"grants": []}'))).code,
+      1,
+    )
     assert.equal((await at.adminJson('policy', 'explain', 'annas', 'printer:22', '--proto', 'udp')).protocol, 17)
     assert.equal((await ran('explain', 'nobody', 'printer:22')).code, 1)
     assert.equal((await ran('explain', 'annas')).code, 2)
@@ -204,6 +229,12 @@ suite('sett admin policy', () => {
       assert.match(await policy('proposals', id, '--diff'), /everybody to everybody/)
       for (const verb of ['approve', 'reject']) assert.equal((await asAdmin('policy', verb, id)).code, 1)
     }
+    for (const args of [
+      ['approve', 'x'],
+      ['reject', 'x'],
+      ['proposals', 'x'],
+    ])
+      assert.equal((await ran(...args)).code, 2, args.join(' '))
     await propose('1', '{"grants": []}\n')
     assert.match(await policy('approve', '1'), /Proposal 1 is in force, as version \d+\n/)
     assert.equal(await policy('get'), '{"grants": []}\n')

@@ -367,4 +367,40 @@ suite('explaining', () => {
     for (const { query, status } of rows) assert.equal((await explain(query)).status, status, JSON.stringify(query))
     assert.equal((await explain({ src: 'laptop', dst: 'printer:22' }, '{')).status, 400)
   })
+
+  test('says which of the two is not understood, and why', async () => {
+    const hosts = { db: '10.1.2.3', six: '2001:db8::1', office: '10.1.0.0/16', laptop: '10.9.9.9' }
+    await save(JSON.stringify({ hosts, tagOwners: { 'tag:declared': [] }, grants: [] }))
+    const refusals = [
+      { src: 'nobody', dst: 'printer:22', says: /^src: there is no .* "nobody"/ },
+      { src: 'laptop', dst: 'nobody:22', says: /^dst: there is no .* "nobody"/ },
+      { src: 'tag:nope', dst: 'printer:22', says: /^src: .* "tag:nope"/ },
+      { src: 'laptop', dst: 'printer', says: /want a port behind it/ },
+      { src: 'laptop', dst: 'tag:office', says: /want a port behind it/ },
+      { src: 'laptop', dst: 'printer:http', says: /"http" is no port: .* printer:443/ },
+      { src: 'laptop', dst: 'printer:99999', says: /"99999" is no port/ },
+      { src: 'laptop', dst: 'printer:0', says: /"0" is no port/ },
+      { src: 'laptop', dst: 'printer:1-5', says: /"1-5" is no port: want one number/ },
+      { src: 'laptop', dst: 'printer:', says: /"" is no port/ },
+      { src: 'laptop', dst: 'tag:office:ssh', says: /"ssh" is no port/ },
+      { src: 'laptop', dst: 'office:22', says: /"office" stands for 10\.1\.0\.0\/16: want one address/ },
+      { src: 'laptop', dst: '100.100.100.100:53', says: /every client itself/ },
+      { src: 'laptop', dst: '[fd7a:115c:a1e0::53]:53', says: /every client itself/ },
+    ]
+    for (const { says, ...query } of refusals) {
+      const told = await explain(query)
+      assert.ok([400, 404].includes(told.status), JSON.stringify(query))
+      assert.match(told.body.message, says)
+    }
+    const understood = [
+      { dst: 'db:22', addresses: ['10.1.2.3'] },
+      { dst: 'six:22', addresses: ['2001:db8::1'] },
+      // A device counts before a host of its name.
+      { dst: 'laptop:22', addresses: [world.alpha.laptop.ipv4, world.alpha.laptop.ipv6] },
+    ]
+    for (const { dst, addresses } of understood)
+      assert.deepEqual((await explain({ src: 'printer', dst })).body.flows[0].to.addresses, addresses, dst)
+    const { verdict, missing } = (await explain({ src: 'tag:declared', dst: 'printer:22' })).body
+    assert.deepEqual([verdict, missing], ['refused', ['src']])
+  })
 })

@@ -368,7 +368,6 @@ suite('previewing', () => {
       postures: { 'posture:new': ["node:os == 'linux'"] },
     })
     assert.deepEqual(lines(await preview('user', 'owner')), [11, 8])
-    assert.deepEqual(lines(await preview('user', 'stranger@example.org')), [11])
   })
 
   test('shows the rules that lead to an address and port', async () => {
@@ -396,6 +395,13 @@ suite('previewing', () => {
       ['user', ''],
     ] as const)
       assert.equal((await preview(type, previewFor)).status, 400, `${type} ${previewFor}`)
+    await anna()
+    for (const previewFor of ['tag:office', 'group:dev', 'autogroup:admin', 'user:*@example.com']) {
+      const { status, body } = await preview('user', previewFor)
+      assert.deepEqual([status, body.message], [400, `previewFor: want the login name of a user, not "${previewFor}"`])
+    }
+    const { status, body } = await preview('user', 'nobody@example.com')
+    assert.deepEqual([status, body], [404, { message: 'user not found: "nobody@example.com"' }])
     const broken = await world.ask('POST', `${ACL}/preview?type=user&previewFor=owner`, { server: true, body: '{' })
     assert.equal(broken.status, 400)
   })

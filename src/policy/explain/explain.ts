@@ -66,8 +66,12 @@ export function* explainInSteps(engine: Engine, question: Question, around: Surr
   const flows: FlowExplanation[] = []
   const verdicts = new Set<boolean>()
   let omitted = 0
-  const ends = endsOf(engine, question.dst)
-  for (const from of endsOf(engine, question.src))
+  const [sources, ends] = [endsOf(engine, question.src), endsOf(engine, question.dst)]
+  const missing = [
+    ...(sources.length === 0 ? (['src'] as const) : []),
+    ...(ends.length === 0 ? (['dst'] as const) : []),
+  ]
+  for (const from of sources)
     for (const to of ends) {
       const families = FAMILIES.filter((family) => from[family] !== undefined && to[family] !== undefined)
       const isBeyond = flows.length >= MOST_FLOWS
@@ -86,7 +90,7 @@ export function* explainInSteps(engine: Engine, question: Question, around: Surr
       for (const flow of merged(both)) flows.push(flow)
     }
   const verdict = verdicts.size === 2 ? 'in part' : verdicts.has(true) ? 'allowed' : 'refused'
-  return { protocol, port: question.port, verdict, flows, omitted }
+  return { protocol, port: question.port, verdict, flows, omitted, ...(missing.length === 0 ? {} : { missing }) }
 }
 
 type Addresses = Partial<Record<Family, Ip>>

@@ -31,6 +31,8 @@ export interface Explanation {
   readonly flows: readonly FlowExplanation[]
   /** Further flows between other devices of the same ends, which count for the verdict and are not explained. */
   readonly omitted: number
+  /** Why there are no flows: ends at which there is no device. */
+  readonly missing?: readonly ('src' | 'dst')[]
 }
 
 /** One end of a flow; `node` is its number (`PolicyNode.id`) where the addresses are a node's own. */

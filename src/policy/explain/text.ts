@@ -22,7 +22,7 @@ export type NameOf = (node: number) => string
 /** Indented by two spaces a level; without line ends. */
 export function explanationLines(explanation: Explanation, nameOf: NameOf): string[] {
   const { flows, protocol, port, omitted } = explanation
-  if (flows.length === 0) return ['refused: there is no device at one of the two ends']
+  if (flows.length === 0) return [`refused: ${whyNone(explanation.missing)}`]
   const what = `${protocolName(protocol)}${port === 0 ? '' : ` ${port}`}`
   const lines = flows.flatMap((flow) => flowLines(flow, what, nameOf))
   if (explanation.verdict === 'in part') {
@@ -31,6 +31,12 @@ export function explanationLines(explanation: Explanation, nameOf: NameOf): stri
   }
   if (omitted > 0) lines.push(`and ${omitted} more pairs of devices, which are not listed`)
   return lines
+}
+
+function whyNone(missing: Explanation['missing'] = []): string {
+  if (missing.length === 2) return 'there is no device at either end'
+  if (missing.length === 0) return 'one end has IPv4 addresses only, and the other IPv6'
+  return missing[0] === 'src' ? 'there is no device that would send it' : 'there is no device that it would go to'
 }
 
 function flowLines(flow: FlowExplanation, what: string, nameOf: NameOf): string[] {

@@ -120,6 +120,10 @@ export const Explanation = z
     verdict: z.enum(['allowed', 'refused', 'in part']),
     flows: z.array(FlowExplanation),
     omitted: z.number().int().meta({ description: 'Further flows, which count for the verdict and are not explained' }),
+    missing: z
+      .array(z.enum(['src', 'dst']))
+      .optional()
+      .meta({ description: 'Ends at which there is no device, so that there are no flows' }),
     nodes: z.record(z.string(), z.string()).meta({ description: 'Names of devices, by their numbers' }),
   })
   .meta({ id: 'PolicyExplanation' })

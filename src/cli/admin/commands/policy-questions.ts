@@ -10,8 +10,8 @@ import type { PolicyReport } from '../../../policy/report/findings.ts'
 import type { PolicyDiff as DiffObject } from '../../../wire/api/diff-objects.ts'
 import { show } from '../context.ts'
 import type { Begin } from '../context.ts'
-import { readPolicy } from '../policy-file.ts'
-import { inFile } from '../policy-print.ts'
+import { readWholePolicy } from '../policy-file.ts'
+import { inFile, Told } from '../policy-print.ts'
 import { plain } from '../print.ts'
 import type { Output } from '../print.ts'
 
@@ -28,10 +28,11 @@ export function addPolicyQuestions(policy: Command, begin: Begin): void {
     .description('tell why a flow is allowed or refused, and what would allow it')
     .option('--proto <NAME>', 'protocol by name or number; tcp if not given')
     .option('--policy <FILE>', 'by the policy in this file instead of the one in force')
+    .addHelpText('after', '\nExit code: 0 if all of it is allowed, 1 if some of it is refused.')
     .action(async (src: string, dst: string, { proto, policy: file }: ExplainOptions) => {
       const context = begin()
       const { client, tailnet, out } = context
-      const { name, text } = file === undefined ? { name: 'the policy', text: '' } : readPolicy(file)
+      const { name, text } = file === undefined ? { name: 'the policy', text: '' } : readWholePolicy(file)
       const query = { src, dst, ...(proto === undefined ? {} : { proto }) }
       const told = await inFile(context, name, () => client.explainPolicy({ tailnet, ...query, body: text }))
       await show(context, told, ({ nodes, ...explanation }) => {
@@ -39,6 +40,7 @@ export function addPolicyQuestions(policy: Command, begin: Begin): void {
         // The same values; the API's types only say less strictly what may be left out.
         for (const line of explanationLines(explanation as Explanation, nameOf)) out.write(`${plain(line)}\n`)
       })
+      if (told.verdict !== 'allowed') throw new Told()
     })
 
   policy
@@ -47,7 +49,7 @@ export function addPolicyQuestions(policy: Command, begin: Begin): void {
     .action(async (file: string) => {
       const context = begin()
       const { client, tailnet } = context
-      const { name, text } = readPolicy(file)
+      const { name, text } = readWholePolicy(file)
       const found = await inFile(context, name, () => client.diffPolicy({ tailnet, body: text }))
       await show(context, found, (found) => printDiff(context.out, found))
     })
@@ -62,7 +64,7 @@ function addReport(policy: Command, begin: Begin): void {
     .action(async (file: string | undefined) => {
       const context = begin()
       const { client, tailnet, out } = context
-      const { name, text } = file === undefined ? { name: 'the policy', text: '' } : readPolicy(file)
+      const { name, text } = file === undefined ? { name: 'the policy', text: '' } : readWholePolicy(file)
       const found = await inFile(context, name, () => client.reportPolicy({ tailnet, body: text }))
       await show(context, found, (found) => {
         for (const line of reportLines(found as PolicyReport)) out.write(`${plain(line)}\n`)

@@ -6,7 +6,7 @@ import { MeshError } from '../../../base/errors.ts'
 import type { Proposed } from '../../../wire/api/policy-objects.ts'
 import { confirm, show } from '../context.ts'
 import type { Begin, Context } from '../context.ts'
-import { formatPolicy, readPolicy, tagOf, writePolicy } from '../policy-file.ts'
+import { formatPolicy, readPolicy, readWholePolicy, tagOf, writePolicy } from '../policy-file.ts'
 import { inFile, printCheck, printPreview, Told } from '../policy-print.ts'
 import { printJson, printTable, showTime } from '../print.ts'
 import { parseNumber } from '../words.ts'
@@ -92,7 +92,7 @@ export function addPolicy(admin: Command, begin: Begin): void {
         const { client, tailnet } = context
         const { name, text } = file === undefined ? { name: 'the policy in force', text: '' } : readPolicy(file)
         // Without a text the server would check the policy in force instead.
-        const body = file === undefined ? '' : text.trim() === '' ? '// empty' : text
+        const body = file === undefined ? '' : text.trim() === '' ? '/**/' : text
         const report = await client.checkPolicy({ tailnet, body })
         await show(context, report, (report) => printCheck(context.out, name, report))
         if (report.message !== undefined) throw new Told()
@@ -110,7 +110,7 @@ export function addPolicy(admin: Command, begin: Begin): void {
       if (json) printJson(out, { text: formatted, etag: tagOf(formatted), changed: formatted !== text })
       else if (write !== true && check !== true) out.write(formatted)
       if (check === true && formatted !== text) {
-        err.write(`${name} is laid out otherwise\n`)
+        err.write(`${name} is laid out otherwise: \`sett admin policy fmt ${file} -w\` puts that right\n`)
         throw new Told()
       }
       if (write === true && formatted !== text) writePolicy(file, formatted)
@@ -171,7 +171,7 @@ export function addPolicy(admin: Command, begin: Begin): void {
       const { client, tailnet } = context
       const previewFor = user ?? ipport
       if (previewFor === undefined) throw new MeshError('config/invalid', 'Want --user or --ipport')
-      const { name, text } = readPolicy(file)
+      const { name, text } = readWholePolicy(file)
       const type = user === undefined ? 'ipport' : 'user'
       const preview = await inFile(context, name, () => client.previewPolicy({ tailnet, type, previewFor, body: text }))
       await show(context, preview, (preview) => printPreview(context.out, name, preview))
@@ -183,7 +183,8 @@ export function addPolicy(admin: Command, begin: Begin): void {
 
 function addProposals(policy: Command, begin: Begin): void {
   policy
-    .command('proposals [ID]')
+    .command('proposals')
+    .argument('[ID]', 'the number of the proposal', parseNumber)
     .description('list the policies that wait for another administrator, or print one')
     .option('--diff', 'tell what it was found to change instead of its text')
     .action(async (proposal: string | undefined, { diff }: { diff?: true }) => {
@@ -214,7 +215,8 @@ function addProposals(policy: Command, begin: Begin): void {
     })
 
   policy
-    .command('approve <ID>')
+    .command('approve')
+    .argument('<ID>', 'the number of the proposal', parseNumber)
     .description('let somebody else’s proposal come into force; it is checked again')
     .action(async (proposal: string) => {
       const context = begin()
@@ -226,7 +228,8 @@ function addProposals(policy: Command, begin: Begin): void {
     })
 
   policy
-    .command('reject <ID>')
+    .command('reject')
+    .argument('<ID>', 'the number of the proposal', parseNumber)
     .description('turn somebody else’s proposal down')
     .option('--reason <TEXT>', 'what its author is told', '')
     .action(async (proposal: string, { reason }: { reason: string }) => {

@@ -1,12 +1,13 @@
 /** Answers the routes about the policy that Tailscale's API has as well. (api-v2.md §5) */
 
 import { parseIp } from '../../../base/ip.ts'
-import { parseInSteps } from '../../../policy/hujson/index.ts'
+import { parseInSteps, quoteText } from '../../../policy/hujson/index.ts'
 import { previewAddress, previewUser } from '../../../policy/preview.ts'
 import type { Verdict } from '../../../wire/api/policy-objects.ts'
 import type { policyRoutes } from '../../../wire/api/routes/policy.ts'
 import { done, refuse } from '../answer.ts'
-import type { Answer } from '../answer.ts'
+import type { Answer, Refusal } from '../answer.ts'
+import { NO_USER } from '../authorise.ts'
 import type { Call, Handlers } from '../call.ts'
 import { engineOf, readCandidate, readTests, runAll, tailnetOf, testsFailed, tryCandidate } from '../candidate.ts'
 import { inTurn, takeSteps } from '../long-work.ts'
@@ -37,8 +38,10 @@ export const policyHandlers: Handlers<keyof typeof policyRoutes> = {
     if (read.kind === 'refused') return read
     const { policy } = read.reply
     const tailnet = await tailnetOf(at, tools)
-    if (type === 'user')
-      return done(viewPreview(policy, query, previewUser(await engineOf(tools, policy, tailnet), tailnet, previewFor)))
+    if (type === 'user') {
+      const found = previewUser(await engineOf(tools, policy, tailnet), tailnet, previewFor.trim())
+      return found === undefined ? noUser(previewFor) : done(viewPreview(policy, query, found))
+    }
     const asked = /^\[?([\da-fA-F.:]+?)\]?:(\d{1,5})$/.exec(previewFor)
     const ip = parseIp(asked?.[1] ?? '')
     const port = Number(asked?.[2])
@@ -53,6 +56,13 @@ export const policyHandlers: Handlers<keyof typeof policyRoutes> = {
     const { message, more } = tested
     return done({ message, ...more })
   }),
+}
+
+/** Only people are previewed: what rules are for a tag or a group, the policy itself says. */
+function noUser(name: string): Refusal {
+  return /^(?:tag|group|autogroup|user|svc|ipset):/.test(name.trim())
+    ? refuse(400, `previewFor: want the login name of a user, not ${quoteText(name)}`)
+    : refuse(404, `${NO_USER}: ${quoteText(name)}`)
 }
 
 /** Does the text begin as a list does? What is no HuJSON counts as a policy, whose mistake is then told. */
