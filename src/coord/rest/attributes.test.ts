@@ -132,3 +132,52 @@ inWorld('a batch happens whole or not at all', async () => {
     assert.deepEqual((await world.get(of('laptop'))).attributes, {})
   }
 })
+
+inWorld('attrConfig of the policy says of which type an attribute is, and how it is spelt', async () => {
+  await set('custom:tier', { value: 'gold' }, 'printer')
+  const attrConfig = {
+    'custom:tier': { type: 'number' },
+    'custom:flag': { type: 'bool' },
+    'custom:name': { type: 'string' },
+  }
+  const policy = JSON.stringify({ attrConfig, grants: [] })
+  assert.equal((await world.ask('POST', '/tailnet/-/acl', { server: true, body: policy })).status, 200)
+  const rows = [
+    { key: 'custom:tier', value: 'gold', says: /attrConfig says that "custom:tier" is a number$/ },
+    { key: 'custom:flag', value: 1, says: /is a bool$/ },
+    { key: 'custom:name', value: true, says: /is a string$/ },
+    { key: 'custom:Name', value: 'x', says: /"custom:name" already/ },
+    { key: 'custom:tier', value: 2 },
+    { key: 'custom:flag', value: false },
+    { key: 'custom:name', value: 'x' },
+    { key: 'custom:other', value: 'x' },
+  ]
+  const { laptop } = world.alpha
+  for (const { key, value, says } of rows) {
+    const patch = { nodes: { [laptop.stableId]: { [key]: { value } } } }
+    const batch = await world.ask('PATCH', '/tailnet/-/device-attributes', { server: true, body: patch })
+    for (const told of [await set(key, { value }), batch]) {
+      assert.equal(told.status, says === undefined ? 200 : 400, key)
+      if (says !== undefined) assert.match(told.body.message, says)
+    }
+  }
+  // What was there before stays, and may be put right.
+  assert.equal((await set('custom:tier', { value: 1 }, 'printer')).status, 200)
+})
+
+inWorld('whoever has an attribute alone may change its type, and all who have it may together', async () => {
+  const { laptop, printer } = world.alpha
+  for (const value of ['a', 1, true]) assert.equal((await set('custom:x', { value })).status, 200)
+  assert.match((await set('custom:x', { value: 1 }, 'printer')).body.message, /is a bool on other devices/)
+  const both = (first: unknown, second: unknown) => ({
+    nodes: {
+      [laptop.stableId]: { 'custom:x': { value: first } },
+      [printer.stableId]: { 'custom:x': { value: second } },
+    },
+  })
+  const patch = (body: unknown) => world.ask('PATCH', '/tailnet/-/device-attributes', { server: true, body })
+  assert.equal((await patch(both('a', 'b'))).status, 200)
+  const mixed = await patch(both(1, 'b'))
+  assert.match(mixed.body.message, /is a number elsewhere in this request/)
+  assert.equal((await world.get(of('laptop'))).attributes['custom:x'], 'a')
+})
