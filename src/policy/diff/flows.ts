@@ -11,6 +11,8 @@ import type { TrafficLabels } from './traffic-labels.ts'
 
 /** What it takes to ask whether a rule is for a node, in looks. */
 const NODE_LOOKS = 10
+/** And to say what it opens. */
+const TARGET_LOOKS = 200
 
 export function* flowWays({ access }: Engine, terrain: Terrain, labels: TrafficLabels, pace: Pace): Steps<Way[]> {
   const ways: Way[] = []
@@ -26,7 +28,7 @@ export function* flowWays({ access }: Engine, terrain: Terrain, labels: TrafficL
       self ? untagged(sources.admitted, terrain) : terrain.admitted(sources),
     )
     for (const target of part.targets) {
-      if (pace.spent(NODE_LOOKS)) yield
+      if (pace.spent(TARGET_LOOKS)) yield
       if (target.destination.traffic.length === 0) continue
       const number = remembered(numbers, target.selected, () => numbers.size)
       const to = remembered(reached, `${number} ${rule.via.join()}`, () => {

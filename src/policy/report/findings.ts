@@ -3,7 +3,8 @@
 import type { Place } from '../policy.ts'
 
 export interface RuleAt {
-  readonly kind: 'grant' | 'acl' | 'ssh'
+  /** `default`: the policy has neither grants nor acls, which allows everything. */
+  readonly kind: 'grant' | 'acl' | 'ssh' | 'default'
   /** Its place in its section, from 0. */
   readonly index: number
   readonly at: Place

@@ -3,12 +3,11 @@
  * group covers its members, a prefix covers what is inside it. What can't be told so is not called redundant.
  */
 
-import { formatPrefix, maskPrefix, prefixCovers } from '../../base/ip.ts'
 import { openFrom, without } from '../diff/open.ts'
-import { domainOf } from '../people.ts'
-import type { AccessRule, Policy, Selector, Traffic } from '../policy.ts'
+import type { AccessRule, Policy, Traffic } from '../policy.ts'
 import { Pace } from '../steps.ts'
 import type { Steps } from '../steps.ts'
+import { Covers } from './covers.ts'
 
 export interface Redundant {
   readonly rule: AccessRule
@@ -26,17 +25,27 @@ const LOOKS_PER_STEP = 20_000
 export function* redundantRules(policy: Policy): Steps<Redundant[]> {
   const covers = new Covers(policy)
   const found: Redundant[] = []
-  const left = new Set(policy.allowAll ? [] : policy.rules)
+  const rules = policy.allowAll ? [] : policy.rules
+  const left = new Set(rules)
+  // `via` also chooses routers, so only rules that have the same cover each other.
+  const byVia = new Map<string, Set<AccessRule>>()
+  for (const rule of rules) {
+    const same = byVia.get(viaOf(rule))
+    if (same === undefined) byVia.set(viaOf(rule), new Set([rule]))
+    else same.add(rule)
+  }
+  const othersOf = (rule: AccessRule): AccessRule[] =>
+    [...(byVia.get(viaOf(rule)) ?? [])].filter((other) => other !== rule && asksNoMore(other, rule))
   const budget = new Budget()
-  for (const rule of [...left].reverse()) {
+  for (const rule of rules.toReversed()) {
     // Capabilities are more than what is open; a rule without effect is told elsewhere.
     if (rule.app.size > 0 || rule.sources.length === 0 || rule.destinations.length === 0) continue
     if (budget.spent(left.size)) yield
-    const others = [...left].filter((other) => other !== rule && mayCover(other, rule))
-    const by = yield* covering(covers, rule, others, budget)
+    const by = yield* covering(covers, rule, othersOf(rule), budget)
     if (by === 'given up') break
     if (by === undefined) continue
     left.delete(rule)
+    byVia.get(viaOf(rule))?.delete(rule)
     found.push({ rule, by: [...by] })
   }
   // What covered a rule may have gone itself since, and then is covered by what is left.
@@ -44,8 +53,7 @@ export function* redundantRules(policy: Policy): Steps<Redundant[]> {
   const told: Redundant[] = []
   for (const { rule, by } of found.reverse()) {
     if (budget.spent(left.size)) yield
-    const others = rest.filter((other) => mayCover(other, rule))
-    const lasting = yield* covering(covers, rule, others, budget)
+    const lasting = yield* covering(covers, rule, othersOf(rule), budget)
     told.push({
       rule,
       by: lasting === undefined || lasting === 'given up' ? by : rest.filter((other) => lasting.has(other)),
@@ -70,12 +78,15 @@ class Budget {
   }
 }
 
-/** Does it ask for nothing that the rule does not ask for? `via` also chooses routers, and so has to be the same. */
-function mayCover(other: AccessRule, rule: AccessRule): boolean {
+function viaOf({ via }: AccessRule): string {
+  return via.toSorted().join()
+}
+
+/** Does it ask for no posture that the rule does not ask for? */
+function asksNoMore(other: AccessRule, rule: AccessRule): boolean {
   return (
-    other.via.toSorted().join() === rule.via.toSorted().join() &&
-    (other.postures.length === 0 ||
-      (rule.postures.length > 0 && rule.postures.every((name) => other.postures.includes(name))))
+    other.postures.length === 0 ||
+    (rule.postures.length > 0 && rule.postures.every((name) => other.postures.includes(name)))
   )
 }
 
@@ -111,100 +122,4 @@ function* covering(
     }
   }
   return used
-}
-
-/** Does one selector name all that another does? Each pair is looked at once. */
-class Covers {
-  readonly #policy: Policy
-  readonly #known = new Map<string, Map<string, boolean>>()
-  readonly #names = new Map<Selector, string>()
-
-  constructor(policy: Policy) {
-    this.#policy = policy
-  }
-
-  source(wider: Selector, narrow: Selector): boolean {
-    if (isAutogroup(wider, 'danger-all')) return true
-    // `*` is what nodes have and routers carry; other addresses may be written too.
-    if (wider.kind === 'any') return !isAddresses(narrow) && !isAutogroup(narrow, 'danger-all')
-    return this.#any(wider, narrow)
-  }
-
-  target(wider: Selector, narrow: Selector): boolean {
-    return wider.kind === 'any' || this.#any(wider, narrow)
-  }
-
-  #any(wider: Selector, narrow: Selector): boolean {
-    const [a, b] = [this.#name(wider), this.#name(narrow)]
-    let known = this.#known.get(a)
-    if (known === undefined) this.#known.set(a, (known = new Map()))
-    let is = known.get(b)
-    if (is === undefined) known.set(b, (is = covers(this.#policy, wider, narrow)))
-    return is
-  }
-
-  #name(selector: Selector): string {
-    let name = this.#names.get(selector)
-    if (name === undefined) this.#names.set(selector, (name = nameOf(selector)))
-    return name
-  }
-}
-
-function isAddresses({ kind }: Selector): boolean {
-  return kind === 'prefix' || kind === 'ipset'
-}
-
-function isAutogroup(selector: Selector, name: string): boolean {
-  return selector.kind === 'autogroup' && selector.autogroup === name
-}
-
-function covers(policy: Policy, wider: Selector, narrow: Selector): boolean {
-  if (isSame(wider, narrow)) return true
-  if (wider.kind === 'prefix' && narrow.kind === 'prefix') return prefixCovers(wider.prefix, narrow.prefix)
-  if (isAutogroup(wider, 'tagged')) return narrow.kind === 'tag'
-  if (isAutogroup(wider, 'member'))
-    return (
-      ['user', 'domain', 'group'].includes(narrow.kind) || (narrow.kind === 'autogroup' && PEOPLE.has(narrow.autogroup))
-    )
-  if (isAutogroup(wider, 'admin')) return isAutogroup(narrow, 'owner')
-  return arePeopleIn(policy, wider, narrow)
-}
-
-/** Autogroups of people, and those that come to their devices. */
-const PEOPLE: ReadonlySet<string> = new Set([
-  'owner',
-  'admin',
-  'network-admin',
-  'it-admin',
-  'billing-admin',
-  'auditor',
-  'self',
-])
-
-function arePeopleIn(policy: Policy, wider: Selector, narrow: Selector): boolean {
-  if (narrow.kind === 'group') {
-    const members = policy.groups.get(narrow.group)?.members ?? []
-    return isListOfPeople(wider) && members.every((member) => arePeopleIn(policy, wider, member))
-  }
-  if (wider.kind === 'group')
-    return policy.groups.get(wider.group)?.members.some((member) => arePeopleIn(policy, member, narrow)) ?? false
-  if (wider.kind === 'domain')
-    return narrow.kind === 'user' && domainOf(narrow.login.toLowerCase()) === wider.domain.toLowerCase()
-  return isSame(wider, narrow)
-}
-
-function isListOfPeople({ kind }: Selector): boolean {
-  return kind === 'group' || kind === 'domain' || kind === 'user'
-}
-
-function isSame(a: Selector, b: Selector): boolean {
-  return nameOf(a) === nameOf(b)
-}
-
-function nameOf(selector: Selector): string {
-  if (selector.kind === 'prefix') return formatPrefix(maskPrefix(selector.prefix))
-  if (selector.kind === 'user') return selector.login.toLowerCase()
-  if (selector.kind === 'domain') return `@${selector.domain.toLowerCase()}`
-  if (selector.kind === 'autogroup') return `autogroup:${selector.autogroup}`
-  return selector.text
 }

@@ -31,7 +31,7 @@ export function* reportInSteps(engine: Engine, tailnet: PolicyTailnet): Steps<Po
     nodes: tailnet.nodes.length,
     users: tailnet.users.length,
     reach,
-    openToAll: policy.rules.flatMap(openToAll),
+    openToAll: policy.allowAll ? [ALLOW_ALL] : policy.rules.flatMap(openToAll),
     unreachable: dead,
     redundant: redundant.map(({ rule, by }) => ({ rule: placeOf(rule), by: by.map(placeOf) })),
     unused: unusedNames(policy, tailnet),
@@ -41,6 +41,13 @@ export function* reportInSteps(engine: Engine, tailnet: PolicyTailnet): Steps<Po
 
 function placeOf({ kind, index, at }: AccessRule): RuleAt {
   return { kind, index, at }
+}
+
+/** What a policy without rules comes to. (policy.md §2) */
+const ALLOW_ALL: OpenRule = {
+  rule: { kind: 'default', index: 0, at: { line: 1, column: 1 } },
+  outside: false,
+  opens: ['* *'],
 }
 
 function openToAll(rule: AccessRule): OpenRule[] {

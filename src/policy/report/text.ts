@@ -44,6 +44,7 @@ function percent(share: number): string {
 }
 
 function ruleText({ kind, index, at }: RuleAt): string {
+  if (kind === 'default') return 'there are neither grants nor acls, which allows everything'
   const section = kind === 'grant' ? 'grants' : kind === 'acl' ? 'acls' : 'ssh'
   return `${section}[${index}] (line ${at.line}, column ${at.column})`
 }
