@@ -10,7 +10,7 @@ const params = z.object({ tailnet: TailnetRef })
 export const readPolicy = { kind: 'scope', any: ['policy_file'], act: 'read' } as const
 export const writePolicy = { kind: 'scope', any: ['policy_file'], act: 'write' } as const
 
-/** Some ten thousand rules. A longer text would keep the server from its streams while it is read. */
+/** Some ten thousand rules. While it is read a text takes up to a few hundred times its size in memory. */
 export const MAX_POLICY_BYTES = 1 << 20
 
 /** HuJSON or JSON, whatever the content type says. */
