@@ -39,8 +39,14 @@ function problemLines(name: string, { message, at, data = [] }: Problem): string
   const failures = data.flatMap((test) =>
     failureLines(name, { at: test.at, user: test.user ?? '', errors: test.errors ?? [] }),
   )
-  return [...failures, at === undefined ? `${name}: ${message}` : `${placed(name, at)}: ${message.replace(PLACED, '')}`]
+  const told = at === undefined ? `${name}: ${message}` : `${placed(name, at)}: ${message.replace(PLACED, '')}`
+  return [...failures, told, ...(at !== undefined && message === UNSAID ? [SELF_TARGET] : [])]
 }
+
+/** All that the service that we copy says of one mistake, and servers after it. */
+const UNSAID = 'internal server error'
+const SELF_TARGET =
+  '  "autogroup:self" can not be a target of nodeAttrs: want people, groups, tags, other autogroups or addresses'
 
 function failureLines(
   name: string,

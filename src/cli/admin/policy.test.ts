@@ -121,6 +121,9 @@ suite('sett admin policy', () => {
     const good = TESTED.replace('[],', '[{"src": ["*"], "dst": ["*"], "ip": ["22"]}],')
     assert.equal(await policy('check', file('good', good)), 'The policy is good: 1 test passed.\n')
     assert.equal(await policy('test'), 'The policy is good. It has no tests.\n')
+    assert.match(await policy('check', file('bare', '{}')), /bare:1:1: warning: there are neither grants nor acls/)
+    const self = await ran('check', file('self', '{"nodeAttrs": [{"target": ["autogroup:self"], "attr": ["x"]}]}'))
+    assert.match(self.out, /self:1:28: internal server error\n +"autogroup:self" can not be a target of nodeAttrs/)
     await policy('set', file('good', good))
     assert.equal(await policy('test'), 'The policy is good: 1 test passed.\n')
     const failed = await ran('test', file('tested', TESTED))
@@ -210,6 +213,10 @@ suite('sett admin policy', () => {
       await policy('report'),
       /^3 nodes of 8 users\n6 of 6 pairs have something open \(100%\)\n[^]*Open to everybody:\n {2}grants\[0\]/,
     )
+    assert.match(
+      await policy('report', file('bare', '{}')),
+      /Open to everybody:\n {2}there are neither grants nor acls/,
+    )
     const idle = file('idle', '{"groups": {"group:idle": []}, "grants": []}')
     assert.match(await policy('report', idle), /Groups that nothing uses:\n {2}group:idle/)
     assert.equal((await at.adminJson('policy', 'report', idle)).reach.openPairs, 0)
@@ -239,6 +246,10 @@ suite('sett admin policy', () => {
     assert.match(await policy('approve', '1'), /Proposal 1 is in force, as version \d+\n/)
     assert.equal(await policy('get'), '{"grants": []}\n')
     await propose('2', OPEN)
+    await at.admin('tailnets', 'settings', 'policyApprovalOn=false')
+    await policy('set', file('other', '{"acls": []}'))
+    assert.match(await policy('proposals'), /2 .* admin +waiting, stale[^]*\nStale: the policy has changed since;/)
+    await at.admin('tailnets', 'settings', 'policyApprovalOn=true')
     assert.match(await policy('reject', '2', '--reason', 'no'), /Proposal 2 is rejected/)
     assert.match(await policy('proposals'), /2 .* rejected +server +no/)
     await at.admin('tailnets', 'settings', 'policyApprovalOn=false')

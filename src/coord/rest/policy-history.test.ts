@@ -39,7 +39,7 @@ suite('versions', () => {
         comment: 'start over',
         size: Buffer.byteLength(DEFAULT_POLICY),
         isReset: true,
-        isCurrent: false,
+        isCurrent: true,
       },
       {
         version: 2,
@@ -60,6 +60,11 @@ suite('versions', () => {
         isCurrent: false,
       },
     ])
+    await save(OPEN)
+    assert.deepEqual(
+      (await versions()).map(({ isCurrent }) => isCurrent),
+      [true, false, false, false],
+    )
     const first = await world.ask('GET', `${POLICY}/versions/1`, server)
     assert.deepEqual([first.text, first.headers.get('content-type')], [`${OPEN}\n`, 'application/hujson'])
     const json = await world.ask('GET', `${POLICY}/versions/1`, { ...server, headers: { accept: 'application/json' } })
@@ -207,6 +212,14 @@ suite('a second administrator', () => {
     assert.deepEqual([failed.status, failed.body.message], [400, 'test(s) failed'])
     await ask('POST', '/2/approve', by('network-admin'))
     await world.post('/sett/tailnet/-/users', { loginName: 'anna@example.com', role: 'member' })
+    const shown = (await ask('GET', '', server)).body.proposals
+    assert.deepEqual(
+      shown.map(({ id, isStale }: { id: string; isStale?: boolean }) => [id, isStale]),
+      [
+        ['2', undefined],
+        ['1', true],
+      ],
+    )
     const late = await ask('POST', '/1/approve', by('network-admin'))
     assert.deepEqual([late.status, /has changed since/.test(late.body.message)], [409, true])
     assert.equal(await inForce(), `${CLOSED}\n`)
@@ -248,7 +261,9 @@ suite('checking with places', () => {
 
   test('tells of a mistake, of tests and of warnings where they stand', async () => {
     await world.post('/sett/tailnet/-/users', { loginName: 'anna@example.com', role: 'member' })
-    assert.deepEqual(await check(''), { tests: 0, failures: [], warnings: [] })
+    const told = await check('')
+    assert.deepEqual([told.message, told.tests, told.failures], [undefined, 0, []])
+    assert.deepEqual(await check('{"grants": []}'), { tests: 0, failures: [], warnings: [] })
     assert.deepEqual(await check('{\n"grants": [{"src": ["tag:x"], "dst": ["*"], "ip": ["*"]}]}'), {
       message: 'src=tag not found: "tag:x"',
       at: { line: 2, column: 21 },
@@ -275,6 +290,26 @@ suite('checking with places', () => {
         { about: 'group:a', text: '"group:a": user not found: "bob@example.com"', at: { line: 2, column: 26 } },
       ],
     })
+  })
+
+  test('notes what a policy means without saying so', async () => {
+    const rows = [
+      { policy: '{}', about: ['grants'], at: { line: 1, column: 1 } },
+      { policy: '{"acls": []}', about: [], at: undefined },
+      {
+        policy:
+          '{"grants": [],\n"ssh": [{"action": "check", "src": ["autogroup:member"], "dst": ["autogroup:self"], "users": ["root"]}]}',
+        about: ['ssh'],
+        at: { line: 2, column: 9 },
+      },
+    ]
+    for (const { policy, about, at } of rows) {
+      const { message, warnings } = await check(policy)
+      assert.deepEqual([message, warnings.map((note: { about: string }) => note.about)], [undefined, about], policy)
+      assert.deepEqual(warnings[0]?.at, at)
+      // What copies the service says nothing of its own.
+      assert.deepEqual((await world.ask('POST', '/tailnet/-/acl/validate', { ...server, body: policy })).body, {})
+    }
   })
 })
 

@@ -456,6 +456,32 @@ test('network options', () => {
   )
 })
 
+test('relays that clients could not use are worth a warning', () => {
+  const node = { name: 'a', hostName: 'relay.example' }
+  const none = 'derpMap: no relay is left, and without one clients do not start'
+  const noCode = 'derpMap.regions["900"]: regionCode is empty, and clients name the relay by it'
+  const rows = [
+    { derpMap: { regions: { 900: { regionCode: 'x', nodes: [node] } } }, want: [] },
+    { derpMap: { regions: { 1: null } }, want: [] },
+    { derpMap: { omitDefaultRegions: true }, want: [none] },
+    { derpMap: { omitDefaultRegions: true, regions: { 1: null } }, want: [none] },
+    { derpMap: { omitDefaultRegions: true, regions: { 900: { regionCode: 'x', nodes: [node] } } }, want: [] },
+    {
+      derpMap: {
+        omitDefaultRegions: true,
+        regions: { 900: { regionCode: 'x', nodes: [{ ...node, stunOnly: true }] } },
+      },
+      want: [none],
+    },
+    { derpMap: { regions: { 900: { nodes: [node] } } }, want: [noCode] },
+  ]
+  for (const { derpMap, want } of rows)
+    assert.deepEqual(
+      taken({ derpMap }).warnings.map(({ text }) => text),
+      want,
+    )
+})
+
 test('people who are not there and groups that no provider syncs are worth a warning each', () => {
   const { warnings, groups } = taken({
     groups: { 'group:example': ['ODIN@example.com', 'user1@example.com'] },

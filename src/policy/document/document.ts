@@ -120,7 +120,7 @@ export function* checkParsedInSteps({ text, tree }: ParsedPolicy, context: Docum
   const nodeAttrs = yield* section('nodeAttrs', (part) => readNodeAttrs(part, names), [])
   const autoApprovers = yield* section('autoApprovers', (part) => readAutoApprovers(part, names), NO_APPROVERS)
 
-  const derpMap = yield* section('derpMap', readDerpMap, undefined)
+  const derpMap = yield* section('derpMap', (part) => readDerpMap(part, names), undefined)
   const oneCGNATRoute = sections.get('OneCGNATRoute')
   return {
     allowAll: acls === undefined && grants === undefined,

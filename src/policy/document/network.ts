@@ -5,6 +5,7 @@ import { parseIp } from '../../base/ip.ts'
 import type { Policy } from '../policy.ts'
 import type { Steps } from '../steps.ts'
 import type { DerpNode, DerpRegion } from '../../wire/derp-map.ts'
+import type { Names } from './names.ts'
 import { fieldNames } from './part.ts'
 import type { Part } from './part.ts'
 import { PolicyRefusal } from './refusal.ts'
@@ -33,28 +34,38 @@ export function readOneCGNATRoute(part: Part): Policy['oneCGNATRoute'] {
   throw part.refusal(`${quoteText(text)} must be "", "mac-always" or "mac-never"`)
 }
 
-export function* readDerpMap(section: Part): Steps<NonNullable<Policy['derpMap']>> {
+export function* readDerpMap(section: Part, names: Names): Steps<NonNullable<Policy['derpMap']>> {
   const fields = section.fields(MAP_FIELDS)
   const regions = new Map<number, DerpRegion | null>()
   for (const { name, at, value } of yield* fields.entries('regions')) {
     const id = /^[1-9]\d{0,9}$/.test(name) ? Number(name) : 0
     if (id < 1 || id > MAX_REGION)
       throw new PolicyRefusal(`${value.what}: a region must be a number from 1 to ${MAX_REGION}`, at)
-    regions.set(id, value.isNull ? null : yield* readRegion(value, id))
+    regions.set(id, value.isNull ? null : yield* readRegion(value, id, names))
   }
-  return { regions, omitDefaultRegions: fields.boolean('omitDefaultRegions') }
+  const omitDefaultRegions = fields.boolean('omitDefaultRegions')
+  const relays = [...regions.values()].some((region) => region?.Nodes.some(({ STUNOnly }) => STUNOnly !== true))
+  if (omitDefaultRegions && !relays)
+    names.warn('derpMap', 'derpMap: no relay is left, and without one clients do not start', section.at)
+  return { regions, omitDefaultRegions }
 }
 
-function* readRegion(part: Part, id: number): Steps<DerpRegion> {
+/** Clients take the first node of a region for its relay, so there is one; they show people the code. */
+function* readRegion(part: Part, id: number, names: Names): Steps<DerpRegion> {
   const fields = part.fields(REGION_FIELDS)
   checkRegion(fields.get('regionID'), id)
-  const nodes = fields.get('nodes')
+  const list = fields.get('nodes')
+  const nodes = list === undefined ? [] : (yield* list.list()).map((node) => readNode(node, id))
+  if (nodes.length === 0) throw (list ?? part).refusal('a region must have a node at least')
+  const code = fields.get('regionCode')?.string() ?? ''
+  if (code.trim() === '')
+    names.warn('derpMap', `${part.what}: regionCode is empty, and clients name the relay by it`, part.at)
   return {
     RegionID: id,
-    RegionCode: fields.get('regionCode')?.string() ?? '',
+    RegionCode: code,
     RegionName: fields.get('regionName')?.string() ?? '',
     ...(fields.boolean('avoid') ? { Avoid: true } : {}),
-    Nodes: nodes === undefined ? [] : (yield* nodes.list()).map((node) => readNode(node, id)),
+    Nodes: nodes,
   }
 }
 

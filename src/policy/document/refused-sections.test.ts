@@ -197,6 +197,8 @@ bare('network', [
     '{"derpMap": {"regions": {"2147483648": null}}}',
     'derpMap.regions["2147483648"]: a region must be a number from 1 to 2147483647',
   ],
+  [region('"regionCode": "x"'), 'derpMap.regions["900"]: a region must have a node at least', '{"regionID"'],
+  [region('"nodes": []'), 'derpMap.regions["900"].nodes: a region must have a node at least', '[]'],
   [region('"nodes": [{"name": "a"}]'), 'derpMap.regions["900"].nodes[0]: hostName must be given', '{"name"'],
   [region('"nodes": [{"hostName": "a"}]'), 'derpMap.regions["900"].nodes[0]: name must be given'],
   [

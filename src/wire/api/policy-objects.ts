@@ -64,6 +64,10 @@ export const PolicyProposal = z
     size: z.number().int(),
     isReset: z.boolean(),
     state: z.enum(['waiting', 'approved', 'rejected', 'superseded']),
+    isStale: z
+      .boolean()
+      .optional()
+      .meta({ description: 'It waits in vain: the policy has changed since, so that it has to be proposed again' }),
     decidedBy: z.string().optional(),
     decided: Time.optional(),
     reason: z.string().optional(),

@@ -5,7 +5,9 @@ import { Place } from './objects.ts'
 
 const RuleAt = z
   .object({
-    kind: z.enum(['grant', 'acl', 'ssh']),
+    kind: z
+      .enum(['grant', 'acl', 'ssh', 'default'])
+      .meta({ description: '`default`: there are neither grants nor acls' }),
     index: z.number().int().meta({ description: 'Its place in its section, from 0' }),
     at: Place,
   })

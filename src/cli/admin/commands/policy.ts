@@ -189,22 +189,24 @@ function addProposals(policy: Command, begin: Begin): void {
     .option('--diff', 'tell what it was found to change instead of its text')
     .action(async (proposal: string | undefined, { diff }: { diff?: true }) => {
       const context = begin()
-      const { client, tailnet } = context
+      const { client, tailnet, json, out } = context
       if (proposal !== undefined) {
         const found = await client.getPolicyProposal({ tailnet, proposal })
         return show(context, found, ({ text, diff: change }) =>
           diff === true && change !== undefined ? printDiff(context.out, change) : context.out.write(text),
         )
       }
-      await show(context, await client.listPolicyProposals({ tailnet }), ({ proposals }) =>
+      const listed = await client.listPolicyProposals({ tailnet })
+      const { proposals } = listed
+      await show(context, listed, () =>
         printTable(
           context.out,
           ['ID', 'PROPOSED', 'BY', 'STATE', 'DECIDED BY', 'COMMENT', 'REASON'],
-          proposals.map(({ id, created, by, state, decidedBy = '', comment, reason = '' }) => [
+          proposals.map(({ id, created, by, state, isStale, decidedBy = '', comment, reason = '' }) => [
             id,
             showTime(created),
             by,
-            state,
+            isStale === true ? `${state}, stale` : state,
             decidedBy,
             comment,
             reason,
@@ -212,6 +214,10 @@ function addProposals(policy: Command, begin: Begin): void {
           'No policy waits for approval.',
         ),
       )
+      if (!json && proposals.some(({ isStale }) => isStale === true))
+        out.write(
+          'Stale: the policy has changed since; whoever proposed it proposes it again, or a rejection ends it.\n',
+        )
     })
 
   policy

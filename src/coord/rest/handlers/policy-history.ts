@@ -12,6 +12,7 @@ import { approveProposal, decidable, NO_PROPOSAL, rejectProposal } from '../chan
 import { diffPolicies } from '../differ.ts'
 import { explainFlow } from '../explain.ts'
 import { inTurn, takeSteps } from '../long-work.ts'
+import { notesOn } from '../notes.ts'
 import { submit } from '../submit.ts'
 import { writable } from '../views/writable.ts'
 import { policyInForce, showPolicy, viewProposal, viewProposed, viewVersion } from '../views/policy.ts'
@@ -34,7 +35,7 @@ export const policyHistoryHandlers: Handlers<keyof typeof policyHistoryRoutes> =
       ...(failures.length === 0 ? {} : { message: TESTS_FAILED }),
       tests: policy.tests.length + policy.sshTests.length,
       failures: failures.map(({ user, errors, at }) => ({ user, errors: [...errors], at: { ...at } })),
-      warnings: policy.warnings.map(({ about, text, at }) => ({ about, text, at: { ...at } })),
+      warnings: [...policy.warnings, ...notesOn(policy)].map(({ about, text, at }) => ({ about, text, at: { ...at } })),
     })
   }),
 
@@ -77,13 +78,13 @@ export const policyHistoryHandlers: Handlers<keyof typeof policyHistoryRoutes> =
     const submitted = await submit(call, { text: record.reset === true ? '' : record.text, comment })
     if (submitted.kind === 'refused') return submitted
     const { submitted: come } = submitted.reply
-    if (come.kind === 'proposed') return viewProposed(come.proposal, tools.sha256)
+    if (come.kind === 'proposed') return viewProposed(at.tailnet, come.proposal, tools.sha256)
     return done({ version: viewVersion(at.tailnet, come.record ?? record, tools.sha256) })
   }),
 
   async listPolicyProposals({ at, tools }) {
     const records = [...at.tailnet.all('policy-proposal')].sort((a, b) => b.number - a.number)
-    const view = (record: PolicyProposalRecord) => viewProposal(record, tools.sha256)
+    const view = (record: PolicyProposalRecord) => viewProposal(at.tailnet, record, tools.sha256)
     return done({ proposals: await takeSteps(tools, mapped(records, new Pace(TEXTS_PER_STEP), view)) })
   },
 
@@ -91,7 +92,11 @@ export const policyHistoryHandlers: Handlers<keyof typeof policyHistoryRoutes> =
     const record = at.tailnet.get('policy-proposal', params.proposal)
     if (record === undefined) return refuse(404, NO_PROPOSAL)
     const { text, diff } = record
-    return done({ proposal: viewProposal(record, tools.sha256), text, ...(diff === undefined ? {} : { diff }) })
+    return done({
+      proposal: viewProposal(at.tailnet, record, tools.sha256),
+      text,
+      ...(diff === undefined ? {} : { diff }),
+    })
   },
 
   approvePolicyProposal: inTurn(async ({ at, tools, change }, { params }) => {
@@ -107,9 +112,9 @@ export const policyHistoryHandlers: Handlers<keyof typeof policyHistoryRoutes> =
     return done({ version: viewVersion(at.tailnet, approved.reply, tools.sha256) })
   }),
 
-  async rejectPolicyProposal({ tools, change }, { params, body }) {
+  async rejectPolicyProposal({ at, tools, change }, { params, body }) {
     const rejected = await change((now) => rejectProposal(now, params.proposal, body.reason))
-    return rejected.kind === 'refused' ? rejected : done(viewProposal(rejected.reply, tools.sha256))
+    return rejected.kind === 'refused' ? rejected : done(viewProposal(at.tailnet, rejected.reply, tools.sha256))
   },
 }
 

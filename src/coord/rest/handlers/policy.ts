@@ -28,7 +28,7 @@ export const policyHandlers: Handlers<keyof typeof policyRoutes> = {
     const done = await submit(call, { text: body, comment, ifMatch: headers['if-match'] })
     if (done.kind === 'refused') return done
     const { text, submitted } = done.reply
-    if (submitted.kind === 'proposed') return viewProposed(submitted.proposal, tools.sha256)
+    if (submitted.kind === 'proposed') return viewProposed(call.at.tailnet, submitted.proposal, tools.sha256)
     return showPolicy(text, headers.accept, tools)
   }),
 

@@ -91,11 +91,16 @@ export function viewVersion(state: TailnetState, record: PolicyRecord, sha256: S
     etag: etagOf(text, sha256),
     size: utf8(text).length,
     isReset: reset === true,
-    isCurrent: state.get('policy', CURRENT_POLICY)?.version === version,
+    isCurrent: version === inForceNumber(state),
   }
 }
 
-export function viewProposal(record: PolicyProposalRecord, sha256: Sha256): PolicyProposal {
+/** The version whose text is in force. After a reset there is no record of it, and the reset is the newest version. */
+function inForceNumber(state: TailnetState): number {
+  return state.get('policy', CURRENT_POLICY)?.version ?? state.count('policy-version')
+}
+
+export function viewProposal(tailnet: TailnetState, record: PolicyProposalRecord, sha256: Sha256): PolicyProposal {
   const { number, text, at, by, comment, base, reset, outcome } = record
   return {
     id: String(number),
@@ -107,6 +112,7 @@ export function viewProposal(record: PolicyProposalRecord, sha256: Sha256): Poli
     size: utf8(text).length,
     isReset: reset === true,
     state: outcome?.kind ?? 'waiting',
+    ...(outcome === undefined && base !== policyInForce(tailnet).version ? { isStale: true } : {}),
     ...(outcome === undefined ? {} : { decidedBy: outcome.by, decided: formatTime(outcome.at) }),
     ...(outcome === undefined || outcome.reason === '' ? {} : { reason: outcome.reason }),
     ...(outcome?.version === undefined ? {} : { version: outcome.version }),
@@ -114,8 +120,8 @@ export function viewProposal(record: PolicyProposalRecord, sha256: Sha256): Poli
 }
 
 /** What waits for another administrator is told with its own status: clients that want 200 then show the message. */
-export function viewProposed(record: PolicyProposalRecord, sha256: Sha256): Done<Proposed> {
-  const proposal = viewProposal(record, sha256)
+export function viewProposed(tailnet: TailnetState, record: PolicyProposalRecord, sha256: Sha256): Done<Proposed> {
+  const proposal = viewProposal(tailnet, record, sha256)
   const message = `The policy waits for another administrator to approve it, as proposal ${proposal.id}`
   const reply = { message, proposal }
   return done(reply, { status: 202, body: { type: 'application/json', text: JSON.stringify(reply) } })
