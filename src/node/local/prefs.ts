@@ -75,10 +75,12 @@ export interface ConfigView {
   readonly NodeID: string
 }
 
+export type MaskedName = keyof Prefs | 'AutoUpdate.Check' | 'AutoUpdate.Apply'
+
 /** A change: the fields named in `set`, with the values they get. Parts of AutoUpdate are set one by one. */
 export interface MaskedPrefs {
   readonly values: Prefs
-  readonly set: ReadonlySet<keyof Prefs | 'AutoUpdate.Check' | 'AutoUpdate.Apply'>
+  readonly set: ReadonlySet<MaskedName>
 }
 
 /** Nothing said, which is not the default: an edit starts from it. */
