@@ -93,7 +93,11 @@ suite('sett admin', () => {
       { args: ['tag', 'desk', 'none'], says: /no tags/, after: { tags: undefined } },
       { args: ['approve', 'desk', '--withdraw'], says: /not approved/, after: { authorized: false } },
       { args: ['approve', 'desk'], says: /approved/, after: { authorized: true } },
-      { args: ['routes', 'desk'], says: /10\.0\.0\.0\/8 +yes +no/, after: { enabledRoutes: [] } },
+      {
+        args: ['routes', 'desk'],
+        says: /10\.0\.0\.0\/8 +yes +no\nNot approved: .*autoApprovers/,
+        after: { enabledRoutes: [] },
+      },
       {
         args: ['routes', 'desk', '--approve', '10.0.0.0/8,192.0.2.0/24'],
         says: /192\.0\.2\.0\/24 +no +yes/,
@@ -123,6 +127,35 @@ suite('sett admin', () => {
     assert.match(await admin('nodes', 'delete', 'printer'), /Deleted printer/)
     assert.ok(!(await admin('nodes', 'list')).includes('printer'))
     assert.match(await admin('nodes', 'addresses', world.alpha.printer.ipv4), /printer +n\w+CNTRL \(deleted\)/)
+  })
+
+  test('attributes are shown, set with their types and expiries, and deleted', async () => {
+    const attributes = (...args: string[]) => at.admin('nodes', 'attributes', 'laptop', ...args)
+    const rows = [
+      { args: ['set', 'custom:tier', '2'], says: /custom:tier +2 +never/, value: 2 },
+      { args: ['set', 'custom:tier', '2', '--type', 'string'], says: /custom:tier +2 +never/, value: '2' },
+      { args: ['set', 'custom:tier', 'true'], says: /custom:tier +true/, value: true },
+      { args: ['set', 'custom:tier', 'a b', '--expiry', '1h'], says: /custom:tier +a b +2026-01-\d\d/, value: 'a b' },
+    ]
+    for (const { args, says, value } of rows) {
+      assert.match(await attributes(...args), says)
+      assert.equal((await adminJson('nodes', 'attributes', 'laptop')).attributes['custom:tier'], value)
+    }
+    assert.match(await admin('nodes', 'show', 'laptop'), /Attributes: .*custom:tier=a b \(until 2026/)
+    assert.doesNotMatch(await attributes('delete', 'custom:tier'), /custom:tier/)
+    for (const args of [
+      ['set'],
+      ['set', 'custom:x'],
+      ['set', 'custom:x', 'y', '--type', 'number'],
+      ['set', 'custom:x', '1', '--type', 'bool'],
+      ['set', 'custom:x', '1', '--expiry', 'soon'],
+      ['delete'],
+      ['delete', 'custom:x', '1'],
+      ['delete', 'custom:x', '--expiry', '1h'],
+      ['change', 'custom:x', '1'],
+    ])
+      assert.equal((await run(['--socket', socket, 'nodes', 'attributes', 'laptop', ...args])).code, 2, args.join(' '))
+    assert.equal((await run(['--socket', socket, 'nodes', 'attributes', 'laptop', 'set', 'node:os', 'x'])).code, 1)
   })
 
   test('users are added, given roles, suspended, restored and deleted by name', async () => {

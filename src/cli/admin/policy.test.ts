@@ -1,7 +1,9 @@
 /** `sett admin policy` from end to end: command lines and files against the REST API behind a real socket. */
 
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { after, before, beforeEach, suite, test } from 'node:test'
 import { AdminWorld, run } from '../../../test/support/admin-world.ts'
@@ -87,6 +89,21 @@ suite('sett admin policy', () => {
     }
     const report = JSON.parse((await ran('check', file('wrong', TESTED), '--json')).out)
     assert.deepEqual([report.message, report.failures[0].at], ['test(s) failed', { line: 4, column: 5 }])
+  })
+
+  test('a save whose answer does not come may have been one', async () => {
+    const path = join(at.dir, 'hangs-up.sock')
+    const headers = { 'content-type': 'application/hujson', etag: '"ab"' }
+    const server = createServer((req, res) =>
+      req.method === 'GET' ? res.writeHead(200, headers).end(OPEN) : req.socket.destroy(),
+    )
+    server.listen(path)
+    await once(server, 'listening')
+    for (const args of [['set', file('closed', '{"grants": []}')], ['reset'], ['rollback', '1'], ['approve', '1']]) {
+      const { code, err } = await run(['--socket', path, 'policy', ...args])
+      assert.deepEqual([code, /may have been saved all the same: .*history/.test(err)], [3, true], err)
+    }
+    server.close()
   })
 
   test('a file that is empty, missing or no text is a wrong command line', async () => {
@@ -253,5 +270,25 @@ suite('sett admin policy', () => {
     assert.match(await policy('reject', '2', '--reason', 'no'), /Proposal 2 is rejected/)
     assert.match(await policy('proposals'), /2 .* rejected +server +no/)
     await at.admin('tailnets', 'settings', 'policyApprovalOn=false')
+  })
+
+  test('deleting somebody tells where the policy names them still', async () => {
+    const remove = async (login: string, text: string) => {
+      await at.admin('users', 'create', login)
+      await policy('set', file('naming', text), '--force')
+      const { code, out, err } = await at.ran('users', 'delete', login)
+      assert.deepEqual([code, out], [0, `Deleted ${login}\n`])
+      return err
+    }
+    const named = (tests: string) =>
+      `{\n"groups": {"group:a": ["Zoe@example.com", "zoe@example.com.au"]},\n"grants": [{"src": ["group:a"], "dst": ["zoe@example.com"], "ip": ["22"]}]${tests}}`
+    const inRules = await remove('zoe@example.com', named(''))
+    assert.match(inRules, /^Note: the policy still names zoe@example.com: groups \(2:\d+\), grants \(3:\d+\)\. Whoever/)
+    const inTests = await remove(
+      'zoe@example.com',
+      named(',\n"tests": [{"src": "anna@example.com", "deny": ["zoe@example.com:443"]}]'),
+    )
+    assert.match(inTests, /, tests \(4:\d+\)\. Its tests may fail now/)
+    assert.equal(await remove('yan@example.com', OPEN), '')
   })
 })

@@ -5,14 +5,12 @@
  */
 
 import Table from 'cli-table3'
+import { plain } from '../plain.ts'
+
+export { plain }
 
 export interface Output {
   write(text: string): void
-}
-
-/** Text with control characters made visible. */
-export function plain(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\u{fffd}')
 }
 
 export function printJson(out: Output, value: unknown): void {

@@ -4,10 +4,12 @@ import { Option } from 'commander'
 import type { Command } from 'commander'
 import { MeshError } from '../../../base/errors.ts'
 import type { Device } from '../../../wire/api/objects.ts'
+import { Refused } from '../../../sdk/client.ts'
 import { confirm, findDevice, pastOnServer, show } from '../context.ts'
 import type { Begin, Context } from '../context.ts'
 import { printLines, printTable, showTime, yesNo } from '../print.ts'
 import { parseList, parseTagsOrNone } from '../words.ts'
+import { addAttributes, attributesText } from './attributes.ts'
 
 /** Why a device was not reached, as the end of a sentence. */
 const UNREACHED = {
@@ -42,7 +44,8 @@ export function addNodes(admin: Command, begin: Begin): void {
       const context = begin()
       await show(context, await findDevice(context, name), async (device) => {
         const isPast = await pastOnServer(context)
-        printLines(context.out, lines(device, isPast))
+        const attributes = await attributesOf(context, device)
+        printLines(context.out, [...lines(device, isPast), ['Attributes', attributes]])
       })
     })
 
@@ -134,7 +137,7 @@ export function addNodes(admin: Command, begin: Begin): void {
         for (const route of remove) wanted.delete(route)
         routes = await context.client.setDeviceRoutes({ deviceId, body: { routes: [...wanted] } })
       }
-      await show(context, routes, ({ advertisedRoutes, enabledRoutes }) =>
+      await show(context, routes, ({ advertisedRoutes, enabledRoutes }) => {
         printTable(
           context.out,
           ['ROUTE', 'OFFERED', 'APPROVED'],
@@ -144,9 +147,16 @@ export function addNodes(admin: Command, begin: Begin): void {
             yesNo(enabledRoutes.includes(route)),
           ]),
           'It offers no routes, and none are approved.',
-        ),
-      )
+        )
+        if (advertisedRoutes.some((route) => !enabledRoutes.includes(route)))
+          context.out.write(
+            'Not approved: --approve ROUTE does it. autoApprovers of the policy act when a device begins to offer a route, ' +
+              'not on what it offers already.\n',
+          )
+      })
     })
+
+  addAttributes(nodes, begin)
 
   nodes
     .command('ip <NODE> <IPV4>')
@@ -191,6 +201,16 @@ export function addNodes(admin: Command, begin: Begin): void {
         ),
       )
     })
+}
+
+/** A token for devices need not be one for their attributes. */
+async function attributesOf({ client }: Context, { nodeId: deviceId }: Device): Promise<string> {
+  try {
+    return attributesText(await client.getDeviceAttributes({ deviceId }))
+  } catch (error) {
+    if (error instanceof Refused) return ''
+    throw error
+  }
 }
 
 /** An empty list might mean "none at all": whoever means that says which to take away. */

@@ -56,12 +56,14 @@ export function addPolicy(admin: Command, begin: Begin): void {
       const before = await client.getPolicy({ tailnet })
       const expected = ifMatch ?? (force === true ? undefined : before.etag)
       const saved = await inFile(context, name, () =>
-        client.setPolicy({
-          tailnet,
-          body: text,
-          ...(comment === undefined ? {} : { comment }),
-          ...(expected === undefined ? {} : { headers: { 'if-match': expected } }),
-        }),
+        unlessLost(
+          client.setPolicy({
+            tailnet,
+            body: text,
+            ...(comment === undefined ? {} : { comment }),
+            ...(expected === undefined ? {} : { headers: { 'if-match': expected } }),
+          }),
+        ),
       )
       if ('proposal' in saved) return confirmProposed(context, saved)
       const same = saved.etag === before.etag
@@ -75,7 +77,9 @@ export function addPolicy(admin: Command, begin: Begin): void {
     .action(async ({ comment }: { comment?: string }) => {
       const context = begin()
       const { client, tailnet } = context
-      const saved = await client.setPolicy({ tailnet, body: '', ...(comment === undefined ? {} : { comment }) })
+      const saved = await unlessLost(
+        client.setPolicy({ tailnet, body: '', ...(comment === undefined ? {} : { comment }) }),
+      )
       if ('proposal' in saved) return confirmProposed(context, saved)
       confirm(context, 'The default policy is in force', saved)
     })
@@ -149,7 +153,9 @@ export function addPolicy(admin: Command, begin: Begin): void {
       const context = begin()
       const { client, tailnet } = context
       const body = comment === undefined ? {} : { comment }
-      const done = await inFile(context, `version ${version}`, () => client.rollbackPolicy({ tailnet, version, body }))
+      const done = await inFile(context, `version ${version}`, () =>
+        unlessLost(client.rollbackPolicy({ tailnet, version, body })),
+      )
       if ('proposal' in done) return confirmProposed(context, done)
       const { version: now } = done
       confirm(
@@ -228,7 +234,7 @@ function addProposals(policy: Command, begin: Begin): void {
       const context = begin()
       const { client, tailnet } = context
       const done = await inFile(context, `proposal ${proposal}`, () =>
-        client.approvePolicyProposal({ tailnet, proposal }),
+        unlessLost(client.approvePolicyProposal({ tailnet, proposal })),
       )
       confirm(context, `Proposal ${proposal} is in force, as version ${done.version.version}`, done)
     })
@@ -244,6 +250,17 @@ function addProposals(policy: Command, begin: Begin): void {
       const done = await client.rejectPolicyProposal({ tailnet, proposal, body: { reason } })
       confirm(context, `Proposal ${proposal} is rejected`, done)
     })
+}
+
+/** What was sent may have been done, though its answer did not come. */
+async function unlessLost<T>(saving: Promise<T>): Promise<T> {
+  try {
+    return await saving
+  } catch (cause) {
+    if (!(cause instanceof MeshError) || cause.code !== 'api/unreachable') throw cause
+    const hint = 'the policy may have been saved all the same: `sett admin policy history` tells'
+    throw new MeshError('api/unreachable', `${cause.message}; ${hint}`, { cause })
+  }
 }
 
 function confirmProposed(context: Context, proposed: Proposed): void {

@@ -2,11 +2,13 @@
 
 import { Argument, Option } from 'commander'
 import type { Command } from 'commander'
+import { Refused } from '../../../sdk/client.ts'
 import { ROLES } from '../../../wire/api/words.ts'
 import type { Role } from '../../../wire/api/words.ts'
 import { confirm, findUser, show } from '../context.ts'
-import type { Begin } from '../context.ts'
-import { printTable, showTime } from '../print.ts'
+import type { Begin, Context } from '../context.ts'
+import { mentionsOf } from '../policy-mentions.ts'
+import { plain, printTable, showTime } from '../print.ts'
 
 export function addUsers(admin: Command, begin: Begin): void {
   const users = admin.command('users').description('users: list, create, role, approve, suspend, restore, delete')
@@ -89,5 +91,31 @@ export function addUsers(admin: Command, begin: Begin): void {
       const { id: userId, loginName } = await findUser(context, name)
       await context.client.deleteUser({ userId })
       confirm(context, `Deleted ${loginName}`)
+      await noteMentions(context, loginName)
     })
+}
+
+/** How many places are listed; where there are more, their number says enough. */
+const MOST_LISTED = 10
+
+/** Names that nobody has do no harm by themselves, but whoever gets the name later gets what it is given. */
+async function noteMentions({ client, tailnet, err }: Context, login: string): Promise<void> {
+  let text: string
+  try {
+    text = (await client.getPolicy({ tailnet })).text
+  } catch (error) {
+    // A token for users need not be one for policies.
+    if (error instanceof Refused) return
+    throw error
+  }
+  const mentions = mentionsOf(text, login)
+  if (mentions.length === 0) return
+  const places = mentions.slice(0, MOST_LISTED).map(({ section, line, column }) => `${section} (${line}:${column})`)
+  if (mentions.length > MOST_LISTED) places.push(`${mentions.length - MOST_LISTED} more places`)
+  const inTests = mentions.some(({ section }) => /^(sshTests|tests)$/i.test(section))
+  err.write(
+    `Note: the policy still names ${plain(login)}: ${plain(places.join(', '))}. ` +
+      (inTests ? 'Its tests may fail now, and then no policy with them can be saved. ' : '') +
+      'Whoever gets this login name later gets what it is given there.\n',
+  )
 }
