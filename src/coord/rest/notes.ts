@@ -3,9 +3,11 @@
  * whose answers the other routes copy knows no such notes.
  */
 
+import type { DerpRegion } from '../../wire/derp-map.ts'
 import type { Policy, PolicyWarning } from '../../policy/policy.ts'
 
-export function notesOn({ allowAll, ssh }: Policy): PolicyWarning[] {
+/** @param isOurs is a region one of the server's own? */
+export function notesOn({ allowAll, ssh, derpMap }: Policy, isOurs: (region: number) => boolean): PolicyWarning[] {
   const notes: PolicyWarning[] = []
   if (allowAll)
     notes.push({
@@ -20,5 +22,18 @@ export function notesOn({ allowAll, ssh }: Policy): PolicyWarning[] {
       text: 'this server answers no SSH checks yet, so that logins which a rule with "check" decides on are refused; "accept" lets in unasked',
       at: check.at,
     })
+  if (derpMap !== undefined && !derpMap.omitDefaultRegions && leavesNone([...derpMap.regions], isOurs))
+    notes.push({
+      about: 'derpMap',
+      text: 'derpMap takes a relay of this server away and adds none: see that another is left, since clients do not start without one',
+      at: { line: 1, column: 1 },
+    })
   return notes
+}
+
+function leavesNone(
+  regions: readonly (readonly [number, DerpRegion | null])[],
+  isOurs: (region: number) => boolean,
+): boolean {
+  return regions.every(([, region]) => region === null) && regions.some(([id]) => isOurs(id))
 }

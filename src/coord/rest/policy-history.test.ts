@@ -297,6 +297,12 @@ suite('checking with places', () => {
       { policy: '{}', about: ['grants'], at: { line: 1, column: 1 } },
       { policy: '{"acls": []}', about: [], at: undefined },
       {
+        policy: '{"acls": [], "derpMap": {"regions": {"900": null}}}',
+        about: ['derpMap'],
+        at: { line: 1, column: 1 },
+      },
+      { policy: '{"acls": [], "derpMap": {"regions": {"1": null}}}', about: [], at: undefined },
+      {
         policy:
           '{"grants": [],\n"ssh": [{"action": "check", "src": ["autogroup:member"], "dst": ["autogroup:self"], "users": ["root"]}]}',
         about: ['ssh'],

@@ -30,12 +30,17 @@ export const policyHistoryHandlers: Handlers<keyof typeof policyHistoryRoutes> =
       return done({ ...found, tests: 0, failures: [], warnings: [] })
     }
     const { policy } = read.reply
+    const isOurs = (region: number) => at.live.regionName(region) !== undefined
     const failures = await runAll(at, tools, policy)
     return done({
       ...(failures.length === 0 ? {} : { message: TESTS_FAILED }),
       tests: policy.tests.length + policy.sshTests.length,
       failures: failures.map(({ user, errors, at }) => ({ user, errors: [...errors], at: { ...at } })),
-      warnings: [...policy.warnings, ...notesOn(policy)].map(({ about, text, at }) => ({ about, text, at: { ...at } })),
+      warnings: [...policy.warnings, ...notesOn(policy, isOurs)].map(({ about, text, at }) => ({
+        about,
+        text,
+        at: { ...at },
+      })),
     })
   }),
 
