@@ -115,6 +115,9 @@ test('whoever takes the text out of a secret is on a short list', () => {
     'coord/rest/changes/keys.ts': 'shows a new key once',
     'crypto/io/node-handshake.ts': 'hands private keys to the exchange',
     'crypto/io/openssl-handshake.ts': 'hands private keys to the exchange',
+    'node/local/profile-json.ts': 'writes a node’s keys to its state',
+    'node/local/profiles.ts': 'sees whether a key is a new one',
+    'node/local/state.ts': 'writes the machine key to the state',
     'sdk/client.ts': 'sends a token',
     'wire/control-requests.ts': 'sends the key that a machine joins with',
   }

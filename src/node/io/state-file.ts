@@ -1,0 +1,114 @@
+/**
+ * The state file: what the node keeps, written so that a crash at any moment leaves the state before or the state
+ * after (node.md §12). Reading what is in it is local/state.ts.
+ *
+ * Writing is synchronous: nothing may be done with a key before it is on the disk, and there are few writes.
+ */
+
+import {
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { MeshError } from '../../base/errors.ts'
+import { decodeState, encodeState, STATE_BYTES_MAX, stateAfter } from '../local/state.ts'
+import type { State, StateWrites } from '../local/state.ts'
+
+export interface StateStore {
+  /** What is kept. */
+  readonly state: State
+  /** When it returns, the writes are on the disk. Throws MeshError `store/unavailable`; then nothing has changed. */
+  write(writes: StateWrites): void
+}
+
+/** `mem:` keeps nothing beyond this process: for nodes that are to be forgotten. */
+const IN_MEMORY = 'mem:'
+
+/**
+ * Opens the state file, and makes its folder if there is none.
+ *
+ * @throws MeshError `store/corrupt` when it is damaged, `store/unavailable` when it can't be read
+ */
+export function openState(path: string): StateStore {
+  if (path === IN_MEMORY || path.startsWith(`${IN_MEMORY}:`)) return new MemoryState()
+  return new StateFile(path)
+}
+
+class MemoryState implements StateStore {
+  state: State = new Map()
+
+  write(writes: StateWrites): void {
+    this.state = stateAfter(this.state, writes)
+  }
+}
+
+class StateFile implements StateStore {
+  readonly #path: string
+  #state: State
+
+  constructor(path: string) {
+    this.#path = path
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    // What a crash left half written.
+    rmSync(this.#draft, { force: true })
+    this.#state = decodeState(readWhole(path))
+  }
+
+  get state(): State {
+    return this.#state
+  }
+
+  write(writes: StateWrites): void {
+    if (writes.size === 0) return
+    const next = stateAfter(this.#state, writes)
+    try {
+      this.#replace(encodeState(next))
+    } catch (cause) {
+      rmSync(this.#draft, { force: true })
+      throw new MeshError('store/unavailable', `Cannot write ${this.#path}: ${(cause as Error).message}`, { cause })
+    }
+    this.#state = next
+  }
+
+  /** In the same folder, since only there renaming replaces in one step. */
+  get #draft(): string {
+    return join(dirname(this.#path), `.${basename(this.#path)}.new`)
+  }
+
+  #replace(bytes: Uint8Array): void {
+    // `wx`: a link that somebody has put there is not followed.
+    const file = openSync(this.#draft, 'wx', 0o600)
+    try {
+      for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at)
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    renameSync(this.#draft, this.#path)
+    const folder = openSync(dirname(this.#path), 'r')
+    try {
+      fsyncSync(folder)
+    } finally {
+      closeSync(folder)
+    }
+  }
+}
+
+function readWhole(path: string): Uint8Array {
+  try {
+    const found = lstatSync(path, { throwIfNoEntry: false })
+    if (found === undefined) return new Uint8Array(0)
+    if (!found.isFile()) throw new Error('it is no ordinary file')
+    if (found.size > STATE_BYTES_MAX) throw new Error(`it is larger than ${STATE_BYTES_MAX} bytes`)
+    return readFileSync(path)
+  } catch (cause) {
+    throw new MeshError('store/unavailable', `Cannot read ${path}: ${(cause as Error).message}`, { cause })
+  }
+}
