@@ -12,7 +12,7 @@ import type { Chain, ChainName, Firewall, FirewallRule, Match } from './firewall
 
 /** Our table's name, and the comment by which rules of ours in other tables are known. */
 export function tableName(device: string): string {
-  return `sett-${device}`
+  return `sett-${device.replace(/[^A-Za-z0-9_.-]/g, '_')}`
 }
 
 export const nftFamily = (family: Family): 'ip' | 'ip6' => (family === 4 ? 'ip' : 'ip6')
@@ -55,7 +55,7 @@ export interface BaseChain {
 
 /** Rules for the front of another firewall's chain: what belongs to the tunnel passes. */
 export function passProgram(device: string, udpPort: number | undefined, chain: BaseChain): string {
-  const at = `insert rule ${chain.family} ${quote(chain.table)} ${quote(chain.name)}`
+  const at = `insert rule ${chain.family} ${chain.table} ${chain.name}`
   const passes =
     chain.hook === 'forward'
       ? [`iifname ${quote(device)}`, `oifname ${quote(device)}`]
@@ -74,10 +74,9 @@ function chainText({ name, rules, family }: Chain, diverts: boolean): string {
   const hook = `    ${HOOKS[name]}; policy accept;\n`
   if (!own) return `  chain ${name} {\n${hook}${body}  }`
   const chain = `  chain ${name} {\n${body}  }`
-  const base = name.slice('ts-'.length).toUpperCase()
-  return diverts
-    ? `${chain}\n  chain ${quote(`${base}-${HOOKS[name].split(' ')[1]}`)} {\n${hook}    jump ${name}\n  }`
-    : chain
+  if (!diverts) return chain
+  // What is hung in leads to it, so that the chain can be looked at, and added to, by the name that people know.
+  return `${chain}\n  chain ${name.slice('ts-'.length)} {\n${hook}    jump ${name}\n  }`
 }
 
 function ruleText({ match, deed }: FirewallRule, family: Family): string[] {
