@@ -26,6 +26,7 @@ export async function inFile<T>({ err }: Context, name: string, call: () => Prom
       throw new Refused(status, {
         message: 'The policy in force is another one than was expected: look at it, and set yours again',
       })
+    if (status === 413) throw new Refused(status, { message: `${name}: ${problem.message}` })
     if (problem.at === undefined && problem.data === undefined) throw error
     for (const line of problemLines(name, problem)) err.write(`${plain(line)}\n`)
     throw new Told()

@@ -106,6 +106,20 @@ suite('sett admin policy', () => {
     server.close()
   })
 
+  test('a file that is too large is named, with the limit', async () => {
+    const large = file('large', `{"grants": []} // ${'x'.repeat(1 << 20)}\n`)
+    for (const args of [
+      ['set', large],
+      ['check', large],
+      ['diff', large],
+      ['report', large],
+    ]) {
+      const { code, out, err } = await ran(...args)
+      assert.deepEqual([code, out], [1, ''])
+      assert.match(err, /large: The policy is \d+ bytes, and 1048576 is the most/)
+    }
+  })
+
   test('a file that is empty, missing or no text is a wrong command line', async () => {
     const binary = join(at.dir, 'binary')
     writeFileSync(binary, new Uint8Array([0x7b, 0xff]))

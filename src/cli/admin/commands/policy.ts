@@ -97,7 +97,7 @@ export function addPolicy(admin: Command, begin: Begin): void {
         const { name, text } = file === undefined ? { name: 'the policy in force', text: '' } : readPolicy(file)
         // Without a text the server would check the policy in force instead.
         const body = file === undefined ? '' : text.trim() === '' ? '/**/' : text
-        const report = await client.checkPolicy({ tailnet, body })
+        const report = await inFile(context, name, () => client.checkPolicy({ tailnet, body }))
         await show(context, report, (report) => printCheck(context.out, name, report))
         if (report.message !== undefined) throw new Told()
       })
