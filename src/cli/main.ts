@@ -1,49 +1,34 @@
 /**
  * `sett`: which program a command line means. Each is loaded only when it is asked for.
+ *
+ * `coord` and `admin` are programs of their own; every other word is a verb of the node's command line.
  */
 
 import { readFileSync } from 'node:fs'
 
-const USAGE = `Usage: sett COMMAND [OPTIONS]
-
-A private network that you run yourself.
-
-Commands:
-  coord   run the coordination server, with its relay
-  admin   administer a coordination server
-
-Options:
-  -V, --version  print the version
-  -h, --help     print this help; "sett COMMAND --help" says more
-`
-
 type Program = (args: readonly string[]) => Promise<number>
 
-const PROGRAMS: { readonly [command: string]: () => Promise<Program> } = {
-  coord: async () => (await import('../coord/main.ts')).main,
-  admin: async () => (await import('./admin/main.ts')).main,
+const PROGRAMS: { readonly [command: string]: { readonly short: string; readonly load: () => Promise<Program> } } = {
+  coord: {
+    short: 'Run the coordination server, with its relay',
+    load: async () => (await import('../coord/main.ts')).main,
+  },
+  admin: { short: 'Administer a coordination server', load: async () => (await import('./admin/main.ts')).main },
 }
 
 async function run(args: readonly string[]): Promise<number> {
-  const [command, ...rest] = args
-  if (command === '--version' || command === '-V') {
+  const [command = '', ...rest] = args
+  if (args.length === 1 && (command === '--version' || command === '-V')) {
     const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
     process.stdout.write(`${(JSON.parse(manifest) as { version: string }).version}\n`)
     return 0
   }
-  if (command === '--help' || command === '-h' || command === 'help') {
-    process.stdout.write(USAGE)
-    return 0
-  }
-  const load = command !== undefined && Object.hasOwn(PROGRAMS, command) ? PROGRAMS[command] : undefined
-  if (load === undefined) {
-    const complaint = command === undefined ? '' : `sett: there is no command ${JSON.stringify(command)}\n\n`
-    process.stderr.write(complaint + USAGE)
-    return 2
-  }
-  return (await load())(rest)
+  if (Object.hasOwn(PROGRAMS, command))
+    return (await (PROGRAMS[command] as { load: () => Promise<Program> }).load())(rest)
+  const node = await import('./node/main.ts')
+  const neighbours = Object.entries(PROGRAMS).map(([name, { short }]) => ({ name, short }))
+  return node.main(args, undefined, neighbours)
 }
-
 // Whoever reads our output may stop reading: `sett admin nodes list | head`. That is no failure of ours.
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (error: NodeJS.ErrnoException) => {

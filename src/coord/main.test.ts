@@ -162,7 +162,8 @@ describe('the command line', () => {
       2,
       /there is no certificate in the first; want two PEM files that belong together\n$/,
     ],
-    ['an unknown command', ['cord'], 2, /no command "cord".*Usage: sett COMMAND/s],
+    ['an unknown command', ['cord'], 1, /^sett: unknown subcommand: cord\n$/],
+    ['no command', [], 0, /SUBCOMMANDS.*\n {2}up .*\n {2}coord .*\n {2}admin /s],
     ['--version', ['--version'], 0, /^\d+\.\d+\.\d+\n$/],
   ]
   for (const [name, args, code, says] of programs) {

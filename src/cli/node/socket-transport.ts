@@ -1,0 +1,52 @@
+/** Carries requests to the daemon over its Unix socket, where the kernel says who is calling. */
+
+import { request } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import type { LocalAnswer, LocalTransport } from '../../sdk/local-client.ts'
+import { NoDaemon } from './no-daemon.ts'
+
+/** The daemon answers to this name only, so that no web page can reach it (node.md §9). */
+const HOST = 'local-tailscaled.sock'
+
+export function socketTransport(socketPath: string): LocalTransport {
+  return ({ method, path, headers, body, signal }) =>
+    new Promise((resolve, reject) => {
+      const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }
+      const call = request(
+        {
+          socketPath,
+          method,
+          path,
+          headers: { host: HOST, ...headers, ...length },
+          agent: false,
+          ...(signal === undefined ? {} : { signal }),
+        },
+        (answer) => resolve(answerFrom(answer)),
+      )
+      call.on('error', (error: NodeJS.ErrnoException) =>
+        reject(
+          signal?.aborted === true
+            ? signal.reason
+            : error.syscall === 'connect' || error.code === 'ENOTSOCK'
+              ? new NoDaemon(socketPath, path, error)
+              : error,
+        ),
+      )
+      call.end(body)
+    })
+}
+
+function answerFrom(answer: IncomingMessage): LocalAnswer {
+  answer.setEncoding('utf8')
+  return {
+    status: answer.statusCode ?? 0,
+    statusText: answer.statusMessage ?? '',
+    headers: Object.fromEntries(Object.entries(answer.headers).map(([name, value]) => [name, String(value)])),
+    async text() {
+      let whole = ''
+      for await (const piece of answer) whole += piece as string
+      return whole
+    },
+    pieces: () => answer as AsyncIterable<string>,
+  }
+}
