@@ -14,6 +14,9 @@ import type { AccessRule, Destination, Policy, Selector, Traffic } from './polic
 import type { Routes } from './routes.ts'
 import { hasMoved } from './selection.ts'
 import type { Meeting, Selected, Selection } from './selection.ts'
+import { taken } from './services.ts'
+import type { Services } from './services.ts'
+import { Sharees } from './sharees.ts'
 import { Sources } from './sources.ts'
 import type { PolicyNode } from './tailnet.ts'
 
@@ -105,6 +108,8 @@ export class Access {
   readonly parts: Part[] = []
   /** Those between the devices of one user that tell sources of something. */
   readonly ownCompanions: Part[] = []
+  /** Devices of others, which no part counts among its sources. (shared-in.ts) */
+  readonly sharees: Sharees
   readonly #selection: Selection
   readonly #routes: Routes
   readonly #lists = new Map<string, Sources>()
@@ -121,7 +126,8 @@ export class Access {
   readonly #towards = new Map<Sources, Part[]>()
 
   /** Without parts, which `add` makes of the rules that there are. */
-  constructor(selection: Selection, routes: Routes) {
+  constructor(selection: Selection, routes: Routes, sharees = new Sharees()) {
+    this.sharees = sharees
     this.#selection = selection
     this.#routes = routes
   }
@@ -248,7 +254,15 @@ export class Access {
 
   #part(rule: AccessRule, self: boolean, destinations: readonly Destination[]): Part {
     const watch = (target: Selector): Selected => this.#selection.watch(target, 'destination')
-    const targets = destinations.map((destination) => ({ destination, selected: watch(destination.target) }))
+    const targets = destinations.flatMap((destination) => [
+      ...(destination.target.kind === 'service' && this.services.named(destination.target.service) !== undefined
+        ? []
+        : [{ destination, selected: watch(destination.target) }]),
+      ...this.#services(rule, destination).map(({ target, traffic }) => ({
+        destination: { target: destination.target, traffic },
+        selected: watch(target),
+      })),
+    ])
     const via = rule.via.map((tag) => watch({ kind: 'tag', tag, text: tag, at: rule.at }))
     return {
       index: this.parts.length,
@@ -259,6 +273,24 @@ export class Access {
       reversed: this.sources(self || rule.app.size === 0 ? [] : destinations.map(({ target }) => target), []),
       reach: this.#reach(targetsOf({ targets }), via),
     }
+  }
+
+  get services(): Services {
+    return this.#selection.services
+  }
+
+  /** The Services that a destination names, by their name or by a tag, with what each takes of its traffic. */
+  #services({ app }: AccessRule, { target, traffic }: Destination): Destination[] {
+    if (target.kind !== 'service' && target.kind !== 'tag') return []
+    const own = target.kind === 'service' ? this.services.named(target.service) : undefined
+    const named = target.kind === 'tag' ? this.services.carrying(target.tag) : own === undefined ? [] : [own]
+    return named.flatMap((service) => {
+      const { text, at } = target
+      const open = taken(service, traffic)
+      // Where nothing is left of a rule, its ends needn't know of each other.
+      if (open.length === 0 && app.size === 0) return []
+      return [{ target: { kind: 'service', service: service.name, text, at }, traffic: open }]
+    })
   }
 
   #reach(targets: readonly Selected[], via: readonly Selected[]): PartReach {

@@ -45,6 +45,8 @@ export class Approvals {
 
   /** Is a Service with this name and these tags approved as soon as the applicant hosts it? */
   approvesService(applicant: Applicant, service: string, tags: readonly string[]): boolean {
+    // A person's device is no host. (policy.md §15.10)
+    if (applicant.tags.length === 0) return false
     return [service, ...tags].some((key) =>
       (this.#policy.autoApprovers.services.get(key) ?? []).some((approver) => this.#isOne(approver, applicant)),
     )

@@ -20,11 +20,15 @@ import { Routes } from './routes.ts'
 import { Selection } from './selection.ts'
 import { Ssh } from './ssh.ts'
 import type { WireSshRule } from './ssh.ts'
-import type { PolicyNode } from './tailnet.ts'
+import { Services } from './services.ts'
+import { isSeen, sharedRoutes, withSharees } from './shared-in.ts'
+import { Sharees } from './sharees.ts'
+import type { Beyond, PolicyNode } from './tailnet.ts'
 import { toldAnew } from './told-anew.ts'
 import type { Standing } from './told-anew.ts'
 import { Visibility } from './visibility.ts'
 import type { IsPrimary } from './visibility.ts'
+import { vipsOf } from './vips.ts'
 
 /** What a change of one node means for the others. */
 export interface Touched {
@@ -39,7 +43,7 @@ const RULES_PER_STEP = 100
 const NODES_PER_STEP = 250
 const LISTS_PER_STEP = 250
 
-export interface EngineOptions {
+export interface EngineOptions extends Beyond {
   /** Writes rules in the shorter form that means the same to clients, where there is one. */
   readonly compact?: boolean
   /** Where names come from by which filters admit nodes, where that means the same; absent: by addresses alone. */
@@ -58,10 +62,11 @@ export class Engine {
   readonly #visibility: Visibility
 
   /** @param nodes `undefined`: none so far, and no rules, which is only of use to `building` */
-  constructor(policy: Policy, nodes: Iterable<PolicyNode> | undefined, { compact = false, names }: EngineOptions = {}) {
+  constructor(policy: Policy, nodes: Iterable<PolicyNode> | undefined, options: EngineOptions = {}) {
+    const { compact = false, names } = options
     this.policy = policy
-    this.selection = new Selection(policy)
-    this.access = new Access(this.selection, this.#routes)
+    this.selection = new Selection(policy, new Services(options.services))
+    this.access = new Access(this.selection, this.#routes, new Sharees(options.sharees))
     this.ssh = new Ssh(policy.ssh, this.access, this.selection, compact)
     this.attributes = new NodeAttributes(policy, this.selection)
     this.#capabilities = new CapabilitySources(this.selection, names)
@@ -96,7 +101,7 @@ export class Engine {
       }
     })
     yield* inSteps(nodes, NODES_PER_STEP, (node) => {
-      this.#capabilities.set(node.slot, node)
+      this.#capabilities.set(node.slot, this.#reader(node))
       access.fill(node)
     })
     yield* inSteps(this.#filters.settling(), LISTS_PER_STEP, () => {})
@@ -109,24 +114,41 @@ export class Engine {
   /** Empty: nobody may send it anything. */
   filter(slot: number): FilterRule[] {
     const node = this.node(slot)
-    return node === undefined ? [] : this.#filters.of(node)
+    if (node === undefined) return []
+    const shared = this.sharees.of(node)
+    const rules = this.#filters.of(node)
+    return shared.length === 0 ? rules : withSharees(this.access, node, rules, shared)
   }
 
   /** Whom it sees, and who sees it. */
   visible(slot: number): BitSet {
     const node = this.node(slot)
-    return node === undefined ? new BitSet() : this.#visibility.of(node)
+    if (node === undefined) return this.#seenBySharee(slot)
+    const seen = this.#visibility.of(node)
+    for (const shared of this.sharees.of(node)) if (isSeen(this.access, node, shared)) seen.add(shared.device.slot)
+    return seen
   }
 
   connects(a: number, b: number): boolean {
     const [x, y] = [this.node(a), this.node(b)]
-    return x !== undefined && y !== undefined && this.#visibility.connects(x, y)
+    if (x === undefined || y === undefined)
+      return this.#seenBySharee(x === undefined ? a : b).has(x === undefined ? b : a)
+    return this.#visibility.connects(x, y)
   }
 
   /** The routes of `peer` that `viewer` is told of. */
   routes(viewer: number, peer: number, isPrimary: IsPrimary): Prefix[] {
     const [x, y] = [this.node(viewer), this.node(peer)]
+    const sharee = this.sharees.device(viewer)
+    const shared = sharee && y && this.sharees.share(sharee, y)
+    if (shared !== undefined && y !== undefined) return sharedRoutes(this.access, y, shared)
     return x === undefined || y === undefined ? [] : this.#visibility.routes(x, y, isPrimary)
+  }
+
+  /** The addresses of Services at `peer` that `viewer` is told of. @param isPrimary of the hosts, by one address */
+  vips(viewer: number, peer: number, isPrimary: IsPrimary): Prefix[] {
+    const [x, y] = [this.node(viewer), this.node(peer)]
+    return x === undefined || y === undefined ? [] : vipsOf(this.access, x, y, isPrimary)
   }
 
   sshRules(slot: number): WireSshRule[] {
@@ -146,7 +168,7 @@ export class Engine {
 
   /** A node came, changed or (`undefined`) went. */
   set(slot: number, after: PolicyNode | undefined): Touched {
-    this.#capabilities.set(slot, after)
+    this.#capabilities.set(slot, this.#reader(after))
     if (this.selection.leavesAlone(slot, after)) {
       this.access.set(slot, after)
       return { edges: new BitSet(), rules: BitSet.of(after === undefined ? [] : [slot]) }
@@ -161,6 +183,37 @@ export class Engine {
       edges,
       rules: toldAnew(this.access, this.ssh, this.#capabilities, this.selection, slot, was, is, relisted),
     }
+  }
+
+  get services(): Services {
+    return this.selection.services
+  }
+
+  get sharees(): Sharees {
+    return this.access.sharees
+  }
+
+  /** What it was made with besides nodes. */
+  get beyond(): Beyond {
+    return { services: this.services.all, sharees: this.sharees.all }
+  }
+
+  /** The nodes that a device of another tailnet sees. */
+  #seenBySharee(slot: number): BitSet {
+    const seen = new BitSet()
+    const device = this.sharees.device(slot)
+    if (device === undefined) return seen
+    for (const node of this.selection.all()) {
+      const shared = this.sharees.share(device, node)
+      if (shared !== undefined && isSeen(this.access, node, shared)) seen.add(node.slot)
+    }
+    return seen
+  }
+
+  /** A host lets packets in to more than its own addresses, so that it is told of peers by these. */
+  #reader(node: PolicyNode | undefined): PolicyNode | undefined {
+    const hosts = node !== undefined && this.services.hostedBy(node).length > 0
+    return hosts ? { ...node, readsSourceNames: false } : node
   }
 
   #standing(slot: number): Standing {

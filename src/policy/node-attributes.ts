@@ -37,6 +37,8 @@ export class NodeAttributes {
       }
       for (const [name, values] of app) caps.set(name, [...(caps.get(name) ?? []), ...values])
     }
+    const services = this.#selection.services.mapping(node)
+    if (services !== undefined) caps.set('service-host', [services])
     if (this.#policy.randomizeClientPort) caps.set('randomize-client-port', null)
     if (this.#policy.oneCGNATRoute !== '') caps.set(`one-cgnat?v=${this.#policy.oneCGNATRoute === 'mac-always'}`, null)
     return caps

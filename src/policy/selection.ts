@@ -16,6 +16,7 @@ import { IpSets } from './ipsets.ts'
 import { domainOf, People } from './people.ts'
 import type { Policy, Selector } from './policy.ts'
 import { meetsOne } from './postures.ts'
+import { addressesOf as addressesOfService, Services } from './services.ts'
 import type { PolicyNode } from './tailnet.ts'
 
 export type Side = 'source' | 'destination'
@@ -56,6 +57,7 @@ export class Meeting {
 export class Selection {
   readonly #policy: Policy
   readonly people: People
+  readonly services: Services
   readonly #ipsets: IpSets
   readonly #nodes: (PolicyNode | undefined)[] = []
   /** By slot: the selectors that name the node, or something behind it. */
@@ -78,8 +80,9 @@ export class Selection {
   readonly #singles: Selected[] = []
   readonly #ranges: Selected[] = []
 
-  constructor(policy: Policy) {
+  constructor(policy: Policy, services = new Services()) {
     this.#policy = policy
+    this.services = services
     this.people = new People(policy)
     this.#ipsets = new IpSets(policy)
   }
@@ -124,7 +127,7 @@ export class Selection {
     const key = `${side} ${meaning(selector)}`
     let selected = this.#watched.get(key)
     if (selected === undefined) {
-      selected = new Selected(this.#watched.size, selector, side, this.#addressesOf(selector))
+      selected = new Selected(this.#watched.size, selector, side, this.#addressesOf(selector, side))
       this.#watched.set(key, selected)
       this.#register(selected)
       for (const { slot } of this.all())
@@ -205,10 +208,12 @@ export class Selection {
     else devices.set.delete(slot)
   }
 
-  #addressesOf(selector: Selector): AddressSet | undefined {
+  #addressesOf(selector: Selector, side: Side): AddressSet | undefined {
     if (selector.kind === 'prefix') return AddressSet.of(selector.prefix)
     if (selector.kind === 'ipset') return this.#ipsets.addresses(selector.ipset)
     if (selector.kind === 'autogroup' && selector.autogroup === 'internet') return INTERNET
+    // A Service opens no connections.
+    if (selector.kind === 'service' && side === 'destination') return this.services.addresses(selector.service)
     return undefined
   }
 
@@ -235,7 +240,7 @@ export class Selection {
     take(this.#everywhere)
     if (this.#singles.length > 0) for (const ip of addressesOf(node)) take(this.#byAddress.get(addressKey(ip)))
     take(this.#ranges)
-    if (node.routes.length > 0) take(this.#singles)
+    if (node.routes.length > 0 || this.services.hostedBy(node).length > 0) take(this.#singles)
     for (const tag of node.tags) take(this.#byTag.get(tag))
     if (node.tags.length > 0) return into
     const login = node.user.login.toLowerCase()
@@ -245,8 +250,17 @@ export class Selection {
   }
 
   #match({ selector, addresses, side }: Selected, node: PolicyNode): Match {
-    if (addresses !== undefined) return addressMatch(addresses, selector, side, node)
-    return { nodes: this.#isMember(selector, node), routed: isEverything(selector) && routesAnything(node, side) }
+    const hosted = side === 'destination' ? this.services.hostedBy(node) : NOTHING
+    if (selector.kind === 'service')
+      return { nodes: false, routed: hosted.some(({ name }) => name === selector.service) }
+    if (addresses === undefined) {
+      const routed = isEverything(selector) && (routesAnything(node, side) || hosted.length > 0)
+      return { nodes: this.#isMember(selector, node), routed }
+    }
+    const match = addressMatch(addresses, selector, side, node)
+    if (match.routed || !hosted.some((service) => addressesOfService(service).some((ip) => addresses.contains(ip))))
+      return match
+    return { nodes: match.nodes, routed: true }
   }
 
   #isMember(selector: Selector, node: PolicyNode): boolean {
@@ -292,6 +306,7 @@ function isNamedAlike(a: PolicyNode, b: PolicyNode): boolean {
   const isSame = (x: readonly unknown[], y: readonly unknown[]): boolean => x === y || x.length + y.length === 0
   const { login, role } = a.user
   return (
+    a.id === b.id &&
     !hasMoved(a, b) &&
     isSame(a.routes, b.routes) &&
     isSame(a.tags, b.tags) &&

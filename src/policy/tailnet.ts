@@ -1,7 +1,7 @@
 /** What the policy is applied to: the users and nodes of one tailnet, as far as a policy can see them. */
 
 import type { Ip, Prefix } from '../base/ip.ts'
-import type { AttributeValue } from './policy.ts'
+import type { AttributeValue, PortRange } from './policy.ts'
 
 export type Role = 'owner' | 'admin' | 'network-admin' | 'it-admin' | 'billing-admin' | 'auditor' | 'member'
 
@@ -33,8 +33,45 @@ export interface PolicyNode {
   readonly readsSourceNames?: boolean
 }
 
+/** A Service: two addresses that belong to no node, and the nodes that answer at them. (policy.md §15.10) */
+export interface PolicyService {
+  /** `svc:name`. */
+  readonly name: string
+  readonly tags: readonly string[]
+  /** Of the tailnet's ranges, and no node's own. */
+  readonly ipv4: Ip
+  readonly ipv6: Ip
+  /** Ports of TCP that it offers. `do-not-validate`: whatever its hosts do. */
+  readonly ports: readonly PortRange[] | 'do-not-validate'
+  /** By `PolicyNode.id`: nodes that are approved as hosts. One without tags is none. */
+  readonly hosts: readonly number[]
+}
+
+/** Somebody of another tailnet who has accepted nodes of this one. (policy.md §15.11) */
+export interface PolicySharee {
+  readonly login: string
+  /**
+   * As the shared nodes see them: slots and addresses are no node's own here. Their tags, routes and attributes are
+   * their own tailnet's business.
+   */
+  readonly devices: readonly PolicyNode[]
+  readonly shares: readonly PolicyShare[]
+}
+export interface PolicyShare {
+  /** The shared node, by `PolicyNode.id`. */
+  readonly node: number
+  /** The invitation allows to use it as an exit node. */
+  readonly exitNode: boolean
+}
+
+/** What of a tailnet are not nodes of its own. An engine is made anew when something of it changes. */
+export interface Beyond {
+  readonly services?: readonly PolicyService[] | undefined
+  readonly sharees?: readonly PolicySharee[] | undefined
+}
+
 /** The whole of it: what tests, explanations and reports look at. */
-export interface PolicyTailnet {
+export interface PolicyTailnet extends Beyond {
   readonly users: readonly PolicyUser[]
   readonly nodes: readonly PolicyNode[]
 }

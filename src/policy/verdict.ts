@@ -6,6 +6,7 @@
 import type { Ip } from '../base/ip.ts'
 import type { Access, Part, Target } from './access.ts'
 import { hasPorts, isIcmp } from './protocols.ts'
+import { admitsDevice, sharedAddresses } from './shared-in.ts'
 import type { PolicyNode } from './tailnet.ts'
 
 /** Protocols that clients take for "no protocol given": ICMP, TCP, UDP, ICMPv6. */
@@ -30,6 +31,7 @@ export interface Allowing {
 /** Every part by which `at`, where the flow arrives, lets it in. None: it is dropped. */
 export function allowing(access: Access, at: PolicyNode, flow: Flow): Allowing[] {
   const found: Allowing[] = []
+  if (!isSendable(access, at, flow)) return found
   for (const part of access.parts) {
     if (!part.reach.nodes.has(at.slot) || !admits(access, part, at, flow.from)) continue
     for (const target of part.targets)
@@ -39,8 +41,27 @@ export function allowing(access: Access, at: PolicyNode, flow: Flow): Allowing[]
   return found
 }
 
+/**
+ * Whatever rules say: a Service opens no connections, a host goes to no other host of what it hosts itself, and of a
+ * node that is shared its own addresses are, and not what is behind it. (policy.md §15.10, §15.11)
+ */
+export function isSendable(access: Access, at: PolicyNode, { from, to }: Pick<Flow, 'from' | 'to'>): boolean {
+  const { services, sharees } = access
+  if (services.at(from) !== undefined) return false
+  const service = services.at(to)
+  const own = access.ownerOf(from)
+  if (service !== undefined && own !== undefined && services.isHost(own, service.name)) return false
+  const device = sharees.at(from)
+  if (device === undefined) return true
+  const shared = sharees.share(device, at)
+  return shared !== undefined && sharedAddresses(at, shared).contains(to)
+}
+
 /** Is the address one of the sources of the part, as the filter of `at` has them? */
 export function admits(access: Access, part: Part, at: PolicyNode, from: Ip): boolean {
+  const device = access.sharees.at(from)
+  const shared = device && access.sharees.share(device, at)
+  if (device !== undefined) return shared !== undefined && admitsDevice(part, shared, from)
   if (!part.self) return part.sources.includes(from)
   const own = access.ownerOf(from)
   return own !== undefined && access.admitted(part, at).has(own.slot)

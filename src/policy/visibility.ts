@@ -113,6 +113,6 @@ export function leadsToRoute(part: Part, route: Prefix): boolean {
   return part.targets.some(({ selected: { selector, addresses } }) => {
     if (selector.kind === 'any') return true
     if (selector.kind === 'prefix') return prefixesOverlap(selector.prefix, route)
-    return !isInternet(selector) && (addresses?.overlaps(rangeFrom(route)) ?? false)
+    return !isInternet(selector) && selector.kind !== 'service' && (addresses?.overlaps(rangeFrom(route)) ?? false)
   })
 }

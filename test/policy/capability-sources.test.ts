@@ -49,10 +49,10 @@ test('by name and by address, the same packets pass: before and after changes, w
   fc.assert(
     fc.property(policies(4), tailnets(4), changes(5, 3), (policy, tailnet, list) => {
       const story = new Story(tailnet)
-      const engine = new Engine(policy, tailnet.nodes, { names: new SourceNames() })
+      const engine = new Engine(policy, tailnet.nodes, { ...tailnet, names: new SourceNames() })
       const check = (): void => {
         const { nodes } = story.tailnet
-        const plain = new Engine(policy, nodes)
+        const plain = new Engine(policy, nodes, tailnet)
         for (const at of nodes) {
           const [short, long] = [engine.filter(at.slot), plain.filter(at.slot)]
           if (short.some(isNamed)) named++

@@ -58,7 +58,7 @@ function* follow(
   list: readonly Change[],
   options: EngineOptions,
 ): Generator<Step> {
-  const engine = new Engine(policy, tailnet.nodes, options)
+  const engine = new Engine(policy, tailnet.nodes, { ...tailnet, ...options })
   const story = new Story(tailnet)
   let was = all.map((slot) => viewOf(engine, slot))
   for (const change of list) {
@@ -86,7 +86,7 @@ test('what has followed changes says the same as what is compiled anew', () => {
   fc.assert(
     fc.property(...stories, (policy, tailnet, list, form) => {
       for (const { change, is, now } of follow(policy, tailnet, list, form)) {
-        const fresh = new Engine(policy, now.nodes, form)
+        const fresh = new Engine(policy, now.nodes, { ...now, ...form })
         for (const slot of all) {
           const want = viewOf(fresh, slot)
           if (JSON.stringify(is[slot]) !== JSON.stringify(want))

@@ -116,7 +116,7 @@ test('flows: what opens and closes is what one filter lets pass and the other do
   let [opened, closed] = [0, 0]
   fc.assert(
     fc.property(pairs, tailnets(5), ([before, after], tailnet) => {
-      const [was, is] = [new Engine(before, tailnet.nodes), new Engine(after, tailnet.nodes)]
+      const [was, is] = [new Engine(before, tailnet.nodes, tailnet), new Engine(after, tailnet.nodes, tailnet)]
       const found = diff(was, is)
       assert.ok(found.complete)
       assert.ok(diffLines(found, String).length > 0)
@@ -158,7 +158,7 @@ test('logins: every account of every pair', () => {
   let changed = 0
   fc.assert(
     fc.property(pairs, tailnets(6), ([before, after], tailnet) => {
-      const found = diff(new Engine(before, tailnet.nodes), new Engine(after, tailnet.nodes)).logins
+      const found = diff(new Engine(before, tailnet.nodes, tailnet), new Engine(after, tailnet.nodes, tailnet)).logins
       for (const a of tailnet.nodes)
         for (const b of tailnet.nodes) {
           if (a === b) continue
@@ -190,7 +190,7 @@ test('logins: every account of every pair', () => {
 test('sight: every pair that sees each other anew or no more, and no other', () => {
   fc.assert(
     fc.property(pairs, tailnets(6), ([before, after], tailnet) => {
-      const found = diff(new Engine(before, tailnet.nodes), new Engine(after, tailnet.nodes)).sight
+      const found = diff(new Engine(before, tailnet.nodes, tailnet), new Engine(after, tailnet.nodes, tailnet)).sight
       for (const a of tailnet.nodes)
         for (const b of tailnet.nodes) {
           if (a === b) continue
@@ -213,7 +213,7 @@ test('sight: every pair that sees each other anew or no more, and no other', () 
 test('routes: everybody who is told of one anew or no more', () => {
   fc.assert(
     fc.property(pairs, tailnets(6), ([before, after], tailnet) => {
-      const found = diff(new Engine(before, tailnet.nodes), new Engine(after, tailnet.nodes)).routes
+      const found = diff(new Engine(before, tailnet.nodes, tailnet), new Engine(after, tailnet.nodes, tailnet)).routes
       for (const viewer of tailnet.nodes)
         for (const peer of tailnet.nodes) {
           if (viewer === peer) continue

@@ -9,11 +9,13 @@ import * as fc from 'fast-check'
 import { formatIp, formatPrefix, prefixContains, prefixOf } from '../../src/base/ip.ts'
 import type { Ip, Prefix } from '../../src/base/ip.ts'
 import { Engine } from '../../src/policy/engine.ts'
+import { addressesOf } from '../../src/policy/services.ts'
 import type { PolicyNode, PolicyTailnet } from '../../src/policy/tailnet.ts'
 import { allowing } from '../../src/policy/verdict.ts'
 import { policies } from './generate-policy.ts'
 import { PLACES, tailnets } from './generate.ts'
 import { mayLogIn } from './plain-ssh.ts'
+import { hostedBy } from './plain-beyond.ts'
 import * as plain from './plain.ts'
 import { runs } from './runs.ts'
 import { say } from './say.ts'
@@ -33,32 +35,48 @@ const TRAFFIC = [
 const ACCOUNTS = ['root', 'ubuntu', 'ann', 'bob', 'cy']
 
 /** Where packets may arrive at this node: it, and what is behind it. */
-function arriving(node: PolicyNode): Ip[] {
+function arriving(tailnet: PolicyTailnet, node: PolicyNode): Ip[] {
   return [
     node.ipv4,
     node.ipv6,
-    ...PLACES.filter((place) => localNets(node, place).some((n) => prefixContains(n, place))),
+    ...vips(tailnet).filter((vip) => localNets(tailnet, node, vip).some((n) => prefixContains(n, vip))),
+    ...PLACES.filter((place) => localNets(tailnet, node, place).some((n) => prefixContains(n, place))),
   ]
 }
 
-function localNets(node: PolicyNode, to: Ip): Prefix[] {
+const vips = ({ services = [] }: PolicyTailnet): Ip[] => services.flatMap(addressesOf)
+const outsiders = ({ sharees = [] }: PolicyTailnet): PolicyNode[] => sharees.flatMap(({ devices }) => devices)
+
+/** What the network brings there at all: of devices of others to nodes that know them, and not what is sent by nobody. */
+function isBrought(engine: Engine, tailnet: PolicyTailnet, from: Ip, at: PolicyNode, to: Ip): boolean {
+  const device = outsiders(tailnet).find(({ ipv4, ipv6 }) => [ipv4, ipv6].some((own) => own.value === from.value))
+  if (device !== undefined) return engine.connects(at.slot, device.slot)
+  return plain.isOpened(tailnet, from, to)
+}
+
+function localNets(tailnet: PolicyTailnet, node: PolicyNode, to: Ip): Prefix[] {
   const routes = node.routes.filter(
     ({ bits, ip: { family } }) => bits > 0 || (family === to.family && isThroughExit(to)),
   )
-  return [prefixOf(node.ipv4), prefixOf(node.ipv6), ...routes]
+  const hosted = hostedBy(tailnet, node).flatMap(addressesOf)
+  return [...[node.ipv4, node.ipv6, ...hosted].map((own) => prefixOf(own)), ...routes]
 }
 
-const everyone = ({ nodes }: PolicyTailnet): Ip[] => [...nodes.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]), ...PLACES]
+const everyone = (tailnet: PolicyTailnet): Ip[] => [
+  ...[...tailnet.nodes, ...outsiders(tailnet)].flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]),
+  ...vips(tailnet),
+  ...PLACES,
+]
 const worlds = (nodes: number, rules: number) => [policies(rules), tailnets(nodes)] as const
 
 test('every flow: as the policy says, as the engine explains, and as the filter lets it pass', () => {
   fc.assert(
     fc.property(...worlds(4, 4), (policy, tailnet) => {
-      const engine = new Engine(policy, tailnet.nodes)
+      const engine = new Engine(policy, tailnet.nodes, tailnet)
       for (const at of tailnet.nodes) {
         const filter = engine.filter(at.slot)
         const client = new ClientFilter(filter)
-        for (const to of arriving(at))
+        for (const to of arriving(tailnet, at))
           for (const from of everyone(tailnet)) {
             if (from.family !== to.family) continue
             for (const traffic of TRAFFIC) {
@@ -66,7 +84,7 @@ test('every flow: as the policy says, as the engine explains, and as the filter 
               const flow = { from, to, ...traffic }
               const want = plain.mayPass(policy, tailnet, { ...flow, at })
               const explained = allowing(engine.access, at, flow).length > 0
-              const passed = client.passes(localNets(at, to), flow)
+              const passed = isBrought(engine, tailnet, from, at, to) && client.passes(localNets(tailnet, at, to), flow)
               if (want !== explained || want !== passed)
                 assert.fail(say(policy, tailnet, { want, explained, passed, flow, at: at.slot, filter }))
             }
@@ -80,13 +98,13 @@ test('every flow: as the policy says, as the engine explains, and as the filter 
 test('every pair: who sees whom, either way, and by which routes', () => {
   fc.assert(
     fc.property(...worlds(6, 4), (policy, tailnet) => {
-      const engine = new Engine(policy, tailnet.nodes)
+      const engine = new Engine(policy, tailnet.nodes, tailnet)
       const isPrimary = (node: PolicyNode, route: Prefix): boolean =>
         plain.firstOf(
           tailnet.nodes.filter(({ routes }) => routes.some((r) => formatPrefix(r) === formatPrefix(route))),
         ) === node
-      for (const a of tailnet.nodes)
-        for (const b of tailnet.nodes) {
+      for (const a of [...tailnet.nodes, ...outsiders(tailnet)])
+        for (const b of [...tailnet.nodes, ...outsiders(tailnet)]) {
           const want = plain.sees(policy, tailnet, a, b)
           const got = [
             engine.visible(a.slot).has(b.slot),
@@ -97,6 +115,16 @@ test('every pair: who sees whom, either way, and by which routes', () => {
           if (a === b) continue
           const routes = engine.routes(a.slot, b.slot, isPrimary).map(formatPrefix)
           const told = plain.routesOf(policy, tailnet, a, b)
+          const isFirst = (node: PolicyNode, vip: Prefix): boolean =>
+            plain.firstOf(
+              tailnet.nodes.filter((one) =>
+                hostedBy(tailnet, one).some((s) => addressesOf(s).some((ip) => prefixContains(vip, ip))),
+              ),
+            ) === node
+          const services = engine.vips(a.slot, b.slot, isFirst).map(formatPrefix)
+          const toldOf = plain.vipsOf(policy, tailnet, a, b)
+          if (services.join() !== toldOf.join())
+            assert.fail(say(policy, tailnet, { toldOf, services, a: a.slot, b: b.slot }))
           if (routes.join() !== told.join()) assert.fail(say(policy, tailnet, { told, routes, a: a.slot, b: b.slot }))
         }
     }),
@@ -107,7 +135,7 @@ test('every pair: who sees whom, either way, and by which routes', () => {
 test('who may pass is seen: nothing is allowed between nodes that do not know each other', () => {
   fc.assert(
     fc.property(...worlds(5, 4), (policy, tailnet) => {
-      const engine = new Engine(policy, tailnet.nodes)
+      const engine = new Engine(policy, tailnet.nodes, tailnet)
       for (const a of tailnet.nodes)
         for (const b of tailnet.nodes) {
           const flow = { from: a.ipv4, to: b.ipv4, protocol: 1, port: 0 }
@@ -129,15 +157,17 @@ function sorted(caps: ReadonlyMap<string, readonly unknown[] | null>): string {
 test('every capability: who may use what where, companions included', () => {
   fc.assert(
     fc.property(...worlds(4, 4), (policy, tailnet) => {
-      const engine = new Engine(policy, tailnet.nodes)
+      const engine = new Engine(policy, tailnet.nodes, tailnet)
       for (const at of tailnet.nodes) {
         const filter = engine.filter(at.slot)
         const client = new ClientFilter(filter)
-        for (const to of arriving(at))
+        for (const to of arriving(tailnet, at))
           for (const from of everyone(tailnet)) {
             if (from.family !== to.family) continue
-            const want = sorted(plain.capabilities(policy, tailnet, from, at, to))
-            const got = sorted(client.capabilities(from, to))
+            // A host is told of nothing that it hosts itself, and nothing comes from a Service.
+            const isSent = isBrought(engine, tailnet, from, at, to)
+            const want = isSent ? sorted(plain.capabilities(policy, tailnet, from, at, to)) : ''
+            const got = isSent ? sorted(client.capabilities(from, to)) : ''
             if (want !== got) assert.fail(say(policy, tailnet, { want, got, from, to, at: at.slot, filter }))
           }
       }
@@ -149,7 +179,7 @@ test('every capability: who may use what where, companions included', () => {
 test('every login: from whom, where, as whom, and whether a check is asked for, however rules are written', () => {
   fc.assert(
     fc.property(...worlds(6, 1), fc.boolean(), (policy, tailnet, compact) => {
-      const engine = new Engine(policy, tailnet.nodes, { compact })
+      const engine = new Engine(policy, tailnet.nodes, { ...tailnet, compact })
       for (const to of tailnet.nodes) {
         const rules = engine.sshRules(to.slot)
         for (const from of tailnet.nodes)
@@ -169,7 +199,7 @@ test('every login: from whom, where, as whom, and whether a check is asked for, 
 test('every attribute: whom an entry targets, and nobody else', () => {
   fc.assert(
     fc.property(...worlds(6, 1), (policy, tailnet) => {
-      const engine = new Engine(policy, tailnet.nodes)
+      const engine = new Engine(policy, tailnet.nodes, tailnet)
       for (const node of tailnet.nodes)
         for (const name of ['x', 'drive:share', 'example.com/cap/x']) {
           const want = policy.nodeAttrs.some(

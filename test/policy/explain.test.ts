@@ -86,7 +86,7 @@ function wanted(policy: Policy, tailnet: PolicyTailnet, flow: { from: Ip; to: Ip
 test('every flow: the verdict is that of the filter, with a rule for what is allowed and none for what is not', () => {
   fc.assert(
     fc.property(policies(4), tailnets(4), (policy, tailnet) => {
-      const engine = new Engine(policy, tailnet.nodes)
+      const engine = new Engine(policy, tailnet.nodes, tailnet)
       for (const flow of questions(tailnet)) {
         const { from, to, protocol, port } = flow
         const explained = explain(engine, {
@@ -187,7 +187,7 @@ test('every remedy that is an edit of the policy allows the flow', () => {
   const seen = new Map<string, number>()
   fc.assert(
     fc.property(policies(4), tailnets(4), fc.nat(), (policy, tailnet, pick) => {
-      const engine = new Engine(policy, tailnet.nodes)
+      const engine = new Engine(policy, tailnet.nodes, tailnet)
       const all = [...questions(tailnet)]
       for (let i = 0; i < 12; i++) {
         const flow = all[(pick + i * 37) % all.length]
@@ -205,7 +205,7 @@ test('every remedy that is an edit of the policy allows the flow', () => {
           for (const edit of edits) changed = changed && edited(changed, edit)
           if (changed === undefined) continue
           for (const { kind } of edits) seen.set(kind, (seen.get(kind) ?? 0) + 1)
-          const after = explain(new Engine(changed, tailnet.nodes), question)
+          const after = explain(new Engine(changed, tailnet.nodes, tailnet), question)
           if (after.verdict !== 'allowed') assert.fail(say(policy, tailnet, { flow, edits, refused, after }))
         }
       }
@@ -229,7 +229,7 @@ test('a route that waits is the remedy, with what else is needed', () => {
         ...node,
         routes: node.routes.filter((one) => !prefixContains(one, to)),
       }))
-      const before = new Engine(policy, without)
+      const before = new Engine(policy, without, tailnet)
       const offering = before.selection.node(router.slot) as PolicyNode
       const question = { src: { kind: 'node', node: sender }, dst: { kind: 'address', ip: to }, port: 22 } as const
       const [flow] = explain(before, question, { offered: [{ node: offering, route }] }).flows
@@ -245,7 +245,7 @@ test('a route that waits is the remedy, with what else is needed', () => {
         let changed: Policy | undefined = policy
         for (const edit of others) changed = changed && edited(changed, edit)
         if (changed === undefined) continue
-        const after = explain(new Engine(changed, approved), question)
+        const after = explain(new Engine(changed, approved, tailnet), question)
         if (after.verdict !== 'allowed') assert.fail(say(policy, tailnet, { edits, flow, after }))
       }
     }),

@@ -15,7 +15,7 @@ import type {
   SshUser,
   Traffic,
 } from '../../src/policy/policy.ts'
-import { LOGINS, TAGS, WRITTEN } from './generate.ts'
+import { LOGINS, OUTSIDERS, SERVICES, TAGS, WRITTEN } from './generate.ts'
 
 const at = { line: 1, column: 1 }
 type Of<K extends Selector['kind']> = Extract<Selector, { kind: K }>
@@ -60,7 +60,7 @@ const GROUPS = ['group:x', 'group:y', 'group:none']
 const IPSETS = ['ipset:p', 'ipset:q']
 const POSTURES = ['posture:one', 'posture:two']
 
-const users = fc.constantFrom(...LOGINS, 'gone@example.com').map(user)
+const users = fc.constantFrom(...LOGINS, ...OUTSIDERS).map(user)
 const people: fc.Arbitrary<Selector> = fc.oneof(
   users,
   fc.constantFrom(...GROUPS).map((group) => selector({ kind: 'group', group })),
@@ -83,7 +83,7 @@ const sources: fc.Arbitrary<Selector> = fc.oneof(
   { weight: 2, arbitrary: star },
   byDomain,
   tagged,
-  fc.constantFrom(autogroup('shared'), autogroup('danger-all')),
+  { weight: 2, arbitrary: fc.constantFrom(autogroup('shared'), autogroup('danger-all')) },
   fc.constant(selector({ kind: 'synced-group', group: 'group:s@example.com' })),
 )
 const targets: fc.Arbitrary<Selector> = fc.oneof(
@@ -93,7 +93,7 @@ const targets: fc.Arbitrary<Selector> = fc.oneof(
   { weight: 2, arbitrary: star },
   byDomain,
   tagged,
-  fc.constant(selector({ kind: 'service', service: 'svc:web' })),
+  { weight: 2, arbitrary: fc.constantFrom(...SERVICES).map((service) => selector({ kind: 'service', service })) },
 )
 const internet = fc.constant(autogroup('internet'))
 const self = fc.constant(autogroup('self'))

@@ -4,7 +4,7 @@ import * as fc from 'fast-check'
 import { parseIp, prefix, prefixOf } from '../../src/base/ip.ts'
 import type { Ip, Prefix } from '../../src/base/ip.ts'
 import type { AttributeValue } from '../../src/policy/policy.ts'
-import type { PolicyNode, PolicyTailnet, PolicyUser } from '../../src/policy/tailnet.ts'
+import type { PolicyNode, PolicyService, PolicySharee, PolicyTailnet, PolicyUser } from '../../src/policy/tailnet.ts'
 
 export const LOGINS = ['ann@example.com', 'Bob@Example.com', 'cy@example.org', 'dee@github']
 export const TAGS = ['tag:a', 'tag:b', 'tag:c']
@@ -97,14 +97,86 @@ export function nodeFrom(drafted: NodeDraft, slot: number, id: number, owners: r
   return { ...rest, slot, id, user: owners[owner] as PolicyUser, ...addressesAt(slot) }
 }
 
+export const SERVICES = ['svc:web', 'svc:db']
+/** Behind whatever hosts them. */
+const VIPS = SERVICES.map((_, i) => addressesAt(200 + i))
+/** Whom the policy may name, and who is in no tailnet of ours. */
+export const OUTSIDERS = ['gone@example.com', 'Out@Other.com']
+/** Slots from here on are those of devices of others. */
+export const FIRST_OUTSIDE = 40
+
+/** Hosts and shared nodes by their place among the nodes; some places are nobody's. */
+interface BeyondDraft {
+  readonly services: readonly Omit<PolicyService, 'name' | 'ipv4' | 'ipv6'>[]
+  readonly sharees: readonly { readonly devices: number; readonly shares: PolicySharee['shares'] }[]
+}
+const beyond: fc.Arbitrary<BeyondDraft> = fc.record({
+  services: fc.array(
+    fc.record({
+      tags: fc.subarray(TAGS, { maxLength: 2 }),
+      ports: fc.constantFrom<PolicyService['ports'][]>(
+        [{ first: 22, last: 22 }],
+        [
+          { first: 80, last: 80 },
+          { first: 400, last: 500 },
+        ],
+        'do-not-validate',
+      ),
+      hosts: fc.subarray([0, 1, 2, 3], { maxLength: 3 }),
+    }),
+    { maxLength: SERVICES.length },
+  ),
+  sharees: fc.array(
+    fc.record({
+      devices: fc.integer({ min: 1, max: 2 }),
+      shares: fc.array(fc.record({ node: fc.nat({ max: 3 }), exitNode: fc.boolean() }), { minLength: 1, maxLength: 2 }),
+    }),
+    { maxLength: OUTSIDERS.length },
+  ),
+})
+
+function beyondFrom({ services, sharees }: BeyondDraft, nodes: readonly PolicyNode[]): Partial<PolicyTailnet> {
+  const idAt = (place: number): number => nodes[place]?.id ?? -1
+  return {
+    services: services.map(({ hosts, ...rest }, i) => ({
+      ...rest,
+      name: SERVICES[i] as string,
+      ...(VIPS[i] as { ipv4: Ip; ipv6: Ip }),
+      hosts: hosts.map(idAt),
+    })),
+    sharees: sharees.map(({ devices, shares }, i) => {
+      const login = OUTSIDERS[i] as string
+      return {
+        login,
+        shares: shares.map(({ node, exitNode }) => ({ node: idAt(node), exitNode })),
+        devices: Array.from({ length: devices }, (_, n): PolicyNode => {
+          const slot = FIRST_OUTSIDE + i * 2 + n
+          return {
+            slot,
+            id: 900_000 + slot,
+            user: { id: 1000 + i, login, role: 'member' },
+            tags: [],
+            routes: [],
+            online: true,
+            attributes: new Map(),
+            ...addressesAt(180 + slot),
+          }
+        }),
+      }
+    }),
+  }
+}
+
 /** Slots have gaps, and numbers don't follow them: slots are given again. */
 export function tailnets(most: number): fc.Arbitrary<PolicyTailnet> {
   return fc
-    .tuple(users, fc.array(draft, { minLength: 1, maxLength: most }), fc.infiniteStream(fc.nat({ max: 999 })))
-    .map(([people, drafts, ids]) => ({
-      users: people,
-      nodes: drafts.map((d, i) => nodeFrom(d, i + (i > 1 ? 1 : 0), (ids.next().value as number) * 100 + i, people)),
-    }))
+    .tuple(users, fc.array(draft, { minLength: 1, maxLength: most }), beyond, fc.infiniteStream(fc.nat({ max: 999 })))
+    .map(([people, drafts, drafted, ids]) => {
+      const nodes = drafts.map((d, i) =>
+        nodeFrom(d, i + (i > 1 ? 1 : 0), (ids.next().value as number) * 100 + i, people),
+      )
+      return { users: people, nodes, ...beyondFrom(drafted, nodes) }
+    })
 }
 
 /** One thing that happens to the node at a slot; where none is, one joins. */
@@ -145,15 +217,17 @@ export function changes(slots: number, most: number): fc.Arbitrary<Change[]> {
 export class Story {
   users: readonly PolicyUser[]
   readonly nodes = new Map<number, PolicyNode>()
+  readonly #beyond: Pick<PolicyTailnet, 'services' | 'sharees'>
   #joined = 0
 
-  constructor({ users, nodes }: PolicyTailnet) {
+  constructor({ users, nodes, services, sharees }: PolicyTailnet) {
     this.users = users
+    this.#beyond = { services, sharees }
     for (const node of nodes) this.nodes.set(node.slot, node)
   }
 
   get tailnet(): PolicyTailnet {
-    return { users: this.users, nodes: [...this.nodes.values()] }
+    return { ...this.#beyond, users: this.users, nodes: [...this.nodes.values()] }
   }
 
   /** Returns the slots at which something has changed: of one node, or of all that a person has. */
@@ -202,5 +276,6 @@ export const WRITTEN: readonly Prefix[] = [
   ...SUBNETS,
   ...[0, 1, 3].map((n) => prefixOf(addressesAt(n).ipv4)),
   ...[0, 2].map((n) => prefixOf(addressesAt(n).ipv6)),
+  ...[200, 180 + FIRST_OUTSIDE].map((n) => prefixOf(addressesAt(n).ipv4)),
   ...['100.64.0.0/12', '10.33.1.1/32', '8.0.0.0/7', 'fd7a:115c:a1e0::/64', '172.16.0.0/12', '10.33.2.2/16'].map(prefix),
 ]

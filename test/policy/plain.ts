@@ -2,10 +2,10 @@
  * Reads a checked policy as a person would: rule by rule, one node and one address at a time, with nothing prepared
  * and nothing remembered. Slow, and short enough to be checked against policy.md by eye; the engine has to agree.
  *
- * Shares types with the engine, and no code. Who logs in where is plain-ssh.ts.
+ * Shares types with the engine, and no code. Who logs in where is plain-ssh.ts; Services and sharees are plain-beyond.ts.
  */
 
-import { formatPrefix, prefix, prefixContains, rangeOf } from '../../src/base/ip.ts'
+import { formatPrefix, prefix, prefixContains, prefixOf, rangeOf } from '../../src/base/ip.ts'
 import type { Ip, Prefix } from '../../src/base/ip.ts'
 import type {
   AccessRule,
@@ -17,6 +17,8 @@ import type {
   Selector,
 } from '../../src/policy/policy.ts'
 import type { PolicyNode, PolicyTailnet, PolicyUser } from '../../src/policy/tailnet.ts'
+import { hostedBy, isHost, isSame, isServiceNamed, serviceAt, sharedTo, shareeAt, trafficTo } from './plain-beyond.ts'
+import type { PlainSharee } from './plain-beyond.ts'
 
 /** The first packet of a flow, and the node at which it arrives. */
 export interface PlainFlow {
@@ -57,7 +59,7 @@ export function isAutogroup(selector: Selector, name: string): boolean {
 }
 
 /** Not each user's own. */
-function isShared(target: Selector): boolean {
+function isForMany(target: Selector): boolean {
   return !isAutogroup(target, 'self')
 }
 
@@ -222,10 +224,6 @@ function isSource(
   return isBehindRouter(tailnet, ip) && (!isNodeAddress(ip) || prefixContains(SITES, ip))
 }
 
-function isSame(a: Ip, b: Ip): boolean {
-  return a.family === b.family && a.value === b.value
-}
-
 /** Does some address of the node itself make it a source? */
 function isSender(policy: Policy, tailnet: PolicyTailnet, rule: Sided, node: PolicyNode): boolean {
   return [node.ipv4, node.ipv6].some((ip) => isSource(policy, tailnet, rule.sources, rule.postures, ip))
@@ -260,22 +258,111 @@ function edgesAreIn(policy: Policy, target: Selector, { ip: { family } }: Prefix
     .some((value) => isPublic({ family, value }) && isWritten(policy, target, { family, value }))
 }
 
-/** Is the rule, as far as it is about this target, one for this node? (policy.md §15.4, §15.5, §15.7) */
-function leadsTo(policy: Policy, target: Selector, via: readonly string[], node: PolicyNode): boolean {
+type Ruled = Pick<AccessRule, 'app' | 'via'>
+
+/** Is the rule, as far as it is about this destination, one for this node? (policy.md §15.4, §15.5, §15.7, §15.10) */
+function leadsTo(
+  policy: Policy,
+  tailnet: PolicyTailnet,
+  rule: Ruled,
+  destination: Destination,
+  node: PolicyNode,
+): boolean {
+  const { target } = destination
+  const hosted = hostedBy(tailnet, node)
+  // Who would be let in to nothing at all is not led there.
+  const serves = hosted.some(
+    (service) => isServiceNamed(target, service) && (rule.app.size > 0 || trafficTo(destination, service).length > 0),
+  )
   const routed =
-    target.kind === 'any' ? node.routes.length > 0 : node.routes.some((route) => isOnRoute(policy, target, route))
-  if (via.length > 0) return via.some((tag) => node.tags.includes(tag)) && routed
+    serves ||
+    (target.kind === 'any'
+      ? node.routes.length > 0 || hosted.length > 0
+      : node.routes.some((route) => isOnRoute(policy, target, route)) ||
+        hosted.some(({ ipv4, ipv6 }) => [ipv4, ipv6].some((ip) => isWritten(policy, target, ip))))
+  if (rule.via.length > 0) return rule.via.some((tag) => node.tags.includes(tag)) && routed
   if (isAutogroup(target, 'self')) return node.tags.length === 0
   if (isAutogroup(target, 'internet')) return routed
   if (isOfAddresses(target)) return routed || [node.ipv4, node.ipv6].some((ip) => isWritten(policy, target, ip))
-  return isNamed(policy, target, node)
+  return serves || isNamed(policy, target, node)
 }
 
-/** Do packets to this address, at a node that the target leads to, go where the target says? */
-function isTarget(policy: Policy, target: Selector, node: PolicyNode, to: Ip): boolean {
+/** Do packets to this address, at a node that the destination leads to, go where it says? */
+function isTarget(policy: Policy, tailnet: PolicyTailnet, { target }: Destination, node: PolicyNode, to: Ip): boolean {
   if (target.kind === 'any') return true
   if (isOfAddresses(target)) return isWritten(policy, target, to)
-  return isSame(node.ipv4, to) || isSame(node.ipv6, to)
+  const service = serviceAt(tailnet, to)
+  if (service !== undefined) return isServiceNamed(target, service) && isHost(service, node)
+  const own = isSame(node.ipv4, to) || isSame(node.ipv6, to)
+  return own && (isAutogroup(target, 'self') ? node.tags.length === 0 : isNamed(policy, target, node))
+}
+
+/** Of what leads to a Service by its name or tag, what it offers; of all else what is written. */
+function trafficFor(tailnet: PolicyTailnet, destination: Destination, to: Ip): Destination {
+  const service = serviceAt(tailnet, to)
+  if (service === undefined || !isServiceNamed(destination.target, service)) return destination
+  return { ...destination, traffic: trafficTo(destination, service) }
+}
+
+// Whom nodes are shared to (policy.md §15.11)
+
+/** Is the device let in by this address? By everybody, by itself, as one to whom something is shared; or as written. */
+function isShareeSource(policy: Policy, sources: readonly Selector[], { login }: PlainSharee, ip: Ip): boolean {
+  return sources.some((selector) => {
+    if (isOfAddresses(selector)) return isWritten(policy, selector, ip)
+    if (selector.kind === 'user') return selector.login.toLowerCase() === login.toLowerCase()
+    return selector.kind === 'any' || isAutogroup(selector, 'shared') || isAutogroup(selector, 'danger-all')
+  })
+}
+
+/** The node itself, and the internet behind it where the invitation says so. Subnets and Services are not shared. */
+function isShared(tailnet: PolicyTailnet, device: PolicyNode, node: PolicyNode, to: Ip): boolean {
+  const shared = sharedTo(tailnet, device, node)
+  if (shared !== 'no' && (isSame(node.ipv4, to) || isSame(node.ipv6, to))) return true
+  return shared === 'exit' && isPublic(to) && node.routes.some((r) => isExit(r) && r.ip.family === to.family)
+}
+
+function mayShareePass(policy: Policy, tailnet: PolicyTailnet, sharee: PlainSharee, flow: PlainFlow): boolean {
+  return (
+    isShared(tailnet, sharee.device, flow.at, flow.to) &&
+    rulesOf(policy).some(
+      (rule) =>
+        isShareeSource(policy, rule.sources, sharee, flow.from) &&
+        rule.destinations.some(
+          (destination) =>
+            isForMany(destination.target) &&
+            leadsTo(policy, tailnet, rule, destination, flow.at) &&
+            isTarget(policy, tailnet, destination, flow.at, flow.to) &&
+            isAllowedTraffic(destination, flow),
+        ),
+    )
+  )
+}
+
+/** Is there something that the device may be sent to at the node, or through it? */
+function maySharee(policy: Policy, tailnet: PolicyTailnet, sharee: PlainSharee, node: PolicyNode): boolean {
+  return rulesOf(policy).some(
+    (rule) =>
+      [sharee.device.ipv4, sharee.device.ipv6].some((ip) => isShareeSource(policy, rule.sources, sharee, ip)) &&
+      rule.destinations.some(
+        (destination) =>
+          isForMany(destination.target) &&
+          leadsTo(policy, tailnet, rule, destination, node) &&
+          [node.ipv4, node.ipv6, ...publicIn(policy, destination.target)].some(
+            (to) => isShared(tailnet, sharee.device, node, to) && isTarget(policy, tailnet, destination, node, to),
+          ),
+      ),
+  )
+}
+
+/** One address of every public range that begins or ends in the target. */
+function publicIn(policy: Policy, target: Selector): Ip[] {
+  if (!isOfAddresses(target) && target.kind !== 'any') return []
+  const edges = [...edgesOfInternet(), ...(isOfAddresses(target) ? edgesOf(policy, target) : [])]
+  return edges
+    .flatMap((value): Ip[] => [{ family: 6, value }, ...(value < 1n << 32n ? [{ family: 4 as const, value }] : [])])
+    .filter(({ value, family }) => value < 1n << (family === 4 ? 32n : 128n))
+    .filter(isPublic)
 }
 
 /** Are the two ends what this destination asks for? */
@@ -295,15 +382,26 @@ function admits(
 // Answers
 
 export function mayPass(policy: Policy, tailnet: PolicyTailnet, flow: PlainFlow): boolean {
+  const sharee = shareeAt(tailnet, flow.from)
+  if (sharee !== undefined) return mayShareePass(policy, tailnet, sharee, flow)
+  if (!isOpened(tailnet, flow.from, flow.to)) return false
   return rulesOf(policy).some((rule) =>
     rule.destinations.some(
       (destination) =>
-        leadsTo(policy, destination.target, rule.via, flow.at) &&
+        leadsTo(policy, tailnet, rule, destination, flow.at) &&
         admits(policy, tailnet, rule, destination.target, flow.from, flow.at) &&
-        isTarget(policy, destination.target, flow.at, flow.to) &&
-        isAllowedTraffic(destination, flow),
+        isTarget(policy, tailnet, destination, flow.at, flow.to) &&
+        isAllowedTraffic(trafficFor(tailnet, destination, flow.to), flow),
     ),
   )
+}
+
+/** A Service opens nothing, and a host opens nothing to what it hosts itself. (policy.md §15.10) */
+export function isOpened(tailnet: PolicyTailnet, from: Ip, to: Ip): boolean {
+  if (serviceAt(tailnet, from) !== undefined) return false
+  const service = serviceAt(tailnet, to)
+  const sender = tailnet.nodes.find(({ ipv4, ipv6 }) => isSame(ipv4, from) || isSame(ipv6, from))
+  return service === undefined || sender === undefined || !isHost(service, sender)
 }
 
 /** policy.md §4; node.md §2.4: clients let ICMP pass wherever something else may. */
@@ -320,14 +418,19 @@ function isAllowedTraffic({ traffic }: Destination, { protocol, port }: PlainFlo
 
 /** policy.md §15.8. */
 export function sees(policy: Policy, tailnet: PolicyTailnet, a: PolicyNode, b: PolicyNode): boolean {
+  const [x, y] = [shareeAt(tailnet, a.ipv4), shareeAt(tailnet, b.ipv4)]
+  if (x !== undefined && y !== undefined) return false
+  if (x !== undefined) return maySharee(policy, tailnet, x, b)
+  if (y !== undefined) return maySharee(policy, tailnet, y, a)
   return a !== b && (mayKnow(policy, tailnet, a, b) || mayKnow(policy, tailnet, b, a))
 }
 
 /** Does some rule lead from the first, or from what is behind it, to the second? */
 function mayKnow(policy: Policy, tailnet: PolicyTailnet, from: PolicyNode, to: PolicyNode): boolean {
   return rulesOf(policy).some((rule) =>
-    rule.destinations.some(({ target }) => {
-      if (!leadsTo(policy, target, rule.via, to)) return false
+    rule.destinations.some((destination) => {
+      const { target } = destination
+      if (!leadsTo(policy, tailnet, rule, destination, to)) return false
       const sends = isSender(policy, tailnet, rule, from)
       return isAutogroup(target, 'self') ? sends && sameUser(from, to) : sends || sendsForOthers(policy, rule, from)
     }),
@@ -336,9 +439,49 @@ function mayKnow(policy: Policy, tailnet: PolicyTailnet, from: PolicyNode, to: P
 
 /** The routes of `peer` that `viewer` is told of. (policy.md §15.6 to §15.8) */
 export function routesOf(policy: Policy, tailnet: PolicyTailnet, viewer: PolicyNode, peer: PolicyNode): string[] {
+  const sharee = shareeAt(tailnet, viewer.ipv4)
+  if (sharee !== undefined)
+    return sharedTo(tailnet, viewer, peer) === 'exit'
+      ? peer.routes.filter((route) => isExit(route) && maySendOut(policy, tailnet, sharee, peer)).map(formatPrefix)
+      : []
   const told = (route: Prefix): boolean =>
     isExit(route) ? mayExit(policy, tailnet, viewer, peer) : mayRoute(policy, tailnet, viewer, peer, route)
   return peer.routes.filter(told).map(formatPrefix)
+}
+
+function maySendOut(policy: Policy, tailnet: PolicyTailnet, sharee: PlainSharee, peer: PolicyNode): boolean {
+  return rulesOf(policy).some(
+    (rule) =>
+      [sharee.device.ipv4, sharee.device.ipv6].some((ip) => isShareeSource(policy, rule.sources, sharee, ip)) &&
+      rule.destinations.some(
+        (destination) =>
+          (destination.target.kind === 'any' || isAutogroup(destination.target, 'internet')) &&
+          leadsTo(policy, tailnet, rule, destination, peer),
+      ),
+  )
+}
+
+/** The addresses of Services that `viewer` is told of as those of `peer`. (policy.md §15.8, §15.10) */
+export function vipsOf(policy: Policy, tailnet: PolicyTailnet, viewer: PolicyNode, peer: PolicyNode): string[] {
+  if (shareeAt(tailnet, viewer.ipv4) !== undefined) return []
+  return hostedBy(tailnet, peer)
+    .filter((service) => !isHost(service, viewer))
+    .filter((service) => firstOf(tailnet.nodes.filter((node) => isHost(service, node))) === peer)
+    .flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6])
+    .filter((ip) =>
+      rulesOf(policy).some(
+        (rule) =>
+          (isSender(policy, tailnet, rule, viewer) || sendsForOthers(policy, rule, viewer)) &&
+          rule.destinations.some(
+            (destination) =>
+              isForMany(destination.target) &&
+              leadsTo(policy, tailnet, rule, destination, peer) &&
+              isTarget(policy, tailnet, destination, peer, ip) &&
+              (rule.app.size > 0 || trafficFor(tailnet, destination, ip).traffic.length > 0),
+          ),
+      ),
+    )
+    .map((ip) => formatPrefix(prefixOf(ip)))
 }
 
 function mayExit(policy: Policy, tailnet: PolicyTailnet, viewer: PolicyNode, peer: PolicyNode): boolean {
@@ -346,8 +489,9 @@ function mayExit(policy: Policy, tailnet: PolicyTailnet, viewer: PolicyNode, pee
     (rule) =>
       isSender(policy, tailnet, rule, viewer) &&
       rule.destinations.some(
-        ({ target }) =>
-          (target.kind === 'any' || isAutogroup(target, 'internet')) && leadsTo(policy, target, rule.via, peer),
+        (destination) =>
+          (destination.target.kind === 'any' || isAutogroup(destination.target, 'internet')) &&
+          leadsTo(policy, tailnet, rule, destination, peer),
       ),
   )
 }
@@ -364,7 +508,7 @@ function mayRoute(
   const towards = rulesOf(policy).filter(
     (rule) =>
       (isSender(policy, tailnet, rule, viewer) || sendsForOthers(policy, rule, viewer)) &&
-      rule.destinations.some(({ target }) => isShared(target) && leadsTo(policy, target, rule.via, peer)) &&
+      rule.destinations.some((d) => isForMany(d.target) && leadsTo(policy, tailnet, rule, d, peer)) &&
       rule.destinations.some(
         ({ target }) =>
           target.kind === 'any' ||
@@ -376,12 +520,12 @@ function mayRoute(
     rulesOf(policy).some(
       (rule) =>
         isRouteSource(policy, rule, route) &&
-        rule.destinations.some(({ target }) => isShared(target) && leadsTo(policy, target, rule.via, viewer)),
+        rule.destinations.some((d) => isForMany(d.target) && leadsTo(policy, tailnet, rule, d, viewer)),
     )
   if (back || towards.some(({ via }) => via.length === 0)) return firstOf(carriers) === peer
   return towards.some(
-    ({ via, destinations }) =>
-      firstOf(carriers.filter((node) => destinations.some(({ target }) => leadsTo(policy, target, via, node)))) ===
+    (rule) =>
+      firstOf(carriers.filter((node) => rule.destinations.some((d) => leadsTo(policy, tailnet, rule, d, node)))) ===
       peer,
   )
 }
@@ -395,15 +539,30 @@ export function firstOf(carriers: readonly PolicyNode[]): PolicyNode | undefined
 export function capabilities(policy: Policy, tailnet: PolicyTailnet, from: Ip, at: PolicyNode, to: Ip): PlainCaps {
   const caps: PlainCaps = new Map()
   const own = isSame(at.ipv4, to) || isSame(at.ipv6, to)
+  const sharee = shareeAt(tailnet, from)
   for (const rule of policy.allowAll ? [] : policy.rules) {
     if (rule.app.size === 0 || rule.via.length > 0) continue
-    for (const isForSelf of [false, true]) {
-      const targets = rule.destinations
-        .map(({ target }) => target)
-        .filter((target) => isAutogroup(target, 'self') === isForSelf)
-      if (targets.some((target) => mayUse(policy, tailnet, rule, target, from, at, to, own)))
+    if (sharee !== undefined) {
+      const isLed = rule.destinations.some(
+        (destination) =>
+          isForMany(destination.target) &&
+          leadsTo(policy, tailnet, rule, destination, at) &&
+          isTarget(policy, tailnet, destination, at, to),
+      )
+      if (
+        own &&
+        isLed &&
+        isShared(tailnet, sharee.device, at, to) &&
+        isShareeSource(policy, rule.sources, sharee, from)
+      )
         for (const [name, values] of rule.app) give(caps, name, values)
-      if (own && targets.some((target) => isSharer(policy, tailnet, rule, target, from, at)))
+      continue
+    }
+    for (const isForSelf of [false, true]) {
+      const targets = rule.destinations.filter(({ target }) => isAutogroup(target, 'self') === isForSelf)
+      if (targets.some((destination) => mayUse(policy, tailnet, rule, destination, from, at, to, own)))
+        for (const [name, values] of rule.app) give(caps, name, values)
+      if (own && targets.some(({ target }) => isSharer(policy, tailnet, rule, target, from, at)))
         for (const [name, companion] of COMPANIONS) if (rule.app.has(name)) give(caps, companion, [])
     }
   }
@@ -425,17 +584,24 @@ function mayUse(
   policy: Policy,
   tailnet: PolicyTailnet,
   rule: AccessRule,
-  target: Selector,
+  destination: Destination,
   from: Ip,
   at: PolicyNode,
   to: Ip,
   own: boolean,
 ): boolean {
+  const { target } = destination
+  const carried =
+    target.kind !== 'any' &&
+    (at.routes.some((route) => isOnRoute(policy, target, route)) ||
+      hostedBy(tailnet, at).some(({ ipv4, ipv6 }) =>
+        [ipv4, ipv6].some((ip) => isTarget(policy, tailnet, destination, at, ip)),
+      ))
   return (
-    leadsTo(policy, target, [], at) &&
+    leadsTo(policy, tailnet, rule, destination, at) &&
     admits(policy, tailnet, rule, target, from, at) &&
-    isTarget(policy, target, at, to) &&
-    (own || at.routes.some((route) => isOnRoute(policy, target, route)))
+    isTarget(policy, tailnet, destination, at, to) &&
+    (own || carried)
   )
 }
 

@@ -25,7 +25,7 @@ const PORTS = [
 test('pairs and ports: as many as filters let pass, and whoever reaches the most', () => {
   fc.assert(
     fc.property(policies(3), tailnets(5), (policy, tailnet) => {
-      const engine = new Engine(policy, tailnet.nodes)
+      const engine = new Engine(policy, tailnet.nodes, tailnet)
       const { reach } = report(engine, tailnet)
       const reached = new Map<string, Set<number>>()
       let [openPairs, ports] = [0, 0]
@@ -66,7 +66,7 @@ test('without the rules that are called redundant, nothing is otherwise', () => 
   let found = 0
   fc.assert(
     fc.property(policies(6), tailnets(5), (policy, tailnet) => {
-      const engine = new Engine(policy, tailnet.nodes)
+      const engine = new Engine(policy, tailnet.nodes, tailnet)
       const { redundant } = report(engine, tailnet)
       if (redundant.length === 0) return
       found += redundant.length
@@ -75,7 +75,7 @@ test('without the rules that are called redundant, nothing is otherwise', () => 
       for (const { rule, by } of redundant)
         assert.ok(by.length > 0 && by.every(isLeft), `${rule.index} is covered by what is left`)
       const less = { ...policy, rules: policy.rules.filter(isLeft) }
-      const change = diff(engine, new Engine(less, tailnet.nodes))
+      const change = diff(engine, new Engine(less, tailnet.nodes, tailnet))
       if (change.flows.length + change.routes.length + change.sight.length > 0)
         assert.fail(say(policy, tailnet, { redundant, change }))
     }),
@@ -88,7 +88,7 @@ test('without the rules that are called unreachable, no filter is otherwise', ()
   let found = 0
   fc.assert(
     fc.property(policies(4), tailnets(4), (policy, tailnet) => {
-      const engine = new Engine(policy, tailnet.nodes)
+      const engine = new Engine(policy, tailnet.nodes, tailnet)
       const { unreachable } = report(engine, tailnet)
       const lines = reportLines(report(engine, tailnet))
       assert.ok(lines.length >= 3)
@@ -99,7 +99,7 @@ test('without the rules that are called unreachable, no filter is otherwise', ()
         ...policy,
         rules: policy.rules.filter((rule) => !dead.some((one) => one.rule.index === rule.index)),
       }
-      const change = diff(engine, new Engine(less, tailnet.nodes))
+      const change = diff(engine, new Engine(less, tailnet.nodes, tailnet))
       if (change.flows.length + change.sight.length > 0) assert.fail(say(policy, tailnet, { dead, change }))
     }),
     runs(150),

@@ -5,9 +5,17 @@ import type { Ip, Prefix } from '../../src/base/ip.ts'
 import type { Policy } from '../../src/policy/policy.ts'
 import type { PolicyTailnet } from '../../src/policy/tailnet.ts'
 
-export function say(policy: Policy, { nodes }: PolicyTailnet, ...more: unknown[]): string {
+export function say(policy: Policy, { nodes, services, sharees }: PolicyTailnet, ...more: unknown[]): string {
   const { allowAll, rules, ssh, groups, ipsets, postures } = policy
-  const lines = [...(allowAll ? ['allow all'] : rules), ...ssh, ...groups.values(), ipsets, postures, ...nodes, ...more]
+  const lines: unknown[] = [
+    ...(allowAll ? ['allow all'] : rules),
+    ...ssh,
+    ...groups.values(),
+    ipsets,
+    postures,
+    ...nodes,
+  ]
+  lines.push(services, sharees, ...more)
   return `\n${lines.map((line) => JSON.stringify(line, shorten)).join('\n')}`
 }
 

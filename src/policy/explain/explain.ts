@@ -287,7 +287,7 @@ function* remedies(scene: Scene, settled: Settled, near: readonly Way[]): Steps<
     const nodes = [...scene.engine.selection.all()].map((one) =>
       one.id === node.id ? { ...one, routes: [...one.routes, route] } : one,
     )
-    const engine = yield* Engine.building(scene.engine.policy, nodes)
+    const engine = yield* Engine.building(scene.engine.policy, nodes, scene.engine.beyond)
     const then = settle({ ...scene, engine, isPrimary: primaryBy(engine) })
     if (then.allowed) found.push({ edits: [edit] })
     if (then.allowed || then.arriving === undefined) continue
