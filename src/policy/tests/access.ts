@@ -7,7 +7,8 @@ import type { Pace, Steps } from '../steps.ts'
 import { meeting, rememberedInSteps } from './crowds.ts'
 import type { Meeting } from './crowds.ts'
 import { readProtocols, readTarget } from './flows.ts'
-import type { Usable } from './ground.ts'
+import type { Ground, Usable } from './ground.ts'
+import { shareesMeeting } from './sharees.ts'
 import type { Subjects } from './subjects.ts'
 import type { Footing, Trial } from './trial.ts'
 
@@ -83,7 +84,20 @@ export class AccessTests {
 
   *#footing({ attributes }: AccessTest, from: Usable): Steps<Footing> {
     const footing = yield* this.#trial.footing(attributes)
-    return footing.ground.isRouted(from) ? yield* this.#trial.footing(undefined) : footing
+    // Postures are asked of devices of one's own tailnet. (policy.md §12)
+    return footing.ground.isRouted(from) || from.kind === 'sharees' ? yield* this.#trial.footing(undefined) : footing
+  }
+
+  /** A Service sends nothing, and a host sends nothing to what it hosts itself. (policy.md §15.10) */
+  #senders(ground: Ground, from: Usable, to: Usable): Usable | undefined {
+    if (ground.service(from) !== undefined) return undefined
+    const [service, devices] = [ground.service(to), ground.devices(from)]
+    if (service === undefined) return from
+    const others = devices.filter((node) => !ground.engine.services.isHost(node, service.name))
+    if (others.length === devices.length) return from
+    return others.length === 0
+      ? undefined
+      : { kind: 'devices', key: `${from.key} without ${service.name}`, nodes: others }
   }
 
   *#problem(
@@ -99,7 +113,18 @@ export class AccessTests {
     return some ? 'want: Drop, got: Accept' : undefined
   }
 
-  #meeting(
+  *#meeting(footing: Footing, flow: Exclude<Assertion['flow'], string>): Steps<Meeting> {
+    const { ground } = footing
+    const { from, to, protocols, port } = flow
+    if (from.kind === 'sharees' || to.kind === 'sharees')
+      return yield* shareesMeeting(ground, from, to, protocols, port)
+    const senders = this.#senders(ground, from, to)
+    if (senders === undefined) return { some: false, every: false }
+    const { some, every } = yield* this.#ordinary(footing, { ...flow, from: senders })
+    return { some, every: every && senders === from }
+  }
+
+  #ordinary(
     { ground, key, counts }: Footing,
     { from, to, protocols, port }: Exclude<Assertion['flow'], string>,
   ): Steps<Meeting> {

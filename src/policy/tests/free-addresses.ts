@@ -31,10 +31,12 @@ export class FreeAddresses {
   }
 }
 
-/** Every single address that a node has, or that a rule, a host or a test names. */
+/** Every single address that somebody has, or that a rule, a host or a test names. */
 function taken(policy: Policy, tailnet: PolicyTailnet): Set<string> {
   const texts = new Set<string>()
-  for (const { ipv4, ipv6 } of tailnet.nodes) texts.add(formatIp(ipv4)).add(formatIp(ipv6))
+  const { nodes, services = [], sharees = [] } = tailnet
+  for (const { ipv4, ipv6 } of [...nodes, ...services, ...sharees.flatMap(({ devices }) => devices)])
+    texts.add(formatIp(ipv4)).add(formatIp(ipv6))
   const note = (selector: Selector): void => {
     if (selector.kind === 'prefix' && isSingleIp(selector.prefix)) texts.add(formatIp(selector.prefix.ip))
   }

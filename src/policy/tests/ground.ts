@@ -14,7 +14,7 @@ import { Engine } from '../engine.ts'
 import type { Policy } from '../policy.ts'
 import { isUsefulRoute } from '../selection.ts'
 import type { Sources } from '../sources.ts'
-import type { PolicyNode } from '../tailnet.ts'
+import type { Beyond, PolicyNode, PolicyService } from '../tailnet.ts'
 import { Pace } from '../steps.ts'
 import type { Steps } from '../steps.ts'
 import { isFor } from '../verdict.ts'
@@ -46,8 +46,8 @@ export class Ground {
   /** Counts looks, whatever they are for. */
   readonly pace = new Pace(LOOKS_PER_STEP);
 
-  static *building(policy: Policy, nodes: readonly PolicyNode[]): Steps<Ground> {
-    return new Ground(yield* Engine.building(policy, nodes), nodes)
+  static *building(policy: Policy, nodes: readonly PolicyNode[], beyond: Beyond): Steps<Ground> {
+    return new Ground(yield* Engine.building(policy, nodes, beyond), nodes)
   }
 
   private constructor(engine: Engine, nodes: readonly PolicyNode[]) {
@@ -71,6 +71,13 @@ export class Ground {
     if (subject.kind === 'devices') return subject.nodes
     const owner = this.owner(subject)
     return owner === undefined ? [] : [owner]
+  }
+
+  /** The Service that it is, by name or by an address; absent: none that is there. */
+  service(subject: Usable): PolicyService | undefined {
+    const { services } = this.engine
+    if (subject.kind === 'service') return services.named(subject.service)
+    return subject.kind === 'address' ? services.at(subject.ip) : undefined
   }
 
   /** Is it what comes in through a subnet router? Nothing is asked of the device then. (policy.md §12) */
@@ -118,7 +125,8 @@ export class Ground {
       members.push({ alike: this.#receiver(node, family), owner: ownerOf(node) })
       if (this.pace.spent(this.#parts.length)) yield
     }
-    if (members.length === 0) members.push({ alike: { ways: yield* this.#waysBehind(to), own: [] }, owner: undefined })
+    if (members.length === 0)
+      members.push({ alike: { ways: yield* this.#waysBehind(to, family), own: [] }, owner: undefined })
     return yield* gatherReceivers(members, this.pace)
   }
 
@@ -156,15 +164,17 @@ export class Ground {
   }
 
   /** To an address that no device has: at those who carry it, or, if nobody does yet, at whoever will. */
-  *#waysBehind(to: Usable): Steps<Allowing[]> {
-    const carriers = to.kind === 'address' ? this.#carriers(to.ip) : []
+  *#waysBehind(to: Usable, family: Family): Steps<Allowing[]> {
+    const service = this.service(to)
+    const ip = to.kind === 'address' ? to.ip : service === undefined ? undefined : addressOf(service, family)
+    const carriers = ip === undefined ? [] : this.carriers(ip)
     const leads = ({ part, target }: Allowing): boolean => {
       const { selector, addresses } = target.selected
-      if (to.kind === 'service') return selector.kind === 'service' && selector.service === to.service
-      if (to.kind !== 'address') return false
-      if (carriers.length === 0) return selector.kind === 'any' || (addresses?.contains(to.ip) ?? false)
+      if (ip === undefined)
+        return to.kind === 'service' && selector.kind === 'service' && selector.service === to.service
+      if (carriers.length === 0) return selector.kind === 'any' || (addresses?.contains(ip) ?? false)
       return carriers.some(
-        (node) => part.reach.nodes.has(node.slot) && part.reach.leads(target, node) && isFor(target, node, to.ip),
+        (node) => part.reach.nodes.has(node.slot) && part.reach.leads(target, node) && isFor(target, node, ip),
       )
     }
     const behind: Allowing[] = []
@@ -178,8 +188,11 @@ export class Ground {
     return behind
   }
 
-  /** Routers of the subnets that it is in; for what is in the internet, exit nodes else. */
-  #carriers(ip: Ip): readonly PolicyNode[] {
+  /** Hosts of the Service or routers of the subnets that it is in; for what is in the internet, exit nodes else. */
+  carriers(ip: Ip): readonly PolicyNode[] {
+    const { services, selection } = this.engine
+    const service = services.at(ip)
+    if (service !== undefined) return [...selection.all()].filter((node) => services.isHost(node, service.name))
     const routers = this.#routersOf(ip)
     if (routers.length > 0 || !INTERNET.contains(ip)) return routers
     return this.#routers.filter(({ routes }) => routes.some((route) => route.bits === 0 && prefixContains(route, ip)))
@@ -227,6 +240,6 @@ function familiesOf(subject: Usable): readonly Family[] {
   return subject.kind === 'address' ? [subject.ip.family] : BOTH
 }
 
-function addressOf(node: PolicyNode, family: Family): Ip {
+function addressOf(node: Pick<PolicyNode, 'ipv4' | 'ipv6'>, family: Family): Ip {
   return family === 4 ? node.ipv4 : node.ipv6
 }

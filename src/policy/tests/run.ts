@@ -42,7 +42,7 @@ export function* runTestsInSteps(policy: Policy, tailnet: PolicyTailnet): Steps<
   const sshTests: ReadySshTest[] = []
   for (const test of policy.sshTests) sshTests.push(yield* prepareSsh(test, subjects, pace))
   // Only now is it known who has to be stood in for.
-  const trial = new Trial(subjects.policy, subjects.nodes)
+  const trial = new Trial(subjects.policy, subjects.nodes, tailnet)
   const failures: TestFailure[] = []
   const note = ({ src, at }: { readonly src: string; readonly at: Place }, errors: readonly string[]): void => {
     if (errors.length > 0) failures.push({ user: src, errors, at })

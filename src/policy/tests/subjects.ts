@@ -9,6 +9,7 @@ import { listed } from '../../base/listed.ts'
 import { domainOf, hasRole } from '../people.ts'
 import type { Autogroup, Group, Policy } from '../policy.ts'
 import type { PolicyNode, PolicyTailnet, PolicyUser } from '../tailnet.ts'
+import { Sharees } from '../sharees.ts'
 import { FreeAddresses } from './free-addresses.ts'
 
 export type Subject =
@@ -16,6 +17,8 @@ export type Subject =
   | { readonly kind: 'devices'; readonly key: string; readonly nodes: readonly PolicyNode[] }
   | { readonly kind: 'address'; readonly key: string; readonly ip: Ip }
   | { readonly kind: 'service'; readonly key: string; readonly service: string }
+  /** Devices of other tailnets. */
+  | { readonly kind: 'sharees'; readonly key: string; readonly nodes: readonly PolicyNode[] }
   /** A test that names it fails, whatever it wants. */
   | { readonly kind: 'unusable'; readonly why: string }
 
@@ -42,6 +45,7 @@ export class Subjects {
   readonly #standIns = new Map<string, PolicyNode>()
   readonly #joined = new Map<string, Group>()
   readonly #free: FreeAddresses
+  readonly #sharees: Sharees
   #slot = 0
   #expectedId = NOBODY.id - 1
 
@@ -54,6 +58,8 @@ export class Subjects {
       for (const tag of node.tags) listed(this.#byTag, tag).push(node)
       if (node.tags.length === 0) listed(this.#devices, node.user.login.toLowerCase()).push(node)
     }
+    this.#sharees = new Sharees(tailnet.sharees)
+    for (const { slot } of this.#sharees.devices) this.#slot = Math.max(this.#slot, slot + 1)
     this.#free = new FreeAddresses(policy, tailnet)
   }
 
@@ -86,14 +92,16 @@ export class Subjects {
     const host = this.#policy.hosts.get(name)
     if (host !== undefined)
       return isSingleIp(host.prefix)
-        ? address(host.prefix.ip)
+        ? this.#address(host.prefix.ip)
         : unusable('a test takes one address, and this host stands for many')
     const ip = parseIp(name)
-    if (ip !== undefined) return address(ip)
+    if (ip !== undefined) return this.#address(ip)
     if (parsePrefix(name) !== undefined) return unusable('a test takes an address, not a prefix')
     if (name.includes('@') && !name.startsWith('user:')) {
       const user = this.#users.get(name.toLowerCase())
-      return user === undefined ? unusable('user not found') : this.#devicesOf([user], name)
+      if (user !== undefined) return this.#devicesOf([user], name)
+      const shared = this.#sharees.devicesOf(name)
+      return shared.length === 0 ? unusable('user not found') : { kind: 'sharees', key: name, nodes: shared }
     }
     return unusable('no such user, group, tag, host or address')
   }
@@ -130,6 +138,8 @@ export class Subjects {
   }
 
   #autogroup(name: string, key: string): Subject {
+    const shared = [...this.#sharees.devices]
+    if (name === 'shared' && shared.length > 0) return { kind: 'sharees', key, nodes: shared }
     const autogroup = (name === 'members' ? 'member' : name) as Autogroup
     if (!DEVICE_GROUPS.has(autogroup)) return unusable('not an autogroup that a test can name')
     if (autogroup === 'tagged') {
@@ -147,6 +157,12 @@ export class Subjects {
     const nodes = users.flatMap(({ login }) => this.#devices.get(login.toLowerCase()) ?? [])
     if (nodes.length > 0) return { kind: 'devices', key, nodes }
     return { kind: 'devices', key, nodes: users.map((user) => this.#standIn(user.login.toLowerCase(), user, [])) }
+  }
+
+  #address(ip: Ip): Subject {
+    const device = this.#sharees.at(ip)
+    const key = formatIp(ip)
+    return device === undefined ? { kind: 'address', key, ip } : { kind: 'sharees', key, nodes: [device] }
   }
 
   /** Somebody whom the policy names and who hasn't joined. */
@@ -171,10 +187,6 @@ export class Subjects {
 const NOWHERE = 'invalid'
 const NOBODY: PolicyUser = { id: -1, login: `nobody@${NOWHERE}`, role: 'member' }
 const LAST = 2 ** 50
-
-function address(ip: Ip): Subject {
-  return { kind: 'address', key: formatIp(ip), ip }
-}
 
 function unusable(why: string): Subject {
   return { kind: 'unusable', why }

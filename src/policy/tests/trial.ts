@@ -3,7 +3,7 @@
 import { meetsOne } from '../postures.ts'
 import type { AccessRule, AttributeValue, Policy, SshRule } from '../policy.ts'
 import type { Steps } from '../steps.ts'
-import type { PolicyNode } from '../tailnet.ts'
+import type { Beyond, PolicyNode } from '../tailnet.ts'
 import { remembered, rememberedInSteps } from './crowds.ts'
 import { Ground } from './ground.ts'
 
@@ -21,6 +21,7 @@ export interface Footing {
 export class Trial {
   readonly #policy: Policy
   readonly #nodes: readonly PolicyNode[]
+  readonly #beyond: Beyond
   /** Else it makes no difference what a source has. (policy.md §21, 22) */
   readonly #asks: boolean
   readonly #footings = new Map<Pretended, Footing>()
@@ -28,8 +29,9 @@ export class Trial {
     | { readonly ground: Ground; readonly asked: ReadonlyMap<AccessRule | SshRule, readonly string[]> }
     | undefined
 
-  constructor(policy: Policy, nodes: readonly PolicyNode[]) {
+  constructor(policy: Policy, nodes: readonly PolicyNode[], beyond: Beyond = {}) {
     this.#policy = policy
+    this.#beyond = beyond
     this.#nodes = nodes
     this.#asks = [...policy.rules, ...policy.ssh].some(({ postures }) => postures.length > 0)
   }
@@ -42,7 +44,7 @@ export class Trial {
   }
 
   *#real(): Steps<Footing> {
-    return { ground: yield* Ground.building(this.#policy, this.#nodes), key: '', counts: () => true }
+    return { ground: yield* Ground.building(this.#policy, this.#nodes, this.#beyond), key: '', counts: () => true }
   }
 
   *#posed(attributes: Exclude<Pretended, undefined>): Steps<Footing> {
@@ -65,6 +67,6 @@ export class Trial {
       return unposed
     }
     const policy = { ...this.#policy, rules: this.#policy.rules.map(free), ssh: this.#policy.ssh.map(free) }
-    return { ground: yield* Ground.building(policy, this.#nodes), asked }
+    return { ground: yield* Ground.building(policy, this.#nodes, this.#beyond), asked }
   }
 }
