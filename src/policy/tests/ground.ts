@@ -91,7 +91,7 @@ export class Ground {
     const both = a.filter((family) => b.includes(family))
     if (both.length > 0) return both
     // An address of a device stands for the device where it is asked about the other family.
-    if (this.owner(from) !== undefined) return b
+    if (this.owner(from) !== undefined || from.kind === 'sharees') return b
     return this.owner(to) !== undefined ? a : []
   }
 
@@ -237,6 +237,7 @@ export function ownerOf(node: PolicyNode): number | undefined {
 }
 
 function familiesOf(subject: Usable): readonly Family[] {
+  if (subject.kind === 'sharees') return subject.ip === undefined ? BOTH : [subject.ip.family]
   return subject.kind === 'address' ? [subject.ip.family] : BOTH
 }
 

@@ -13,7 +13,18 @@ import type { AccessTest, AttributeValue, Policy, SshTest } from '../policy.ts'
 import { isUsefulRoute } from '../selection.ts'
 import type { PolicyNode, PolicyTailnet } from '../tailnet.ts'
 import { policies } from '../../../test/policy/generate-policy.ts'
-import { addressesAt, LOGINS, PLACES, TAGS, tailnets } from '../../../test/policy/generate.ts'
+import {
+  addressesAt,
+  FIRST_OUTSIDE,
+  LOGINS,
+  OUTSIDERS,
+  PLACES,
+  SERVICES,
+  TAGS,
+  tailnets,
+} from '../../../test/policy/generate.ts'
+import { isHost, serviceAt, shareeAt } from '../../../test/policy/plain-beyond.ts'
+import { isOpened } from '../../../test/policy/plain.ts'
 import { IS_THOROUGH, runs } from '../../../test/policy/runs.ts'
 import { say } from '../../../test/policy/say.ts'
 import { ClientFilter, isThroughExit, sshAnswer } from '../../../test/policy/wire-filter.ts'
@@ -21,7 +32,7 @@ import { runTests } from './run.ts'
 
 const at = { line: 1, column: 1 }
 const ACCOUNTS = ['root', 'ubuntu', 'ann', 'bob', 'cy']
-const ADDRESSES = [0, 1, 3].flatMap((n) => Object.values(addressesAt(n)))
+const ADDRESSES = [0, 1, 3, 180 + FIRST_OUTSIDE, 200].flatMap((n) => Object.values(addressesAt(n)))
 const GROUPS = ['group:x', 'group:y']
 const SOURCES = [
   ...LOGINS,
@@ -29,9 +40,19 @@ const SOURCES = [
   ...GROUPS,
   'autogroup:member',
   'autogroup:tagged',
+  'autogroup:shared',
+  ...OUTSIDERS,
   ...[...ADDRESSES, ...PLACES].map(formatIp),
 ]
-const TARGETS = [...LOGINS, ...TAGS, ...GROUPS, ...[...ADDRESSES, ...PLACES].map(bracketed)]
+const TARGETS = [
+  ...OUTSIDERS,
+  ...SERVICES,
+  ...SERVICES,
+  ...LOGINS,
+  ...TAGS,
+  ...GROUPS,
+  ...[...ADDRESSES, ...PLACES].map(bracketed),
+]
 const FLOWS = [
   { proto: 'tcp', protocol: 6, port: 22 },
   { proto: 'udp', protocol: 17, port: 100 },
@@ -169,7 +190,7 @@ function accessWanted(
   // Of what is nowhere it is taken that a device has the address, and what is pretended with it.
   const nowhere = senders.some(({ node, addresses: [ip] }) => !node && ip && subnetRouters(tailnet, ip).length === 0)
   if (attributes !== undefined && nowhere) return undefined
-  const engine = new Engine(policy, posed(tailnet, senders, attributes))
+  const engine = new Engine(policy, posed(tailnet, senders, attributes), tailnet)
   const filters = new Map<number, ClientFilter>()
   const answers: boolean[] = []
   for (const from of senders.flatMap((end) => end.addresses))
@@ -180,7 +201,10 @@ function accessWanted(
         if (places.length === 0) return undefined
         for (const { slot } of places) if (!filters.has(slot)) filters.set(slot, new ClientFilter(engine.filter(slot)))
         const flow = { from, to, protocol, port }
-        answers.push(places.some(({ slot }) => filters.get(slot)?.passes(EVERYWHERE, flow)))
+        const isSent = (slot: number): boolean =>
+          isOpened(tailnet, from, to) && (sharee === undefined || engine.connects(sharee.device.slot, slot))
+        const sharee = shareeAt(tailnet, from)
+        answers.push(places.some(({ slot }) => isSent(slot) && filters.get(slot)?.passes(EVERYWHERE, flow)))
       }
   // The other family of a device that was named by one address is in access.test.ts.
   if (answers.length === 0) return undefined
@@ -200,7 +224,7 @@ function sshWanted(
   // What a receiver has counts where people may log in to the machines of their own that a rule starts from.
   const both = receivers.some(({ node }) => senders.some((end) => end.node === node))
   if (attributes !== undefined && both) return undefined
-  const engine = new Engine(policy, posed(tailnet, senders, attributes))
+  const engine = new Engine(policy, posed(tailnet, senders, attributes), tailnet)
   const answers = new Set<string>()
   for (const { node } of receivers) {
     const rules = node === undefined ? [] : engine.sshRules(node.slot)
@@ -222,8 +246,22 @@ interface End {
 }
 
 /** Whom a test names, read as a person would; `undefined`: somebody who has no device. */
-function meant(policy: Policy, { nodes }: PolicyTailnet, name: string): End[] | undefined {
+function meant(policy: Policy, tailnet: PolicyTailnet, name: string): End[] | undefined {
+  const { nodes } = tailnet
   const address = [...ADDRESSES, ...PLACES].find((ip) => formatIp(ip) === name)
+  const sharees = tailnet.sharees?.flatMap(({ login, devices }) =>
+    devices
+      .filter(
+        ({ ipv4, ipv6 }) =>
+          name === 'autogroup:shared' ||
+          name.toLowerCase() === login.toLowerCase() ||
+          [ipv4, ipv6].some((ip) => formatIp(ip) === name),
+      )
+      .map((device) => ({ node: device, addresses: address === undefined ? [device.ipv4, device.ipv6] : [address] })),
+  )
+  if (sharees !== undefined && sharees.length > 0) return sharees
+  const service = tailnet.services?.find((one) => one.name === name)
+  if (service !== undefined) return [{ node: undefined, addresses: [service.ipv4, service.ipv6] }]
   if (address !== undefined) {
     const node = nodes.find(({ ipv4, ipv6 }) => [ipv4, ipv6].some((ip) => formatIp(ip) === name))
     return [{ node, addresses: [address] }]
@@ -257,6 +295,8 @@ function posed(
 
 /** Where packets for an address arrive that no node has: at routers of its subnet, or else at exit nodes. */
 function carriers(tailnet: PolicyTailnet, ip: Ip): PolicyNode[] {
+  const service = serviceAt(tailnet, ip)
+  if (service !== undefined) return tailnet.nodes.filter((node) => isHost(service, node))
   const routers = subnetRouters(tailnet, ip)
   if (routers.length > 0 || !isThroughExit(ip) || isPrivate(ip)) return routers
   return tailnet.nodes.filter(({ routes }) => routes.some((route) => route.bits === 0 && prefixContains(route, ip)))

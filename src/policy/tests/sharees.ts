@@ -18,7 +18,7 @@ export function* shareesMeeting(
   const { engine, pace } = ground
   if (from.kind !== 'sharees') return { some: false, every: false }
   let [met, missed] = [false, false]
-  for (const family of [4, 6] as const)
+  for (const family of ground.families(from, to))
     for (const sender of from.nodes)
       for (const { ats, ip } of arrivals(ground, to, family)) {
         if (pace.spent(ats.length * engine.access.parts.length)) yield

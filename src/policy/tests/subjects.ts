@@ -17,8 +17,8 @@ export type Subject =
   | { readonly kind: 'devices'; readonly key: string; readonly nodes: readonly PolicyNode[] }
   | { readonly kind: 'address'; readonly key: string; readonly ip: Ip }
   | { readonly kind: 'service'; readonly key: string; readonly service: string }
-  /** Devices of other tailnets. */
-  | { readonly kind: 'sharees'; readonly key: string; readonly nodes: readonly PolicyNode[] }
+  /** Devices of other tailnets; `ip`: the one that has this address. */
+  | { readonly kind: 'sharees'; readonly key: string; readonly nodes: readonly PolicyNode[]; readonly ip?: Ip }
   /** A test that names it fails, whatever it wants. */
   | { readonly kind: 'unusable'; readonly why: string }
 
@@ -162,7 +162,7 @@ export class Subjects {
   #address(ip: Ip): Subject {
     const device = this.#sharees.at(ip)
     const key = formatIp(ip)
-    return device === undefined ? { kind: 'address', key, ip } : { kind: 'sharees', key, nodes: [device] }
+    return device === undefined ? { kind: 'address', key, ip } : { kind: 'sharees', key, nodes: [device], ip }
   }
 
   /** Somebody whom the policy names and who hasn't joined. */
