@@ -13,6 +13,7 @@ import type { Access, Part, Target } from './access.ts'
 import { AddressSet, formatRange, INTERNET, prefixesOf, rangeFrom } from './address-set.ts'
 import type { FilterRule, WirePorts } from './filter.ts'
 import { formatIp, formatPrefix } from '../base/ip.ts'
+import type { Selector } from './policy.ts'
 import { isDangerAll, isInternet } from './selection.ts'
 import type { SharedTo } from './sharees.ts'
 import type { PolicyNode } from './tailnet.ts'
@@ -23,13 +24,18 @@ export function admitsDevice({ self, sources }: Part, { login }: SharedTo, ip: I
   if (self) return false
   return sources.selected.some(({ selector, addresses }) => {
     if (addresses !== undefined) return addresses.contains(ip)
-    if (selector.kind === 'user') return selector.login.toLowerCase() === login.toLowerCase()
-    return (
-      selector.kind === 'any' ||
-      isDangerAll(selector) ||
-      (selector.kind === 'autogroup' && selector.autogroup === 'shared')
-    )
+    return isNamedSharee(selector, login)
   })
+}
+
+/** Does a selector, not one of addresses, name the devices of this person of another tailnet? */
+export function isNamedSharee(selector: Selector, login: string): boolean {
+  if (selector.kind === 'user') return selector.login.toLowerCase() === login.toLowerCase()
+  return (
+    selector.kind === 'any' ||
+    isDangerAll(selector) ||
+    (selector.kind === 'autogroup' && selector.autogroup === 'shared')
+  )
 }
 
 /** What of the node is shared: its own addresses, and as an exit node the internet. */

@@ -16,6 +16,7 @@ import { isUsefulRoute } from '../../src/policy/selection.ts'
 import type { PolicyNode, PolicyTailnet } from '../../src/policy/tailnet.ts'
 import { autogroup, policies, selector, tag, user } from './generate-policy.ts'
 import { PLACES, tailnets } from './generate.ts'
+import { isHost, serviceAt, shareeAt } from './plain-beyond.ts'
 import * as plain from './plain.ts'
 import { IS_THOROUGH, runs } from './runs.ts'
 import { say } from './say.ts'
@@ -31,9 +32,10 @@ const TRAFFIC = [
 ]
 
 /** A source and a destination of one family, and what is asked. */
-function* questions({ nodes }: PolicyTailnet) {
+function* questions({ nodes, services = [], sharees = [] }: PolicyTailnet) {
+  const ends = [...nodes, ...services, ...sharees.flatMap(({ devices }) => devices)]
   for (const family of [4, 6] as const) {
-    const own = nodes.map(({ ipv4, ipv6 }) => (family === 4 ? ipv4 : ipv6))
+    const own = ends.map(({ ipv4, ipv6 }) => (family === 4 ? ipv4 : ipv6))
     const all = [...own, ...PLACES.filter((place) => place.family === family)]
     for (const from of all)
       for (const to of all)
@@ -52,6 +54,12 @@ const leadsTo = (route: Prefix, ip: Ip): boolean => prefixContains(route, ip) &&
 function wanted(policy: Policy, tailnet: PolicyTailnet, flow: { from: Ip; to: Ip; protocol: number; port: number }) {
   const owner = ownerOf(tailnet, flow.to)
   if (owner !== undefined) return plain.mayPass(policy, tailnet, { ...flow, at: owner })
+  const service = serviceAt(tailnet, flow.to)
+  if (service !== undefined && shareeAt(tailnet, flow.from) === undefined)
+    return tailnet.nodes.some((at) => isHost(service, at) && plain.mayPass(policy, tailnet, { ...flow, at }))
+  if (shareeAt(tailnet, flow.from) !== undefined)
+    return tailnet.nodes.some((at) => plain.mayPass(policy, tailnet, { ...flow, at }))
+  if (serviceAt(tailnet, flow.from) !== undefined || shareeAt(tailnet, flow.to) !== undefined) return false
   const own = ownerOf(tailnet, flow.from)
   const viewers =
     own === undefined
@@ -111,6 +119,7 @@ test('every flow: the verdict is that of the filter, with a rule for what is all
 
 function entry(text: string): Selector {
   if (text.startsWith('tag:')) return tag(text)
+  if (text.startsWith('svc:')) return selector({ kind: 'service', service: text })
   if (text === 'autogroup:internet') return autogroup('internet')
   const ip = parseIp(text)
   return ip === undefined ? user(text) : selector({ kind: 'prefix', prefix: prefixOf(ip) })

@@ -27,6 +27,8 @@ import type {
   Remedy,
   Subject,
 } from './explanation.ts'
+import { beyondFlow } from './beyond.ts'
+import type { BeyondFlow } from './beyond.ts'
 import { isNamed, naming } from './naming.ts'
 import type { Sender } from './naming.ts'
 import { approval, remediesFor } from './remedies.ts'
@@ -102,7 +104,7 @@ function endsOf(engine: Engine, subject: Subject): Addresses[] {
     subject.kind === 'tag'
       ? tags.includes(subject.tag)
       : tags.length === 0 && user.login.toLowerCase() === subject.login.toLowerCase()
-  return [...engine.selection.all()].filter(isMeant).map(bothOf)
+  return [...engine.selection.all(), ...engine.sharees.devices].filter(isMeant).map(bothOf)
 }
 
 function bothOf({ ipv4, ipv6 }: PolicyNode): Addresses {
@@ -128,6 +130,8 @@ interface Settled {
   /** Whoever sends carries the address itself, so that nobody else is asked. */
   readonly isItself: boolean
   readonly arriving: Arriving | undefined
+  /** Where one end is no node of the tailnet's own. */
+  readonly beyond?: BeyondFlow
   readonly allowed: boolean
 }
 
@@ -140,6 +144,13 @@ function settle({ engine, isPrimary, asked, from, to }: Scene): Settled {
   const at = (node: PolicyNode): Arriving => ({ from: sender, to, at: node, ...asked })
   const passes = (node: PolicyNode): boolean => allowing(engine.access, node, { from, to, ...asked }).length > 0
   const nowhere = { sender, owner, carrier: undefined, isUntold: false, isItself: false, arriving: undefined }
+  const beyond = beyondFlow(engine, sender, { from, to, ...asked }, passes)
+  if (beyond !== undefined) {
+    const { carrier, service } = beyond
+    const arriving = beyond.at && { ...at(beyond.at), from: beyond.sender, ...(service && { service: service.name }) }
+    const allowed = beyond.obstacles.length === 0 && beyond.at !== undefined && passes(beyond.at)
+    return { ...nowhere, sender: beyond.sender, carrier, arriving, beyond, allowed }
+  }
   if (owner !== undefined) {
     const arriving = at(owner)
     return { ...nowhere, arriving, allowed: passes(owner) }
@@ -162,7 +173,7 @@ function routersOf({ selection }: Engine, ip: Ip): PolicyNode[] {
 
 function* describe(scene: Scene, settled: Settled): Steps<FlowExplanation> {
   const { engine, from, to } = scene
-  const { sender, owner, carrier, arriving, allowed } = settled
+  const { sender, owner, carrier, arriving, beyond, allowed } = settled
   const ways = arriving === undefined ? [] : waysOf(engine, arriving)
   const near = allowed ? [] : closest(ways)
   const obstacles = allowed ? [] : obstaclesTo(scene, settled)
@@ -179,18 +190,25 @@ function* describe(scene: Scene, settled: Settled): Steps<FlowExplanation> {
             exit: carrier.route.bits === 0,
           },
         }),
-    by: ways.flatMap((way) => (way.failing.length === 0 ? [passing(engine, way, arriving as Arriving)] : [])),
+    ...(beyond?.service === undefined ? {} : { service: serviceEnd(beyond.service.name, beyond.at) }),
+    by: ways.flatMap((way) =>
+      allowed && way.failing.length === 0 ? [passing(engine, way, arriving as Arriving)] : [],
+    ),
     obstacles,
     near: nearest(near).map((way) => nearMiss(engine, way)),
     remedies: allowed ? [] : yield* remedies(scene, settled, near),
   }
 }
 
+function serviceEnd(name: string, host: PolicyNode | undefined): NonNullable<FlowExplanation['service']> {
+  return { name, ...(host === undefined ? {} : { host: host.id }) }
+}
+
 function end(ip: Ip, node: PolicyNode | undefined): End {
   return { addresses: [formatIp(ip)], ...(node === undefined ? {} : { node: node.id }) }
 }
 
-function passing({ policy }: Engine, { part, target }: Way, { from, to, at }: Arriving): Passing {
+function passing({ policy }: Engine, { part, target }: Way, { from, to, at, service }: Arriving): Passing {
   const { sources, rule } = part
   const { own } = from
   // What means the same in several rules is one object, with the place in the first; these have their own places.
@@ -200,11 +218,13 @@ function passing({ policy }: Engine, { part, target }: Way, { from, to, at }: Ar
     return part.self ? own !== undefined && selected.nodes.has(own.slot) : isNamed(selected, from)
   })
   const posture =
-    own === undefined ? undefined : sources.postures.find((name) => meetsOne(policy, [name], own.attributes))
+    own === undefined || from.shared !== undefined
+      ? undefined
+      : sources.postures.find((name) => meetsOne(policy, [name], own.attributes))
   return {
     rule: ruleRef(rule, policy.allowAll),
     source: named.map((selector) => naming(policy, selector, from.ip, own)),
-    destination: naming(policy, target.destination.target, to, at),
+    destination: naming(policy, target.destination.target, to, at, service),
     traffic: trafficText(target.destination.traffic),
     ...(posture === undefined ? {} : { posture }),
     via: rule.via.filter((tag) => at.tags.includes(tag)),
@@ -253,7 +273,11 @@ function nearMiss({ policy }: Engine, { part, target, failing }: Way): NearMiss 
   }
 }
 
-function obstaclesTo({ around, to }: Scene, { carrier, isUntold, isItself, owner }: Settled): Obstacle[] {
+function obstaclesTo(
+  { around, to }: Scene,
+  { carrier, isUntold, isItself, owner, beyond }: Settled,
+): readonly Obstacle[] {
+  if (beyond !== undefined) return beyond.obstacles
   if (owner !== undefined) return []
   const obstacles: Obstacle[] = []
   if (carrier === undefined) obstacles.push({ kind: 'no route', address: formatIp(to), exit: INTERNET.contains(to) })
@@ -276,9 +300,10 @@ function waiting({ offered = [] }: Surroundings, to: Ip): NonNullable<Surroundin
 function* remedies(scene: Scene, settled: Settled, near: readonly Way[]): Steps<Remedy[]> {
   // Any rule would take away what the policy allows by having none.
   if (scene.engine.policy.allowAll) return []
-  const { arriving, carrier, isUntold, isItself } = settled
-  const { groups } = scene.engine.policy
-  if (isItself) return []
+  const { arriving, carrier, isUntold, isItself, beyond } = settled
+  // Groups are of people of one's own tailnet.
+  const groups = beyond?.sender.shared === undefined ? scene.engine.policy.groups : new Map<string, never>()
+  if (isItself || (beyond !== undefined && beyond.obstacles.length > 0)) return []
   if (arriving !== undefined) return remediesFor(near, arriving, carrier, isUntold, groups)
   const found: Remedy[] = []
   for (const { node, route } of waiting(scene.around, scene.to)) {

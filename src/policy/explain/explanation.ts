@@ -48,6 +48,8 @@ export interface FlowExplanation {
   readonly allowed: boolean
   /** Where the flow leaves the tailnet again: a subnet router or an exit node. Absent where `to` is a node's own. */
   readonly through?: Through
+  /** The Service whose address `to` is, and the host at which the flow arrives, if there is any. */
+  readonly service?: { readonly name: string; readonly host?: number }
   /** Every rule that lets it pass, once for each destination in it that does. */
   readonly by: readonly Passing[]
   /** What stands in the way besides rules. */
@@ -97,6 +99,8 @@ export type Fact =
     }
   /** `at`: the step of the ipset that the address came in by. */
   | { readonly kind: 'ipset'; readonly address: string; readonly ipset: string; readonly at?: Place }
+  /** It is an address of this Service. */
+  | { readonly kind: 'service'; readonly service: string }
   | { readonly kind: 'other'; readonly text: string }
 
 export interface Passing {
@@ -151,6 +155,8 @@ export interface NearMiss {
 }
 
 export type Obstacle =
+  | ServiceObstacle
+  | SharingObstacle
   /** Nobody carries the address. `exit`: an exit node would. */
   | { readonly kind: 'no route'; readonly address: string; readonly exit: boolean }
   | { readonly kind: 'not approved'; readonly node: number; readonly route: string }
@@ -158,6 +164,22 @@ export type Obstacle =
   | { readonly kind: 'itself'; readonly node: number; readonly route: string }
   /** The sender is not told of the route, since no rule leads it there. `exit`: `autogroup:internet` would. */
   | { readonly kind: 'not told'; readonly node: number; readonly route: string; readonly exit: boolean }
+
+export type ServiceObstacle =
+  /** A Service opens no connections. */
+  | { readonly kind: 'from service'; readonly service: string }
+  /** No node is approved as a host of it. */
+  | { readonly kind: 'no host'; readonly service: string }
+  /** The sender hosts it, and a host does not reach what it hosts. */
+  | { readonly kind: 'own service'; readonly service: string }
+  /** The Service doesn't take this. `ports`: what of TCP it takes. */
+  | { readonly kind: 'not offered'; readonly service: string; readonly ports: string }
+
+export type SharingObstacle =
+  /** The sender is a device of another tailnet to which `node`, or what is behind it, isn't shared. */
+  | { readonly kind: 'not shared'; readonly node?: number; readonly login: string }
+  /** What is shared to others never reaches their devices. */
+  | { readonly kind: 'one way'; readonly login: string }
 
 /** Edits that together allow the flow. */
 export interface Remedy {

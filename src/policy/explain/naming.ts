@@ -9,6 +9,8 @@ import { domainOf } from '../people.ts'
 import type { IpSetStep, Policy, Selector } from '../policy.ts'
 import { isDangerAll } from '../selection.ts'
 import type { Selected } from '../selection.ts'
+import { isNamedSharee } from '../shared-in.ts'
+import type { SharedTo } from '../sharees.ts'
 import type { PolicyNode } from '../tailnet.ts'
 import type { Fact, Naming } from './explanation.ts'
 
@@ -17,11 +19,14 @@ export interface Sender {
   readonly ip: Ip
   readonly own: PolicyNode | undefined
   readonly routers: readonly PolicyNode[]
+  /** What is shared to it: it is a device of another tailnet, and `own` too. */
+  readonly shared?: Pick<SharedTo, 'login'>
 }
 
 /** Is the sender named in `src`, whatever its posture is? */
-export function isNamed({ selector, addresses, nodes }: Selected, { ip, own, routers }: Sender): boolean {
+export function isNamed({ selector, addresses, nodes }: Selected, { ip, own, routers, shared }: Sender): boolean {
   if (addresses !== undefined) return addresses.contains(ip)
+  if (shared !== undefined) return isNamedSharee(selector, shared.login)
   if (own !== undefined) return nodes.has(own.slot)
   return isDangerAll(selector) || (selector.kind === 'any' && (routers.length > 0 || isNodeAddress(ip)))
 }
@@ -35,13 +40,21 @@ function isNodeAddress(ip: Ip): boolean {
   return prefixContains(ULA, ip) || (prefixContains(CGNAT, ip) && !prefixContains(CHROMEOS, ip))
 }
 
-/** For a selector that does mean it. */
-export function naming(policy: Policy, selector: Selector, ip: Ip, own: PolicyNode | undefined): Naming {
-  return { text: selector.text, at: selector.at, why: why(policy, selector, ip, own) }
+/** For a selector that does mean it. @param service whose address it is */
+export function naming(
+  policy: Policy,
+  selector: Selector,
+  ip: Ip,
+  own: PolicyNode | undefined,
+  service?: string,
+): Naming {
+  return { text: selector.text, at: selector.at, why: why(policy, selector, ip, own, service) }
 }
 
-function why(policy: Policy, selector: Selector, ip: Ip, own: PolicyNode | undefined): Fact {
+function why(policy: Policy, selector: Selector, ip: Ip, own: PolicyNode | undefined, service?: string): Fact {
   const login = own?.user.login ?? ''
+  if (service !== undefined && (selector.kind === 'service' || selector.kind === 'tag'))
+    return { kind: 'service', service }
   const address = formatIp(ip)
   switch (selector.kind) {
     case 'any':

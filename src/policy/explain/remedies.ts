@@ -158,7 +158,8 @@ function sourceText({ from: { own, ip } }: Arriving): string {
 }
 
 /** What is behind a router is its address; through exit nodes the internet as a whole, since nothing less is told of. */
-function targetText({ at, to }: Arriving, carrier: Carrier | undefined): string {
+function targetText({ at, to, service }: Arriving, carrier: Carrier | undefined): string {
+  if (service !== undefined) return service
   if (carrier === undefined) return identityOf(at)
   return carrier.route.bits === 0 ? 'autogroup:internet' : formatIp(to)
 }

@@ -40,7 +40,7 @@ function whyNone(missing: Explanation['missing'] = []): string {
 }
 
 function flowLines(flow: FlowExplanation, what: string, nameOf: NameOf): string[] {
-  const { from, to, allowed, through, by, obstacles, near, remedies } = flow
+  const { from, to, allowed, through, service, by, obstacles, near, remedies } = flow
   const [source, target] = [endText(from, nameOf), endText(to, nameOf)]
   const lines = [`${allowed ? 'allowed' : 'refused'}: ${source} to ${target}, ${what}`]
   if (through !== undefined && obstacles.length === 0)
@@ -49,6 +49,8 @@ function flowLines(flow: FlowExplanation, what: string, nameOf: NameOf): string[
         ? `  through exit node ${nameOf(through.node)}`
         : `  in ${through.route}, routed by ${nameOf(through.node)}`,
     )
+  if (service?.host !== undefined && obstacles.length === 0)
+    lines.push(`  to ${service.name}, which ${nameOf(service.host)} hosts`)
   const [sender, receiver] = [nodeOf(from, nameOf), nodeOf(to, nameOf)]
   for (const passing of by)
     if (allowed) lines.push(...passingLines(passing, sender, receiver).map((line) => `  ${line}`))
@@ -111,6 +113,7 @@ function factText(fact: Fact, who: string): string {
     case 'autogroup':
       if (fact.autogroup === 'tagged') return `${who} carries a tag`
       if (fact.autogroup === 'member') return `${who} belongs to ${fact.login ?? 'a member'}`
+      if (fact.autogroup === 'shared') return `it is shared to ${fact.login ?? who}`
       if (fact.autogroup === 'self' || fact.login === undefined) return ''
       return `${fact.login} has the role ${fact.autogroup}`
     case 'prefix': {
@@ -120,6 +123,8 @@ function factText(fact: Fact, who: string): string {
     }
     case 'ipset':
       return `${fact.address} is in ${fact.ipset}${fact.at === undefined ? '' : ` ${placeText(fact.at)}`}`
+    case 'service':
+      return `it is an address of ${fact.service}`
     default:
       return ''
   }
@@ -169,6 +174,20 @@ function obstacleText(obstacle: Obstacle, nameOf: NameOf): string {
       return `${nameOf(obstacle.node)} offers ${obstacle.route}, which is not approved.`
     case 'itself':
       return `${nameOf(obstacle.node)} carries ${obstacle.route} itself: what it sends there does not cross the tailnet.`
+    case 'from service':
+      return `${obstacle.service} opens no connections.`
+    case 'no host':
+      return `No device is approved as a host of ${obstacle.service}.`
+    case 'own service':
+      return `The sender hosts ${obstacle.service}: what it sends there does not cross the tailnet.`
+    case 'not offered':
+      return `${obstacle.service} takes ${obstacle.ports} only.`
+    case 'not shared':
+      return obstacle.node === undefined
+        ? `Nothing that is shared to ${obstacle.login} leads there: subnets and Services are not shared, and exit nodes only where the invitation says so.`
+        : `${nameOf(obstacle.node)} is not shared to ${obstacle.login}.`
+    case 'one way':
+      return `What is shared to ${obstacle.login} does not reach their devices.`
     default:
       return obstacle.exit
         ? `The sender may not use ${nameOf(obstacle.node)} as its exit node.`

@@ -22,6 +22,8 @@ export interface Arriving {
   readonly from: Sender
   readonly to: Ip
   readonly at: PolicyNode
+  /** The Service whose address `to` is. */
+  readonly service?: string
   readonly protocol: number
   readonly port: number
 }
@@ -48,6 +50,10 @@ function failingOfSender(engine: Engine, part: Part, { from, at }: Arriving): Fa
   const failing: Failing[] = []
   const { own } = from
   const { selected, postures } = part.sources
+  if (from.shared !== undefined) {
+    if (part.self) return [{ kind: 'own' }]
+    return selected.some((one) => isNamed(one, from)) ? [] : [{ kind: 'source' }]
+  }
   const named = part.self
     ? own !== undefined && selected.some(({ nodes }) => nodes.has(own.slot))
     : selected.some((one) => isNamed(one, from))

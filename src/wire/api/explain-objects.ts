@@ -26,6 +26,7 @@ const Fact = z
     z.object({ ...kind('autogroup'), autogroup: text, login: text.optional() }),
     z.object({ ...kind('prefix'), address: text, prefix: text, host: text.optional(), at: Place.optional() }),
     z.object({ ...kind('ipset'), address: text, ipset: text, at: Place.optional() }),
+    z.object({ ...kind('service'), service: text }),
     z.object({ ...kind('other'), text }),
   ])
   .meta({ id: 'NamingFact' })
@@ -82,6 +83,12 @@ const Obstacle = z
     z.object({ ...kind('not approved'), node: NodeNumber, route: text }),
     z.object({ ...kind('itself'), node: NodeNumber, route: text }),
     z.object({ ...kind('not told'), node: NodeNumber, route: text, exit: z.boolean() }),
+    z.object({ ...kind('from service'), service: text }),
+    z.object({ ...kind('no host'), service: text }),
+    z.object({ ...kind('own service'), service: text }),
+    z.object({ ...kind('not offered'), service: text, ports: text }),
+    z.object({ ...kind('not shared'), node: NodeNumber.optional(), login: text }),
+    z.object({ ...kind('one way'), login: text }),
   ])
   .meta({ id: 'Obstacle' })
 
@@ -106,6 +113,10 @@ const FlowExplanation = z
     to: FlowEnd,
     allowed: z.boolean(),
     through: z.object({ node: NodeNumber, route: text, exit: z.boolean() }).optional(),
+    service: z
+      .object({ name: text, host: NodeNumber.optional() })
+      .optional()
+      .meta({ description: 'Whose address it goes to' }),
     by: z.array(Passing),
     obstacles: z.array(Obstacle),
     near: z.array(NearMiss),
