@@ -48,7 +48,7 @@ export function sharedAddresses({ ipv4, ipv6, routes }: PolicyNode, { exitNode }
 }
 
 /** What of that a target of a part leads to. */
-function ledTo(part: Part, target: Target, node: PolicyNode, shared: SharedTo): AddressSet {
+export function ledTo(part: Part, target: Target, node: PolicyNode, shared: SharedTo): AddressSet {
   const { selector, addresses } = target.selected
   if (!part.reach.leads(target, node)) return new AddressSet()
   const all = sharedAddresses(node, shared)
@@ -62,7 +62,7 @@ export function isSeen(access: Access, node: PolicyNode, shared: SharedTo): bool
     .receiving(node)
     .some(
       (part) =>
-        admittedIps(part, shared).length > 0 &&
+        admitsSome(part, shared) &&
         part.targets.some((target) => ledTo(part, target, node, shared).ranges().length > 0),
     )
 }
@@ -74,10 +74,14 @@ export function sharedRoutes(access: Access, node: PolicyNode, shared: SharedTo)
     .receiving(node)
     .some(
       (part) =>
-        admittedIps(part, shared).length > 0 &&
-        part.targets.some((target) => leadsOut(target) && part.reach.leads(target, node)),
+        admitsSome(part, shared) && part.targets.some((target) => leadsOut(target) && part.reach.leads(target, node)),
     )
   return mayExit ? node.routes.filter(({ bits }) => bits === 0) : []
+}
+
+/** The same of any of its addresses. */
+export function admitsSome(part: Part, shared: SharedTo): boolean {
+  return admittedIps(part, shared).length > 0
 }
 
 function admittedIps(part: Part, shared: SharedTo): Ip[] {

@@ -13,7 +13,8 @@ import { isUsefulRoute } from '../../src/policy/selection.ts'
 import type { PolicyNode, PolicyTailnet } from '../../src/policy/tailnet.ts'
 import { allowing } from '../../src/policy/verdict.ts'
 import { policies } from './generate-policy.ts'
-import { PLACES, tailnets } from './generate.ts'
+import { FIRST_OUTSIDE, PLACES, tailnets } from './generate.ts'
+import { isHost } from './plain-beyond.ts'
 import { mayLogIn } from './plain-ssh.ts'
 import * as plain from './plain.ts'
 import { runs } from './runs.ts'
@@ -51,7 +52,7 @@ const pairs: fc.Arbitrary<Two> = fc.oneof<fc.Arbitrary<Two>[]>(
 
 function isNode(parties: readonly Party[], node: PolicyNode): boolean {
   return parties.some((party) => {
-    if (party.kind === 'everybody') return true
+    if (party.kind === 'everybody') return node.slot < FIRST_OUTSIDE
     if (party.kind !== 'user' && party.kind !== 'tags') return false
     if (party.nodes !== undefined && !party.nodes.includes(node.id)) return false
     if (party.kind === 'tags') return node.tags.length > 0 && [...node.tags].sort().join() === party.tags.join()
@@ -74,12 +75,14 @@ interface End {
   readonly ip: Ip
   readonly node?: PolicyNode
   readonly behind?: PolicyNode
+  readonly service?: string
 }
 
-function isParty(parties: readonly Party[], { ip, node, behind }: End): boolean {
+function isParty(parties: readonly Party[], { ip, node, behind, service }: End): boolean {
   if (node !== undefined) return isNode(parties, node)
   return parties.some((party) => {
     if (party.kind === 'addresses') return isIn(party.ranges, ip)
+    if (party.kind === 'service') return party.node === behind?.id && party.service === service
     return party.kind === 'behind' && party.node === behind?.id && isIn(party.ranges, ip)
   })
 }
@@ -90,9 +93,10 @@ function isBetween({ from, to, between }: Sides, a: End, b: End): boolean {
   return between === 'all' || (between === 'own') === own
 }
 
-function* flows({
-  nodes,
-}: PolicyTailnet): Generator<{ readonly from: End; readonly to: End; readonly at: PolicyNode }> {
+const outsiders = ({ sharees = [] }: PolicyTailnet): PolicyNode[] => sharees.flatMap(({ devices }) => devices)
+
+function* flows(tailnet: PolicyTailnet): Generator<{ readonly from: End; readonly to: End; readonly at: PolicyNode }> {
+  const { nodes, services = [] } = tailnet
   const isCarried = (route: Prefix, ip: Ip): boolean =>
     prefixContains(route, ip) && (route.bits > 0 || isThroughExit(ip))
   for (const family of [4, 6] as const) {
@@ -101,11 +105,17 @@ function* flows({
     const senders = places.filter((ip) =>
       nodes.some(({ routes }) => routes.some((r) => isUsefulRoute(r) && isCarried(r, ip))),
     )
-    const receivers: End[] = places.flatMap((ip) =>
+    const hosted: End[] = services.flatMap((service) =>
+      nodes
+        .filter((behind) => isHost(service, behind))
+        .map((behind) => ({ ip: family === 4 ? service.ipv4 : service.ipv6, behind, service: service.name })),
+    )
+    const others: End[] = outsiders(tailnet).map((node) => ({ node, ip: family === 4 ? node.ipv4 : node.ipv6 }))
+    const routed: End[] = places.flatMap((ip) =>
       nodes.filter(({ routes }) => routes.some((r) => isCarried(r, ip))).map((behind) => ({ ip, behind })),
     )
-    for (const from of [...own, ...senders.map((ip): End => ({ ip }))])
-      for (const to of [...own, ...receivers]) {
+    for (const from of [...own, ...others, ...senders.map((ip): End => ({ ip }))])
+      for (const to of [...own, ...others, ...routed, ...hosted]) {
         const at = to.node ?? to.behind
         if (at !== undefined && (from.node !== at || to.node === undefined)) yield { from, to, at }
       }
@@ -191,8 +201,8 @@ test('sight: every pair that sees each other anew or no more, and no other', () 
   fc.assert(
     fc.property(pairs, tailnets(6), ([before, after], tailnet) => {
       const found = diff(new Engine(before, tailnet.nodes, tailnet), new Engine(after, tailnet.nodes, tailnet)).sight
-      for (const a of tailnet.nodes)
-        for (const b of tailnet.nodes) {
+      for (const a of [...tailnet.nodes, ...outsiders(tailnet)])
+        for (const b of [...tailnet.nodes, ...outsiders(tailnet)]) {
           if (a === b) continue
           const [was, is] = [before, after].map((policy) => plain.sees(policy, tailnet, a, b))
           const [x, y] = [
@@ -214,7 +224,7 @@ test('routes: everybody who is told of one anew or no more', () => {
   fc.assert(
     fc.property(pairs, tailnets(6), ([before, after], tailnet) => {
       const found = diff(new Engine(before, tailnet.nodes, tailnet), new Engine(after, tailnet.nodes, tailnet)).routes
-      for (const viewer of tailnet.nodes)
+      for (const viewer of [...tailnet.nodes, ...outsiders(tailnet)])
         for (const peer of tailnet.nodes) {
           if (viewer === peer) continue
           const [was, is] = [before, after].map((policy) => plain.routesOf(policy, tailnet, viewer, peer))

@@ -9,6 +9,7 @@ import { BitSet, intersection } from '../../base/bit-set.ts'
 import type { Family } from '../../base/ip.ts'
 import type { Engine } from '../engine.ts'
 import type { PortRange } from '../policy.ts'
+import { isSeen } from '../shared-in.ts'
 import { finish } from '../steps.ts'
 import type { Pace, Steps } from '../steps.ts'
 import type { IsPrimary } from '../visibility.ts'
@@ -272,5 +273,12 @@ function* sightWays({ access }: Engine, terrain: Terrain, pace: Pace): Steps<Way
     ways.push({ from, to, own: self, label: 0 }, { from: to, to: from, own: self, label: 0 })
     if (pace.spent((from.size + to.size) * NODE_LOOKS)) yield
   }
+  for (const node of terrain.nodes)
+    for (const shared of terrain.sharees.has(node.slot) ? [] : access.sharees.of(node)) {
+      if (pace.spent(access.parts.length)) yield
+      if (!isSeen(access, node, shared)) continue
+      const [from, to] = [BitSet.of([shared.device.slot]), BitSet.of([node.slot])]
+      ways.push({ from, to, own: false, label: 0 }, { from: to, to: from, own: false, label: 0 })
+    }
   return ways
 }

@@ -14,7 +14,7 @@ import { carries, NEVER_THROUGH_EXITS } from '../explain/routes.ts'
 import { isUsefulRoute } from '../selection.ts'
 import type { Sources } from '../sources.ts'
 import type { Pace, Steps } from '../steps.ts'
-import type { PolicyNode } from '../tailnet.ts'
+import type { PolicyNode, PolicyService } from '../tailnet.ts'
 import { isFor } from '../verdict.ts'
 import type { Ends } from './crossings.ts'
 
@@ -22,8 +22,10 @@ import type { Ends } from './crossings.ts'
 export interface Place {
   readonly range: AddressRange
   readonly ip: Ip
-  /** Some subnet router carries it, so that it may send too; else exit nodes only. */
+  /** Some subnet router carries it, so that it may send too; else exit nodes only, or hosts of a Service. */
   readonly sends: boolean
+  /** It is an address of this Service. */
+  readonly service?: PolicyService
 }
 
 /** A place at one of the routers that carry it. */
@@ -39,7 +41,10 @@ const ROUTE_LOOKS = 10
 /** The ends of one family, numbered: nodes by slot, then places as sources, or arrivals as targets. */
 export class Terrain {
   readonly family: Family
+  /** Devices of other tailnets included. */
   readonly nodes: readonly PolicyNode[]
+  /** By slot: which of them are. */
+  readonly sharees: BitSet
   /** The first number that is no slot. */
   readonly slots: number
   readonly places: readonly Place[]
@@ -49,17 +54,30 @@ export class Terrain {
   /**
    * Nodes are those of the first engine, and of the others where it lacks one.
    *
-   * @param hasPlaces false: what is behind routers is left out
+   * @param hasPlaces false: what is behind routers, and Services, are left out
+   * @param hasSharees false: so are devices of other tailnets
    */
-  static *of(engines: readonly Engine[], family: Family, pace: Pace, hasPlaces = true): Steps<Terrain> {
+  static *of(
+    engines: readonly Engine[],
+    family: Family,
+    pace: Pace,
+    hasPlaces = true,
+    hasSharees = true,
+  ): Steps<Terrain> {
     const bySlot = new Map<number, PolicyNode>()
     for (const engine of engines)
       for (const node of engine.selection.all()) {
         if (!bySlot.has(node.slot)) bySlot.set(node.slot, node)
         if (pace.spent(NODE_LOOKS)) yield
       }
+    const sharees = new BitSet()
+    for (const device of hasSharees ? engines.flatMap((engine) => [...engine.sharees.devices]) : []) {
+      bySlot.set(device.slot, device)
+      sharees.add(device.slot)
+    }
     const nodes = [...bySlot.values()].sort((a, b) => a.slot - b.slot)
-    const routers = nodes.filter(({ routes }) => routes.some((route) => route.ip.family === family))
+    const own = nodes.filter(({ slot }) => !sharees.has(slot))
+    const routers = own.filter(({ routes }) => routes.some((route) => route.ip.family === family))
     const places = hasPlaces ? yield* placesOf(engines, routers, family, pace) : []
     const arrivals: Arrival[] = []
     for (const place of places)
@@ -67,18 +85,26 @@ export class Terrain {
         if (node.routes.some((route) => carries(route, place.ip))) arrivals.push({ node, place })
         if (pace.spent(node.routes.length * ROUTE_LOOKS)) yield
       }
-    return new Terrain(family, nodes, bySlot, places, arrivals)
+    const vips = hasPlaces ? servicePlaces(engines, family) : []
+    for (const place of vips)
+      for (const node of own) {
+        if (engines.some(({ services }) => services.isHost(node, place.service.name))) arrivals.push({ node, place })
+        if (pace.spent(NODE_LOOKS)) yield
+      }
+    return new Terrain(family, nodes, sharees, bySlot, [...places, ...vips], arrivals)
   }
 
   private constructor(
     family: Family,
     nodes: readonly PolicyNode[],
+    sharees: BitSet,
     bySlot: ReadonlyMap<number, PolicyNode>,
     places: readonly Place[],
     arrivals: readonly Arrival[],
   ) {
     this.family = family
     this.nodes = nodes
+    this.sharees = sharees
     this.#bySlot = bySlot
     this.slots = (nodes.at(-1)?.slot ?? -1) + 1
     this.places = places
@@ -124,6 +150,21 @@ export class Terrain {
     }
     for (const [i, { ip, sends }] of this.places.entries()) if (sends && sources.includes(ip)) ends.add(this.slots + i)
     return ends
+  }
+
+  /** Of those, the ends that are addresses of Services, by Service, and the rest. */
+  splitServices(ends: BitSet): { readonly rest: BitSet; readonly services: ReadonlyMap<PolicyService, BitSet> } {
+    const services = new Map<PolicyService, BitSet>()
+    const rest = ends.clone()
+    for (const [i, { place }] of this.arrivals.entries()) {
+      const end = this.slots + i
+      if (place.service === undefined || !ends.has(end)) continue
+      rest.delete(end)
+      let some = services.get(place.service)
+      if (some === undefined) services.set(place.service, (some = new BitSet()))
+      some.add(end)
+    }
+    return { rest, services }
   }
 
   /** Where a target of a part leads, for flows to addresses of this family. */
@@ -192,6 +233,15 @@ function* placesOf(
   return places
 }
 
+/** Each address of a Service is a place of its own. */
+function servicePlaces(engines: readonly Engine[], family: Family): (Place & { readonly service: PolicyService })[] {
+  const all = new Map(engines.flatMap(({ services }) => services.all.map((service) => [service.name, service])))
+  return [...all.values()].map((service) => {
+    const ip = family === 4 ? service.ipv4 : service.ipv6
+    return { range: { family, first: ip.value, last: ip.value }, ip, sends: false, service }
+  })
+}
+
 /** What the sides of rules say as addresses. */
 function written(engines: readonly Engine[]): Set<AddressSet> {
   const all = new Set<AddressSet>()
@@ -206,7 +256,9 @@ function written(engines: readonly Engine[]): Set<AddressSet> {
 function freeAddress(engines: readonly Engine[], { family, first, last }: AddressRange): Ip | undefined {
   for (let value = first; value <= last; value++) {
     const ip = { family, value }
-    if (engines.every(({ selection }) => selection.at(ip) === undefined)) return ip
+    const isFree = ({ selection, services, sharees }: Engine): boolean =>
+      selection.at(ip) === undefined && services.at(ip) === undefined && sharees.at(ip) === undefined
+    if (engines.every(isFree)) return ip
   }
   return undefined
 }

@@ -13,20 +13,27 @@ export type Party =
   /** As they come in from behind any router. */
   | { readonly kind: 'addresses'; readonly ranges: readonly string[] }
   | { readonly kind: 'behind'; readonly node: number; readonly ranges: readonly string[] }
+  | { readonly kind: 'service'; readonly service: string; readonly node: number }
 
 export class Parties {
   readonly #all: number
+  readonly #sharees: BitSet
   /** How many devices each has. */
   readonly #sizes = new Map<string, number>()
 
-  constructor(nodes: readonly PolicyNode[]) {
-    this.#all = nodes.length
+  constructor({ nodes, sharees }: Pick<Terrain, 'nodes' | 'sharees'>) {
+    this.#sharees = sharees
+    this.#all = nodes.length - sharees.size
     for (const node of nodes) this.#sizes.set(identityOf(node), (this.#sizes.get(identityOf(node)) ?? 0) + 1)
   }
 
   /** Sorted: people, then tags. */
   ofNodes(nodes: readonly PolicyNode[]): Party[] {
-    if (nodes.length === this.#all) return [{ kind: 'everybody' }]
+    const others = nodes.filter(({ slot }) => this.#sharees.has(slot))
+    // Who belongs to another tailnet is told apart.
+    if (others.length > 0 && others.length < nodes.length)
+      return [...this.ofNodes(nodes.filter(({ slot }) => !this.#sharees.has(slot))), ...this.ofNodes(others)]
+    if (others.length === 0 && nodes.length === this.#all) return [{ kind: 'everybody' }]
     const groups = new Map<string, PolicyNode[]>()
     for (const node of nodes) {
       const key = identityOf(node)
@@ -70,14 +77,20 @@ export function sourcePlaces(ends: BitSet, { slots, places }: Terrain): Party[] 
 
 export function targetPlaces(ends: BitSet, { slots, arrivals }: Terrain): Party[] {
   const byNode = new Map<number, AddressSet>()
+  const services: Party[] = []
   for (const end of ends) {
     if (end < slots) continue
     const { node, place } = arrivals[end - slots] as Terrain['arrivals'][number]
+    if (place.service !== undefined) {
+      services.push({ kind: 'service', service: place.service.name, node: node.id })
+      continue
+    }
     let set = byNode.get(node.id)
     if (set === undefined) byNode.set(node.id, (set = new AddressSet()))
     set.add(place.range)
   }
-  return [...byNode]
+  const behind = [...byNode]
     .sort(([a], [b]) => a - b)
-    .map(([node, set]) => ({ kind: 'behind', node, ranges: set.ranges().map(formatRange) }))
+    .map(([node, set]): Party => ({ kind: 'behind', node, ranges: set.ranges().map(formatRange) }))
+  return [...behind, ...services]
 }

@@ -6,10 +6,11 @@
 import { BitSet, intersection } from '../../base/bit-set.ts'
 import { formatPrefix } from '../../base/ip.ts'
 import type { Prefix } from '../../base/ip.ts'
-import type { Part } from '../access.ts'
+import type { Access, Part } from '../access.ts'
 import type { Engine } from '../engine.ts'
 import { primaryBy } from '../explain/routes.ts'
 import type { Pace, Steps } from '../steps.ts'
+import { sharedRoutes } from '../shared-in.ts'
 import type { PolicyNode } from '../tailnet.ts'
 import { leadsOut, leadsToRoute } from '../visibility.ts'
 import type { IsPrimary } from '../visibility.ts'
@@ -37,15 +38,15 @@ export function* routeChanges(
   pace: Pace,
 ): Steps<Found<RouteChange>> {
   const terrain = yield* Terrain.of([after, before], 4, pace, false)
-  const parties = new Parties(terrain.nodes)
-  const carriers = carriersOf(terrain.nodes)
+  const parties = new Parties(terrain)
+  const carriers = carriersOf(terrain.nodes.filter(({ slot }) => !terrain.sharees.has(slot)))
   const [told, tellsNow] = [before, after].map(
     (engine) => new Told(engine, isPrimary ?? primaryBy(engine), carriers),
   ) as [Told, Told]
   const found: RouteChange[] = []
   const room = new Room()
   for (const peer of terrain.nodes) {
-    if (peer.routes.length === 0 || room.isFull) continue
+    if (peer.routes.length === 0 || terrain.sharees.has(peer.slot) || room.isFull) continue
     for (const route of peer.routes) {
       if (pace.spent((told.rules + tellsNow.rules) * RULE_LOOKS + terrain.nodes.length)) yield
       const [was, is] = [told.of(peer, route), tellsNow.of(peer, route)]
@@ -83,11 +84,13 @@ function carriersOf(nodes: readonly PolicyNode[]): Carriers {
 
 /** Who is told of a route by one policy. */
 class Told {
+  readonly #access: Access
   readonly #parts: readonly Part[]
   readonly #isPrimary: IsPrimary
   readonly #carriers: Carriers
 
   constructor({ access }: Engine, isPrimary: IsPrimary, carriers: Carriers) {
+    this.#access = access
     this.#parts = access.parts.filter(({ self }) => !self)
     this.#isPrimary = isPrimary
     this.#carriers = carriers
@@ -108,6 +111,8 @@ class Told {
     for (const { reach, targets, sources } of this.#parts)
       if (reach.nodes.has(peer.slot) && targets.some((target) => leadsOut(target) && reach.leads(target, peer)))
         told.addAll(sources.admitted)
+    for (const shared of this.#access.sharees.of(peer))
+      if (sharedRoutes(this.#access, peer, shared).length > 0) told.add(shared.device.slot)
     return told
   }
 

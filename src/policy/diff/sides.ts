@@ -76,7 +76,7 @@ export class SidesOf {
   constructor(terrain: Terrain, question: Question, pace: Pace) {
     this.#terrain = terrain
     this.#pace = pace
-    this.#parties = new Parties(terrain.nodes)
+    this.#parties = new Parties(terrain)
     this.#pairs = new Pairs(question)
   }
 

@@ -65,6 +65,8 @@ function partyText(party: Party, nameOf: NameOf): string {
       return `${party.tags.join('+')}${devicesText(party.nodes, nameOf)}`
     case 'addresses':
       return shortened(party.ranges).join(', ')
+    case 'service':
+      return `${party.service} at ${nameOf(party.node)}`
     default:
       return `${shortened(party.ranges).join(', ')} behind ${nameOf(party.node)}`
   }

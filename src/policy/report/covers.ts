@@ -6,6 +6,7 @@
 import { formatPrefix, maskPrefix, prefixCovers } from '../../base/ip.ts'
 import { domainOf } from '../people.ts'
 import type { Policy, Selector } from '../policy.ts'
+import type { Beyond } from '../tailnet.ts'
 
 /** Whom a list names: by login and by mail domain, in lower case. */
 interface People {
@@ -26,23 +27,34 @@ const PEOPLE: ReadonlySet<string> = new Set([
 
 export class Covers {
   readonly #policy: Policy
+  /** In lower case. */
+  readonly #outsiders: ReadonlySet<string>
+  readonly #ofServices: ReadonlySet<string>
   readonly #names = new Map<Selector, string>()
   readonly #people = new Map<string, People>()
   /** Of lists and groups whose first member is on the list: are all of them? */
   readonly #groups = new Map<string, boolean>()
 
-  constructor(policy: Policy) {
+  /** @param beyond whose logins are of other tailnets, and which tags Services carry: all that counts of a tailnet */
+  constructor(policy: Policy, { services = [], sharees = [] }: Beyond = {}) {
     this.#policy = policy
+    this.#outsiders = new Set(sharees.map(({ login }) => login.toLowerCase()))
+    this.#ofServices = new Set(services.flatMap(({ tags }) => tags))
   }
 
   source(wider: Selector, narrow: Selector): boolean {
     if (isAutogroup(wider, 'danger-all')) return true
     // `*` is what nodes have and routers carry; other addresses may be written too.
     if (wider.kind === 'any') return !isAddresses(narrow) && !isAutogroup(narrow, 'danger-all')
+    // No group, domain or role has people of other tailnets in it.
+    if (narrow.kind === 'user' && this.#outsiders.has(narrow.login.toLowerCase()))
+      return this.#name(wider) === this.#name(narrow)
     return this.#any(wider, narrow)
   }
 
   target(wider: Selector, narrow: Selector): boolean {
+    // A Service is not tagged as devices are.
+    if (isAutogroup(wider, 'tagged') && narrow.kind === 'tag' && this.#ofServices.has(narrow.tag)) return false
     return wider.kind === 'any' || this.#any(wider, narrow)
   }
 

@@ -20,7 +20,7 @@ const ENDS_PER_LOOK = 20
 
 export function* reachOf(engine: Engine): Steps<Reach> {
   const pace = comparingPace()
-  const terrain = yield* Terrain.of([engine], 4, pace, false)
+  const terrain = yield* Terrain.of([engine], 4, pace, false, false)
   const labels = new TrafficLabels()
   const question = {
     sources: terrain.sources,

@@ -7,6 +7,7 @@ import { openFrom, without } from '../diff/open.ts'
 import type { AccessRule, Policy, Traffic } from '../policy.ts'
 import { Pace } from '../steps.ts'
 import type { Steps } from '../steps.ts'
+import type { Beyond } from '../tailnet.ts'
 import { Covers } from './covers.ts'
 
 export interface Redundant {
@@ -22,8 +23,8 @@ const MOST_LOOKS = 20_000_000
 const LOOKS_PER_STEP = 20_000
 
 /** Without all of these together the policy allows the same. Of two that are alike the later one is told. */
-export function* redundantRules(policy: Policy): Steps<Redundant[]> {
-  const covers = new Covers(policy)
+export function* redundantRules(policy: Policy, beyond: Beyond = {}): Steps<Redundant[]> {
+  const covers = new Covers(policy, beyond)
   const found: Redundant[] = []
   const rules = policy.allowAll ? [] : policy.rules
   const left = new Set(rules)

@@ -7,7 +7,8 @@ import type { AccessRule, SshRule } from '../policy.ts'
 import { isDangerAll, isEverything } from '../selection.ts'
 import { finish, Pace } from '../steps.ts'
 import type { Steps } from '../steps.ts'
-import type { PolicyTailnet } from '../tailnet.ts'
+import { admitsSome } from '../shared-in.ts'
+import type { PolicyNode, PolicyTailnet } from '../tailnet.ts'
 import { trafficText } from '../traffic-text.ts'
 import type { OpenRule, PolicyReport, RuleAt } from './findings.ts'
 import { reachOf } from './reach.ts'
@@ -23,7 +24,7 @@ export function report(engine: Engine, tailnet: PolicyTailnet): PolicyReport {
 export function* reportInSteps(engine: Engine, tailnet: PolicyTailnet): Steps<PolicyReport> {
   const { policy } = engine
   const reach = yield* reachOf(engine)
-  const redundant = yield* redundantRules(policy)
+  const redundant = yield* redundantRules(policy, engine.beyond)
   yield
   const dead = yield* unreachable(engine)
   const ownerless = yield* ownerlessTags(policy, tailnet)
@@ -61,7 +62,9 @@ function openToAll(rule: AccessRule): OpenRule[] {
 /** Rules whose sides are looked at in one step. */
 const RULES_PER_STEP = 500
 
-function* unreachable({ policy, access, ssh, selection }: Engine): Steps<PolicyReport['unreachable']> {
+function* unreachable(engine: Engine): Steps<PolicyReport['unreachable']> {
+  const { policy, access, ssh, selection } = engine
+  const shared = [...selection.all()].filter((node) => access.sharees.of(node).length > 0)
   const pace = new Pace(RULES_PER_STEP)
   const found: { rule: RuleAt; lacks: 'sources' | 'destinations' }[] = []
   const add = (rule: RuleAt, hasSources: boolean, hasDestinations: boolean): void => {
@@ -74,11 +77,11 @@ function* unreachable({ policy, access, ssh, selection }: Engine): Steps<PolicyR
       if (pace.spent()) yield
       const parts = partsOf.get(rule) ?? []
       // Between the devices of one user there has to be one that sends and another one.
-      const isLive = parts.map(({ self, sources, reach }) => ({
-        hasSources: self ? !sources.admitted.isEmpty : rule.sources.some(isDangerAll) || !sources.touched.isEmpty,
-        hasDestinations: !self
-          ? !reach.nodes.isEmpty
-          : [...sources.admitted].some((slot) => {
+      const isLive = parts.map((part) => ({
+        hasSources: hasSources(engine, shared, part),
+        hasDestinations: !part.self
+          ? !part.reach.nodes.isEmpty
+          : [...part.sources.admitted].some((slot) => {
               const node = selection.node(slot)
               return node !== undefined && selection.devicesOfOwner(node).size > 1
             }),
@@ -87,7 +90,7 @@ function* unreachable({ policy, access, ssh, selection }: Engine): Steps<PolicyR
       if (live === undefined)
         add(
           placeOf(rule),
-          isLive.some(({ hasSources }) => hasSources),
+          isLive.some((part) => part.hasSources),
           false,
         )
     }
@@ -104,6 +107,15 @@ function* unreachable({ policy, access, ssh, selection }: Engine): Steps<PolicyR
     )
   }
   return found
+}
+
+/** Devices of other tailnets are sources of what leads to a node that is shared to them. */
+function hasSources({ access }: Engine, shared: readonly PolicyNode[], part: Part): boolean {
+  const { self, sources, rule, reach } = part
+  if (self) return !sources.admitted.isEmpty
+  if (rule.sources.some(isDangerAll) || !sources.touched.isEmpty) return true
+  const { sharees } = access
+  return shared.some((node) => reach.includes(node.slot) && sharees.of(node).some((one) => admitsSome(part, one)))
 }
 
 function sshPlace({ index, at }: SshRule): RuleAt {

@@ -8,9 +8,9 @@ import type { Steps } from '../steps.ts'
 import type { PolicyTailnet } from '../tailnet.ts'
 import type { Named, PolicyReport } from './findings.ts'
 
-export function unusedNames(policy: Policy, { nodes }: PolicyTailnet): PolicyReport['unused'] {
+export function unusedNames(policy: Policy, { nodes, services = [] }: PolicyTailnet): PolicyReport['unused'] {
   const used = usedNames(policy)
-  for (const { tags } of nodes) for (const tag of tags) used.add(tag)
+  for (const { tags } of [...nodes, ...services]) for (const tag of tags) used.add(tag)
   const rest = (map: ReadonlyMap<string, { readonly at?: Place }>): Named[] =>
     [...map]
       .filter(([name]) => !used.has(name))

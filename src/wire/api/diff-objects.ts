@@ -15,6 +15,7 @@ const Party = z
     z.object({ ...kind('tags'), tags: strings, nodes: some }),
     z.object({ ...kind('addresses'), ranges: strings }),
     z.object({ ...kind('behind'), node: NodeNumber, ranges: strings }),
+    z.object({ ...kind('service'), service: z.string(), node: NodeNumber }),
   ])
   .meta({ id: 'PolicyParty' })
 
