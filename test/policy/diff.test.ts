@@ -81,8 +81,10 @@ interface End {
 function isParty(parties: readonly Party[], { ip, node, behind, service }: End): boolean {
   if (node !== undefined) return isNode(parties, node)
   return parties.some((party) => {
-    if (party.kind === 'addresses') return isIn(party.ranges, ip)
     if (party.kind === 'service') return party.node === behind?.id && party.service === service
+    // A Service's address in a router's subnet is still the Service's.
+    if (service !== undefined) return false
+    if (party.kind === 'addresses') return isIn(party.ranges, ip)
     return party.kind === 'behind' && party.node === behind?.id && isIn(party.ranges, ip)
   })
 }
