@@ -103,5 +103,6 @@ export const any = (src: string, dst: string, more: object = {}): object => gran
 
 export function acl(src: string, dst: string): object {
   return { acls: [{ action: 'accept', src: [src], dst: [dst] }] }
+}
 
 export const engineOf = (policy: object): Engine => new Engine(read(policy), NODES, BEYOND)

@@ -169,9 +169,6 @@ const FLOWS: readonly [cite: string, policy: object, flow: Flow, allowed: boolea
   ['§2, §15.11 allow-all opens no more than is shared', {}, ['gina', '10.33.1.1', 'router', 6, 22], false],
   ['§6, §15.11 in ACLs as in grants', acl('autogroup:shared', 'tag:web:22'), ['gina', 'web', 'web', 6, 22], true],
 ]
-
-}
-
 test('flows to Services, and from devices that others brought', () => {
   for (const [cite, policy, flow, allowed] of FLOWS)
     assert.equal(isAllowed(read(policy), flow), allowed, `${cite}: ${JSON.stringify(policy)} ${flow.join(' ')}`)
@@ -332,4 +329,3 @@ test('tests of a policy that name Services and sharees', () => {
     assert.deepEqual([passes('accept'), passes('deny')], [holds === 'accept', holds === 'deny'], cite)
   }
 })
-
