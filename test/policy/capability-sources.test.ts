@@ -12,9 +12,11 @@ import { SourceNames } from '../../src/policy/capability-sources.ts'
 import { Engine } from '../../src/policy/engine.ts'
 import type { FilterRule } from '../../src/policy/filter.ts'
 import type { Destination, Policy, Selector, Traffic } from '../../src/policy/policy.ts'
+import { addressesOf } from '../../src/policy/services.ts'
 import type { PolicyNode } from '../../src/policy/tailnet.ts'
 import { autogroup, EMPTY, policies, selector, tag, user } from './generate-policy.ts'
 import { addressesAt, changes, ip, PLACES, Story, tailnets } from './generate.ts'
+import { hostedBy } from './plain-beyond.ts'
 import { runs } from './runs.ts'
 import { say } from './say.ts'
 import { ClientFilter, isThroughExit } from './wire-filter.ts'
@@ -58,11 +60,12 @@ test('by name and by address, the same packets pass: before and after changes, w
           if (short.some(isNamed)) named++
           if (short.some(isNamed) && !short.every(isNamed)) mixed++
           const [byName, byAddress] = [new ClientFilter(short, peersOf(engine, at.slot)), new ClientFilter(long)]
-          for (const to of [at.ipv4, at.ipv6, ...PLACES])
+          const hosted = hostedBy(tailnet, at).flatMap(addressesOf)
+          for (const to of [at.ipv4, at.ipv6, ...hosted, ...PLACES])
             for (const from of [...nodes.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]), ...PLACES]) {
               // Its own packets no client lets in through the tunnel.
               if (from.family !== to.family || from.value === at.ipv4.value || from.value === at.ipv6.value) continue
-              const nets = localNets(at, to)
+              const nets = [...localNets(at, to), ...hosted.map((vip) => prefixOf(vip))]
               for (const traffic of TRAFFIC) {
                 const flow = { from, to, ...traffic }
                 const [got, want] = [byName.passes(nets, flow), byAddress.passes(nets, flow)]
