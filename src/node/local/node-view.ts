@@ -6,7 +6,7 @@
  */
 
 import type { Wall } from '../../base/clock.ts'
-import type { NodeKey } from '../../base/keys.ts'
+import type { LockKey, NodeKey } from '../../base/keys.ts'
 import type { RelayRegion } from '../../wire/derp-map-reader.ts'
 import type { DnsConfig } from '../../wire/dns-config.ts'
 import type { FilterRule } from '../../wire/filter-rule.ts'
@@ -56,6 +56,8 @@ export interface NodeView {
   readonly hasNodeKey: boolean
   /** A map stream is open. */
   readonly online: boolean
+  /** Tailnet-lock key, public. */
+  readonly lockKey?: LockKey
   /** A link that waits for a person; empty when none does. */
   readonly authUrl: string
   /** What the machine calls itself, or its owner it: the name in Hostinfo. */
