@@ -6,6 +6,7 @@
 import { concat, utf8 } from '../../src/base/bytes.ts'
 import type { Bytes } from '../../src/base/bytes.ts'
 import type { Mono } from '../../src/base/clock.ts'
+import { nodeKeyOf, rawKey } from '../../src/base/keys.ts'
 import type { NodeKey, PrivateKey } from '../../src/base/keys.ts'
 import { openBox, sealBox } from '../../src/crypto/box.ts'
 import { nodePrimitives } from '../../src/crypto/io/node-primitives.ts'
@@ -13,7 +14,7 @@ import { generateKey, nodeKeyFor } from '../../src/crypto/primitives.ts'
 import type { Primitives } from '../../src/crypto/primitives.ts'
 import { RelayClients } from '../../src/node/relay/index.ts'
 import type { RelayAction, RelayState } from '../../src/node/relay/index.ts'
-import { encodeFrame, FRAME, FrameReader, KEY_BYTES } from '../../src/wire/derp/frame.ts'
+import { FRAME, FrameReader, KEY_BYTES } from '../../src/wire/derp/frame.ts'
 import { decodeClientInfo, encodeServerInfo } from '../../src/wire/derp/info.ts'
 import { encodeServerMessage, greetingRule, splitClientInfo } from '../../src/wire/derp/messages.ts'
 import type { RelayNode, RelayRegion } from '../../src/wire/derp-map-reader.ts'
@@ -24,7 +25,8 @@ const UPGRADED = utf8('HTTP/1.1 101 Switching Protocols\r\nUpgrade: DERP\r\nConn
 function fixedDice(): Primitives {
   let count = 0
   const random = (length: number): Uint8Array<ArrayBuffer> => {
-    const bytes = new Uint8Array(length).fill(0x80)
+    const bytes = new Uint8Array(length)
+    bytes[0] = 0x80
     if (length !== 4) new DataView(bytes.buffer).setUint32(0, ++count)
     return bytes
   }
@@ -48,6 +50,7 @@ export type Dial = RelayAction & { readonly kind: 'dial' }
 export class RelaySide {
   readonly primitives = fixedDice()
   readonly relayKey: PrivateKey = generateKey(nodePrimitives.random)
+  /** The node's. */
   readonly key: PrivateKey = generateKey(nodePrimitives.random)
   readonly nodeKey: NodeKey = nodeKeyFor(nodePrimitives, this.key)
   readonly relays = new RelayClients({ primitives: this.primitives, key: this.key })
@@ -147,15 +150,15 @@ export class RelaySide {
     return this.run((relays, now) => relays.closed(conn, why, now))
   }
 
-  /** What was sent over a connection that started fast: the request's head, the greeting's text, and the frames. */
-  sent(conn = this.dialled.conn): { head: string; isGreeted: boolean; frames: SentFrame[] } {
+  /** What was sent over a connection that started fast: the request's head, the key it greets with if the relay takes that, the frames. */
+  sent(conn = this.dialled.conn): { head: string; greeted: NodeKey | undefined; frames: SentFrame[] } {
     const sends = this.actions.filter((action) => action.kind === 'send').filter((send) => send.conn === conn)
     const all = concat(sends.map(({ bytes }) => bytes))
     const text = new TextDecoder('latin1').decode(all)
     const end = text.indexOf('\r\n\r\n') + 4
     const reader = new FrameReader(greetingRule)
     reader.push(all.subarray(end))
-    const isGreeted = reader.next() === 'frame' && this.#opens(reader.body())
+    const greeted = reader.next() === 'frame' ? this.#greetedBy(reader.body()) : undefined
     reader.rule = () => 'take'
     const frames: SentFrame[] = []
     while (reader.next() === 'frame') {
@@ -163,7 +166,7 @@ export class RelaySide {
       const name = (Object.keys(FRAME) as (keyof typeof FRAME)[]).find((each) => FRAME[each] === type)
       frames.push({ type: name ?? 'other', body: reader.body() })
     }
-    return { head: text.slice(0, end), isGreeted, frames }
+    return { head: text.slice(0, end), greeted, frames }
   }
 
   /** First bytes of the packets that were sent over a connection. */
@@ -173,12 +176,32 @@ export class RelaySide {
       .map(({ body }) => body[KEY_BYTES])
   }
 
-  #opens(body: Bytes): boolean {
+  #greetedBy(body: Bytes): NodeKey | undefined {
     const parts = splitClientInfo(body)
     const clear = parts && openBox(nodePrimitives, this.relayKey, parts.key, parts.sealed)
-    return clear !== undefined && decodeClientInfo(clear)?.canAckPings === true
+    const takes = clear !== undefined && decodeClientInfo(clear)?.canAckPings === true
+    return parts && takes ? nodeKeyOf(parts.key) : undefined
   }
 }
 
-/** A frame of any type. */
-export const frame = (type: number, ...parts: readonly Bytes[]): Uint8Array => encodeFrame(type, ...parts)
+/** Two peers, and two regions: the first has two nodes. */
+export const PEER: NodeKey = nodeKeyFor(nodePrimitives, generateKey(nodePrimitives.random))
+export const OTHER: NodeKey = nodeKeyFor(nodePrimitives, generateKey(nodePrimitives.random))
+export const [ONE, TWO] = [regionOf(1, ['1a', '1b']), regionOf(2, ['2a'])] as const
+
+/** What a relay says when it brings a peer's packet. */
+export function packet(from: NodeKey, ...bytes: number[]): Uint8Array {
+  return encodeServerMessage({ kind: 'packet', from: rawKey(from), packet: new Uint8Array(bytes) })
+}
+export const KEEPALIVE: Uint8Array = encodeServerMessage({ kind: 'keep-alive' })
+
+/** A node with both regions, connected to the first, its home. */
+export function atHome(): RelaySide {
+  const side = new RelaySide()
+  side.setMap(ONE, TWO)
+  side.setHome(1)
+  side.connect()
+  return side
+}
+
+export const phaseOf = (side: RelaySide, region: number): string => side.state(region).phase
