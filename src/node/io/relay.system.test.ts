@@ -203,6 +203,7 @@ test('certificates: pinned, of a known root, or refused', async () => {
       more: { roots: [TLS.cert] },
     },
     { name: 'found by name', node: { IPv4: '' }, more: { resolve: async () => '127.0.0.1' } },
+    { name: 'over a socket made for marking', node: {}, more: { mark: 0 } },
     { name: 'for tests', node: { CertName: '', HostName: 'nobody.test', InsecureForTests: true } },
   ]
   const refused: ((typeof accepted)[number] & { why: RegExp })[] = [
