@@ -138,6 +138,16 @@ test('which connection a packet takes', () => {
   assert.equal(via(side, 2), undefined, 'the connection it was heard on has ended')
 })
 
+test('who was heard over a connection is not known to be there on the next one', () => {
+  const side = atHome()
+  side.say(packet(PEER, 1))
+  side.close()
+  side.pass(20)
+  side.connect()
+  assert.equal(side.send(2, PEER, new Uint8Array([1]))[0]?.kind, 'dial')
+  assert.equal(side.dialled.region, 2)
+})
+
 test('what a relay says is handed on', () => {
   const side = atHome()
   const rows: { say: Uint8Array; want: object[] }[] = [
