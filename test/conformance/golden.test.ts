@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { golden } from '../support/golden.ts'
 
 const ROOT = new URL('../..', import.meta.url).pathname
-const CALL = /golden(?:<[^()]*>)?\(\s*'([^']+)'((?:,\s*'[^']+')*)/g
+const CALL = /(?:golden|vectors)(?:<[^()]*>)?\(\s*'([^']+)'((?:,\s*'[^']+')*)/g
 
 /** Tables that are asked for: `file/op`, or `file/*`. */
 function asked(): Set<string> {

@@ -28,7 +28,7 @@ const NAMES = `"groups": {"group:g": ["ann@example.com", "bob@example.org"]},
   "autoApprovers": {"routes": {"10.0.0.0/8": ["tag:r"]}, "exitNode": ["tag:r"]},`
 const POLICIES = [
   '"acls": []',
-  '"acls": [], "derpMap": {"omitDefaultRegions": true, "regions": {"910": {"regionID": 910, "regionCode": "l", "regionName": "L", "nodes": []}}}',
+  '"acls": [], "derpMap": {"omitDefaultRegions": true, "regions": {"910": {"regionID": 910, "regionCode": "l", "regionName": "L", "nodes": [{"name": "l", "regionID": 910, "hostName": "l.example.com"}]}}}',
   '"grants": [{"src": ["*"], "dst": ["*"], "ip": ["*"]}]',
   '"acls": [{"action": "accept", "src": ["*"], "dst": ["autogroup:self:*"]}]',
   '"grants": [{"src": ["group:g"], "dst": ["tag:a", "tag:b"], "ip": ["tcp:22", "icmp:*"]}]',
