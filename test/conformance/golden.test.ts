@@ -6,7 +6,10 @@ import { test } from 'node:test'
 import { golden } from '../support/golden.ts'
 
 const ROOT = new URL('../..', import.meta.url).pathname
-const CALL = /(?:golden|vectors)(?:<[^()]*>)?\(\s*'([^']+)'((?:,\s*'[^']+')*)/g
+const CALL = /golden(?:<[^()]*>)?\(\s*'([^']+)'((?:,\s*'[^']+')*)/g
+
+/** Files that a test reads as a whole, by a reader of its own. */
+const WHOLE = /vectors(?:\/|\(')([\w-]+\.json(?:\.gz)?)'/g
 
 /** Tables that are asked for: `file/op`, or `file/*`. */
 function asked(): Set<string> {
@@ -14,7 +17,9 @@ function asked(): Set<string> {
   for (const file of globSync('{src,test}/**/*.ts', { cwd: ROOT })) {
     // Fuzzing takes golden data as mere material.
     if (file.startsWith('test/fuzz/')) continue
-    for (const [, name, ops = ''] of readFileSync(ROOT + file, 'utf8').matchAll(CALL)) {
+    const text = readFileSync(ROOT + file, 'utf8')
+    for (const [, name] of text.matchAll(WHOLE)) found.add(`${name}/*`)
+    for (const [, name, ops = ''] of text.matchAll(CALL)) {
       const each = [...ops.matchAll(/'([^']+)'/g)].map((m) => m[1])
       for (const op of each.length === 0 ? ['*'] : each) found.add(`${name}/${op}`)
     }
