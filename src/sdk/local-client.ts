@@ -200,6 +200,11 @@ export class LocalClient {
     return text
   }
 
+  /** A request of which the answer is JSON. */
+  async value(method: string, path: string): Promise<unknown> {
+    return parse(await this.text(method, path), path)
+  }
+
   /** Any request, whatever comes of it. */
   async raw(request: LocalRequest): Promise<LocalAnswer> {
     return this.#transport(request)

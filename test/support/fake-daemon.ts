@@ -92,7 +92,9 @@ export class FakeDaemon implements AsyncDisposable {
     this.requests.push(`${method} ${path}${text === '' ? '' : ` ${text}`}`)
     if (request.headers.host !== 'local-tailscaled.sock') return send(response, { status: 403, body: 'invalid host' })
     const said = this.override(method, path, body) ?? this.#answer(method, path, body, response)
-    if (said !== undefined) send(response, said)
+    if (said === undefined) return
+    // A body that is a promise is an answer that does not come before that.
+    send(response, { status: said.status, body: await said.body })
   }
 
   #answer(method: string, path: string, body: unknown, response: ServerResponse): Answer | undefined {
@@ -129,6 +131,7 @@ export class FakeDaemon implements AsyncDisposable {
         if ((Number(url.searchParams.get('mask')) & 2) !== 0 && this.state.status === 'status') this.say({ State: 6 })
         return undefined
       default: {
+        if (/=(statedir|control-knobs|current-netmap)$/.test(path)) return ok({ Knob: true })
         if (verb.startsWith('POST debug')) return ok('done\n')
         url.searchParams.delete('size')
         if (url.searchParams.get('proto') === '') url.searchParams.delete('proto')

@@ -16,8 +16,13 @@ export function checkHostname(text: string): void {
     if (!/^[a-z0-9]/i.test(label)) throw wrong(`${is} must start with a letter or number`)
     if (!/[a-z0-9]$/i.test(label)) throw wrong(`${is} must end with a letter or number`)
     const stray = /[^a-z0-9-]/iu.exec(label)?.[0]
-    if (stray !== undefined) throw wrong(`${is} contains invalid character '${quote(stray).slice(1, -1)}'`)
+    if (stray !== undefined) throw wrong(`${is} contains invalid character ${quoteOne(stray)}`)
   }
+}
+
+/** A character in single quotes. */
+function quoteOne(char: string): string {
+  return char === "'" ? "'\\''" : char === '"' ? `'"'` : `'${quote(char).slice(1, -1)}'`
 }
 
 /** Tags between commas; `tag:` may be left out. `null` for none. @throws MeshError `input/invalid` */

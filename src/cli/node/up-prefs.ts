@@ -91,11 +91,13 @@ export function planUp(given: UpGiven): UpPlan {
       wanted = { ...wanted, OperatorUser: operator }
     resumes = refuseLosses({ ...given, wanted }, mentioned)
   }
-  const moved = current.ControlURL !== wanted.ControlURL && !areSynonyms(current.ControlURL, wanted.ControlURL)
+  // A bare `up` asks for no other server; the official program takes it for a move there when the node runs already.
+  const moved =
+    !resumes && current.ControlURL !== wanted.ControlURL && !areSynonyms(current.ControlURL, wanted.ControlURL)
   const runs = status.BackendState === 'Running'
   if (moved && runs && !force)
     throw new MeshError('input/invalid', "can't change --login-server without --force-reauth")
-  const sameTags = (current.AdvertiseTags ?? []).join() === (wanted.AdvertiseTags ?? []).join()
+  const sameTags = resumes || (current.AdvertiseTags ?? []).join() === (wanted.AdvertiseTags ?? []).join()
   if (runs && !force && flags.text('auth-key') === '' && !moved && sameTags) {
     const auto = wanted.AutoExitNode ? { AutoExitNode: wanted.AutoExitNode, AutoExitNodeSet: true } : {}
     const edit = maskFor(reset ? flags.names() : mentioned, wanted)

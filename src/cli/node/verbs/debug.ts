@@ -6,7 +6,6 @@ import { Exit } from '../command.ts'
 import type { Command, Context } from '../command.ts'
 import { bool, duration, int } from '../flags.ts'
 import type { Flag } from '../flags.ts'
-import { quote } from '../go-words.ts'
 import { indentJson } from '../json-text.ts'
 
 const NETMAP_LIMIT_MS = 5000
@@ -136,7 +135,7 @@ function poke(action: string, short: string): Command {
 }
 
 async function stateDir({ node, at }: Context): Promise<void> {
-  const said = JSON.parse(await node.text('POST', 'debug?action=statedir')) as unknown
+  const said = await node.value('POST', 'debug?action=statedir')
   if (typeof said !== 'string' || said === '') throw new MeshError('input/invalid', 'no statedir is set')
   at.out.write(`${said}\n`)
 }
@@ -184,7 +183,7 @@ async function preferRelay({ node, args: [region, ...more] }: Context): Promise<
 }
 
 async function reloadConfig({ node, at }: Context): Promise<void> {
-  const { Reloaded, Err } = JSON.parse(await node.text('POST', 'reload-config')) as { Reloaded?: boolean; Err?: string }
+  const { Reloaded, Err } = (await node.value('POST', 'reload-config')) as { Reloaded?: boolean; Err?: string }
   if (Err) throw new MeshError('api/refused', Err)
   at.out.write(Reloaded === true ? 'config reloaded\n' : 'config mode not in use\n')
   if (Reloaded !== true) throw new Exit(1)
@@ -193,7 +192,7 @@ async function reloadConfig({ node, at }: Context): Promise<void> {
 async function expireSoon({ node, flags, args, at }: Context): Promise<void> {
   const within = flags.number('in')
   if (args.length > 0 || within === 0)
-    throw new MeshError('input/invalid', `usage: sett debug set-expire --in=<duration>, such as ${quote('1m')}`)
+    throw new MeshError('input/invalid', 'usage: sett debug set-expire --in=<duration>')
   const expiry = Math.floor((at.now() + within) / 1000)
   await node.text('POST', `set-expiry-sooner?expiry=${expiry}`)
 }
