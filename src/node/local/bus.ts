@@ -91,5 +91,6 @@ function wantedOf(notice: Notice, mask: number): { -readonly [Name in keyof Noti
     delete wanted.peersChanged
     delete wanted.peersRemoved
   }
+  if (wanted.peersChanged === undefined) delete wanted.suffix
   return wanted
 }

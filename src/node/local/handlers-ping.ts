@@ -2,7 +2,7 @@
 
 import { formatIp, parseIp, unmapIp } from '../../base/ip.ts'
 import { PING_TYPES } from './backend.ts'
-import type { PingOutcome, PingType } from './backend.ts'
+import type { PingOutcome } from './backend.ts'
 import { json, refusal } from './exchange.ts'
 import type { Handler } from './exchange.ts'
 
@@ -21,17 +21,18 @@ export const ping: Handler = async ({ backend, request }) => {
   if (!/^\d{1,6}$/.test(size) || Number(size) > SIZE_MAX) return refusal(400, "invalid 'size' parameter")
   if (size !== '0' && type !== 'disco') return refusal(400, "'size' parameter is only supported with disco pings")
   const ip = formatIp(unmapIp(parsed))
-  return json(pingJson(ip, type, await backend.ping(ip, type, Number(size), request.signal)))
+  return json(pingJson(ip, await backend.ping(ip, type, Number(size), request.signal)))
 }
 
-export function pingJson(ip: string, _type: PingType, outcome: PingOutcome): object {
+export function pingJson(ip: string, outcome: PingOutcome): object {
   const pong = outcome.kind === 'pong' ? outcome : undefined
   return {
     IP: ip,
     NodeIP: pong?.nodeIp ?? '',
     NodeName: pong?.nodeName ?? '',
     Err: outcome.kind === 'local' ? `${ip} is local Tailscale IP` : outcome.kind === 'failed' ? outcome.why : '',
-    LatencySeconds: (pong?.latencyMs ?? 0) / 1_000,
+    // In whole nanoseconds, so that no rest of arithmetic is shown.
+    LatencySeconds: Math.round((pong?.latencyMs ?? 0) * 1e6) / 1e9,
     Endpoint: pong?.endpoint ?? '',
     PeerRelay: '',
     DERPRegionID: pong?.relay?.region ?? 0,

@@ -42,6 +42,8 @@ export interface Notice {
   /** Peers that are new or other than they were, and numbers of those that are gone. */
   readonly peersChanged?: readonly MapNode[]
   readonly peersRemoved?: readonly number[]
+  /** With peers: what names of the tailnet end with, without dots around it. */
+  readonly suffix?: string
   readonly engine?: EngineNotice
   /** A link for a person to open. */
   readonly browseToUrl?: string

@@ -16,7 +16,7 @@ interface StartMembers {
 }
 
 /** @param version of the daemon. One line, with its line feed. */
-export function notifyLine(version: string, notice: Notice, start: StartMembers = {}, suffix = ''): string {
+export function notifyLine(version: string, notice: Notice, start: StartMembers = {}): string {
   const { state, engine } = notice
   const line = {
     Version: version,
@@ -28,7 +28,7 @@ export function notifyLine(version: string, notice: Notice, start: StartMembers 
     SelfChange: notice.self === undefined ? undefined : nodeJson(notice.self, suffixOf(notice.self.Name)),
     InitialStatus: start.InitialStatus,
     NetMap: start.NetMap ?? null,
-    PeersChanged: notice.peersChanged?.map((peer) => nodeJson(peer, suffix)),
+    PeersChanged: notice.peersChanged?.map((peer) => nodeJson(peer, notice.suffix ?? '')),
     PeersRemoved: notice.peersRemoved,
     Engine:
       engine === undefined
