@@ -48,7 +48,7 @@ export async function runBatches(before: HostPlan, change: HostDifference, plan:
   const missed = new Set<string>()
   // IPv4 first: it brings the device up, which routes of either family need.
   for (const family of [4, 6] as const) {
-    if (family === 6 && !hasSetting('net/ipv6')) continue
+    if (family === 6 && !hasSetting('net/ipv6/conf')) continue
     const commands = commandsOf(family, before, change, plan)
     for (const { at, why } of await ipBatch(
       family,

@@ -38,7 +38,7 @@ const LEGACY =
   'of the tailnet, let the tunnel through there, or have it use iptables-nft.'
 
 function ipv6Ability(device: string): Ipv6Ability {
-  if (!hasSetting('net/ipv6')) return 'none'
+  if (!hasSetting('net/ipv6/conf')) return 'none'
   return readSetting(`net/ipv6/conf/${device}/disable_ipv6`) === '0' ? 'full' : 'blocking'
 }
 

@@ -52,9 +52,12 @@ export class Host {
     const found = readOrReport(file)
     let journal: Journal = found.journal ?? { plan: emptyPlan(device), settings: [], passes: false }
     if (journal.plan.device !== device) journal = await leaveDevice(journal, device)
-    const [link] = await ipJson('-details', 'addr', 'show', 'dev', device)
-    const host = new Host(file, device, { ...journal, link: journal.link ?? linkOf(link ?? {}) })
-    const stale = staleAddresses(link ?? {}, journal.plan)
+    const [[link = {}], [addresses = {}]] = await Promise.all([
+      ipJson('-details', 'link', 'show', 'dev', device),
+      ipJson('addr', 'show', 'dev', device),
+    ])
+    const host = new Host(file, device, { ...journal, link: journal.link ?? linkOf(link) })
+    const stale = staleAddresses(addresses, journal.plan)
     for (const family of [4, 6] as const) {
       const own = stale.filter((address) => address.includes(':') === (family === 6))
       await ipBatch(
@@ -141,7 +144,7 @@ export class Host {
 
     const remaining = settings.filter((each) => !gone.includes(each))
     this.#journal = { ...begun, plan: less(plan, ways.missed), settings: remaining, passes: diverts }
-    this.#file.write(this.#journal)
+    this.#file.write(this.#journal, true)
     this.#unsure = false
     this.#problems = problems.filter((problem) => problem !== undefined)
   }

@@ -67,8 +67,12 @@ export class JournalFile {
     return machine === machineName() ? journal : undefined
   }
 
-  /** It is on the disk when this returns. */
-  write(journal: Journal): void {
+  /**
+   * It is on the disk when this returns.
+   *
+   * @param shrinks the one that is there says all of it and more, so it may as well come back after a crash
+   */
+  write(journal: Journal, shrinks = false): void {
     const text = `${JSON.stringify({ version: VERSION, machine: machineName(), ...journal })}\n`
     if (text === this.#written) return
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
@@ -83,7 +87,7 @@ export class JournalFile {
       closeSync(fd)
     }
     renameSync(draft, this.#path)
-    this.#syncFolder()
+    if (!shrinks) this.#syncFolder()
     this.#written = text
   }
 

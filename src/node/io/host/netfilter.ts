@@ -38,7 +38,8 @@ export async function applyFirewall(plan: HostPlan, passes: boolean): Promise<Ho
   const problems: HostProblem[] = []
   const parts: Part[] = []
   if (firewall.diverts || passes) {
-    const there = await nftList(passes ? 'list ruleset\n' : 'list chains\nlist tables\n')
+    const there = await nftList(passes ? 'list ruleset' : 'list chains; list tables')
+    if (there === undefined && firewall.diverts) problems.push({ code: 'firewall-locked', text: UNSEEN })
     const old = passesIn(there ?? [], device)
     if (old !== '') parts.push({ program: old, what: 'removing older rules', code: 'firewall-refused' })
     if (firewall.diverts) {
@@ -55,12 +56,14 @@ export async function applyFirewall(plan: HostPlan, passes: boolean): Promise<Ho
     const instead = tableProgram(device, family, onlyFilter(firewall))
     parts.push({ program, instead, what: `filtering and masquerading IPv${family}`, code: 'firewall-refused' })
   }
-  return [...problems, ...(await loadParts(parts))]
+  const refused = await loadParts(parts)
+  // Who has no nft at all need not hear that it lists nothing.
+  return refused.some(({ code }) => code === 'firewall-missing') ? refused : [...problems, ...refused]
 }
 
 /** Takes out whatever the device's firewall may have left. */
 export async function removeFirewall(device: string, passes: boolean): Promise<HostProblem[]> {
-  const old = passes ? passesIn((await nftList('list ruleset\n')) ?? [], device) : ''
+  const old = passes ? passesIn((await nftList('list ruleset')) ?? [], device) : ''
   const parts: Part[] = [{ program: old, what: 'removing rules from other tables', code: 'firewall-refused' }]
   for (const family of families())
     parts.push({
@@ -75,7 +78,7 @@ export async function removeFirewall(device: string, passes: boolean): Promise<H
 
 /** A kernel without IPv6 may have no IPv6 tables either, and has none of ours. */
 function families(): readonly Family[] {
-  return hasSetting('net/ipv6') ? [4, 6] : [4]
+  return hasSetting('net/ipv6/conf') ? [4, 6] : [4]
 }
 
 async function loadParts(parts: readonly Part[]): Promise<HostProblem[]> {
@@ -96,6 +99,10 @@ const MISSING =
   'There is no "nft" on this machine, so no firewall rules were made: another firewall may drop traffic of the ' +
   'tailnet, sources are not checked, and subnets behind this node get no answers unless they know the way back. ' +
   'Install nftables, or set the netfilter mode to off.'
+
+const UNSEEN =
+  'The firewalls of this machine could not be listed ("nft list chains" failed). If one of them drops traffic of the ' +
+  'tailnet, let the tunnel through there.'
 
 function lockedText(table: string, device: string): string {
   const advice = table.includes('firewalld')

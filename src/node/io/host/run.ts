@@ -26,7 +26,7 @@ const PATIENCE_MS = 20_000
 /** Services and `su` leave the folders of root's tools out. */
 const PATH = [process.env['PATH'] ?? '', '/usr/local/sbin', '/usr/sbin', '/sbin'].join(':')
 
-/** Runs a tool to its end; `undefined` when there is no such tool. */
+/** Runs a tool to its end; `undefined` when there is none that may be run. */
 export async function run(command: string, args: readonly string[], input = ''): Promise<Ran | undefined> {
   const child = spawn(command, args, {
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -42,7 +42,7 @@ export async function run(command: string, args: readonly string[], input = ''):
   child.stdin.end(input)
   return new Promise((resolve, reject) => {
     child.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') resolve(undefined)
+      if (error.code === 'ENOENT' || error.code === 'EACCES') resolve(undefined)
       else reject(new MeshError('system/refused', `Cannot run ${command}: ${error.message}`, { cause: error }))
     })
     child.once('close', (code) => resolve({ code: code ?? 1, stdout, stderr }))
@@ -105,7 +105,8 @@ export async function nftLoad(program: string): Promise<'missing' | undefined | 
 
 /** What nft lists, in JSON's terms; `undefined` when there is no nft or it may not look. */
 export async function nftList(commands: string): Promise<readonly Record<string, unknown>[] | undefined> {
-  const ran = await run('nft', ['-j', '-f', '-'], commands)
+  // Not by its input: it reads that twice where it looks for JSON first.
+  const ran = await run('nft', ['-j', commands])
   if (ran === undefined || ran.code !== 0) return undefined
   const found: Record<string, unknown>[] = []
   for (const line of ran.stdout.split('\n')) {
