@@ -16,19 +16,19 @@ import type { Primitives } from '../crypto/primitives.ts'
 import { classify, isDisco } from '../wire/classify.ts'
 import type { MapNode } from '../wire/map-node.ts'
 import type { NetmapChanges, NetworkMap } from './control/netmap.ts'
-import type { DataPlane, PlaneActivity, PlaneEvents, PlanePeer, Via } from './data-plane.ts'
-import { localNets } from './filter/local-nets.ts'
+import type { DataPlane, PlaneActivity, PlaneSource } from './data-plane.ts'
 import type { PeerApiAddress } from './filter/compile.ts'
+import { localNets } from './filter/local-nets.ts'
 import { filterSet, forgetsFlows } from './filter/settings.ts'
 import type { FilterInputs } from './filter/settings.ts'
 import { addressOf, endpointOf, Paths } from './path/index.ts'
 import type { Endpoint, PathAction, Route } from './path/index.ts'
-import { Device } from './wireguard/device.ts'
+import { RouteKeeper } from './routes/peer-routes.ts'
 import type { DeviceAction, Source } from './wireguard/actions.ts'
+import { Device } from './wireguard/device.ts'
 
 /** What the engine has its shell do. */
 export interface EngineOut {
-  sendUdp(to: AddressPort, bytes: Bytes): void
   sendRelay(region: number, to: NodeKey, bytes: Bytes): void
   /** An answer of a STUN server. */
   stun(from: AddressPort, bytes: Bytes, now: Mono): void
@@ -74,31 +74,56 @@ export interface EngineOptions {
 
 /** Where a handshake message came from. */
 type From = Source & { readonly via: Via }
+type Via =
+  | { readonly kind: 'direct'; readonly address: AddressPort }
+  | { readonly kind: 'relay'; readonly region: number; readonly from: NodeKey }
 
-export class Engine implements PlaneEvents {
+/** A peer of the map. */
+interface Known {
+  readonly number: number
+  readonly key: NodeKey
+  readonly node: MapNode
+}
+
+export class Engine {
   readonly #plane: DataPlane
   readonly #out: EngineOut
   readonly #device: Device<From>
   readonly #paths: Paths
+  readonly #routes = new RouteKeeper()
+  readonly #byId = new Map<number, Known>()
+  readonly #byKey = new Map<NodeKey, Known>()
+  readonly #byNumber = new Map<number, Known>()
+  /** Whose session an index is. */
+  readonly #byIndex = new Map<number, NodeKey>()
+  #numbers = 0
+  /** The table that the data plane has. */
+  #routesTold: unknown
   #settings: EngineSettings
   #map: NetworkMap | undefined
-  /** The keys of peers as the map names them, by ID: what has changed about one may be its key. */
-  readonly #keys = new Map<number, NodeKey>()
-  readonly #byKey = new Map<NodeKey, MapNode>()
   #filterInputs: FilterInputs | undefined
 
   constructor({ primitives, nodeKey, disco, plane, out, settings, withoutUdp = false, now, wall }: EngineOptions) {
     this.#plane = plane
     this.#out = out
     this.#settings = settings
-    const isPeer = (key: NodeKey) => this.#byKey.get(key)?.Expired !== true && this.#byKey.has(key)
+    const isPeer = (key: NodeKey): boolean => {
+      const known = this.#byKey.get(key)
+      return known !== undefined && known.node.Expired !== true
+    }
     this.#device = new Device({ primitives, privateKey: nodeKey, isPeer, wall, now })
     this.#paths = new Paths({ primitives, disco, nodeKey: nodeKeyFor(primitives, nodeKey), udp: !withoutUdp })
+    this.setSettings(settings)
   }
 
   /** The key that peers must know us by. */
   get disco(): DiscoKey {
     return this.#paths.ownDisco
+  }
+
+  /** What is to lead into the tunnel. */
+  installed(): readonly Prefix[] {
+    return this.#routes.installed()
   }
 
   // From the control session.
@@ -110,21 +135,23 @@ export class Engine implements PlaneEvents {
     for (const { id, now: node } of peers) this.#peer(id, node, now)
     const parts = changes === 'all' ? undefined : changes.parts
     // Most of what changes is where a peer is, which costs neither table.
-    if (peers.some(leadsElsewhere)) this.#plane.setPeers(this.#planePeers())
+    if (peers.length > 0) this.#setRoutes()
     if (parts === undefined || parts.has('filter') || parts.has('self') || peers.some(mayElse)) this.#setFilter()
   }
 
   /** The node is in no tailnet any more: nothing goes anywhere. */
   netmapGone(now: Mono): void {
     this.#map = undefined
-    for (const id of this.#keys.keys()) this.#peer(id, undefined, now)
-    this.#plane.setPeers([])
+    for (const id of this.#byId.keys()) this.#peer(id, undefined, now)
+    this.#setRoutes()
     this.#setFilter()
   }
 
   setSettings(settings: EngineSettings): void {
     this.#settings = settings
-    this.#plane.setPeers(this.#planePeers())
+    const { acceptsRoutes: acceptsSubnets, exitNode } = settings
+    this.#routes.choose({ acceptsSubnets, ...(exitNode === undefined ? {} : { exitNode }) })
+    this.#setRoutes()
     this.#setFilter()
   }
 
@@ -140,39 +167,49 @@ export class Engine implements PlaneEvents {
     this.#device.setWall(wall, now)
   }
 
-  // From sockets, relays and the data plane.
+  // From relays and the data plane.
 
-  datagram(from: AddressPort, bytes: Bytes, now: Mono): void {
+  /** A datagram that is no transport message. */
+  datagram(bytes: Bytes, from: PlaneSource, now: Mono): void {
+    if (from.kind === 'relay') return this.#out.dropped('malformed')
+    const { address } = from
     const kind = classify(bytes)
-    if (kind === 'disco') this.#follow(this.#paths.fromUdp(from, bytes, now), now)
-    else if (kind === 'stun') this.#out.stun(from, bytes, now)
-    else if (kind === 'wireguard') this.#handshake(bytes, udpSource(from), now)
-    else this.#out.dropped('by a relay that we did not ask for')
+    if (kind === 'disco') this.#follow(this.#paths.fromUdp(address, bytes, now), now)
+    else if (kind === 'stun') this.#out.stun(address, bytes, now)
+    else if (kind === 'wireguard') this.#handshake(bytes, directSource(address), now)
+    else this.#out.dropped('by a peer relay')
   }
 
   /** A packet that a relay brought. */
   relayed(region: number, from: NodeKey, bytes: Bytes, now: Mono): void {
     if (isDisco(bytes, 0)) return this.#follow(this.#paths.fromRelay(region, from, bytes, now), now)
-    const via = { kind: 'relay', region, from } as const
-    if (bytes[0] === TRANSPORT) this.#plane.open(bytes, via)
-    else this.#handshake(bytes, { host: `${region} ${from}`, port: 0, via }, now)
+    if (bytes[0] === TRANSPORT) return this.#plane.receiveRelayed(bytes, region)
+    this.#handshake(bytes, { host: `${region} ${from}`, port: 0, via: { kind: 'relay', region, from } }, now)
   }
 
-  unsent(peer: NodeKey, packet: Bytes, now: Mono): void {
-    this.#follow(this.#paths.sent(peer, now), now)
-    this.#do(this.#device.stage(peer, packet, now), now)
+  /** A packet of this machine's for a peer with which there is no session. */
+  unsealed(peer: number, packet: Bytes, now: Mono): void {
+    const known = this.#byNumber.get(peer)
+    if (known === undefined) return this.#out.dropped('unknown-peer')
+    this.#follow(this.#paths.sent(known.key, now), now)
+    this.#do(this.#device.stage(known.key, packet, now), now)
   }
 
-  byRelay(region: number, to: NodeKey, bytes: Bytes): void {
-    this.#out.sendRelay(region, to, bytes)
+  /** A sealed message that is to go by relay. */
+  byRelay(peer: number, message: Bytes): void {
+    const known = this.#byNumber.get(peer)
+    const route = known && this.#paths.route(known.key)
+    if (known === undefined || route === undefined || !('region' in route)) return this.#out.dropped('no path')
+    this.#out.sendRelay(route.region, known.key, message)
   }
 
-  active(reports: readonly PlaneActivity[], now: Mono): void {
-    for (const { peer, via, ...report } of reports) {
-      if (report.sentAt !== undefined) this.#follow(this.#paths.sent(peer, now), now)
-      if (via !== undefined && report.receivedAt !== undefined) this.#heard(peer, via, now)
-      this.#do(this.#device.report(report, now), now)
-    }
+  /** What went over a session; `from` where that is news. */
+  activity(activity: PlaneActivity, from: PlaneSource | undefined, now: Mono): void {
+    const peer = this.#byIndex.get(activity.localIndex)
+    if (peer === undefined) return
+    if (activity.sentAt !== undefined) this.#follow(this.#paths.sent(peer, now), now)
+    if (from !== undefined) this.#heard(peer, from, now)
+    this.#do(this.#device.report(activity, now), now)
   }
 
   // From people.
@@ -184,6 +221,11 @@ export class Engine implements PlaneEvents {
 
   route(peer: NodeKey): Route {
     return this.#paths.route(peer)
+  }
+
+  /** The number that the data plane knows a peer by. */
+  numberOf(peer: NodeKey): number | undefined {
+    return this.#byKey.get(peer)?.number
   }
 
   lastHandshakeAt(peer: NodeKey): Mono | undefined {
@@ -219,14 +261,19 @@ export class Engine implements PlaneEvents {
         case 'authenticated':
           this.#heard(action.peer, action.from.via, now)
           break
-        case 'sessions':
-          this.#plane.setSessions(action.peer, action.sending, action.receiving)
+        case 'sessions': {
+          const number = this.numberOf(action.peer)
+          for (const { localIndex } of action.receiving) this.#byIndex.set(localIndex, action.peer)
+          if (number !== undefined) this.#plane.setSessions(number, action.sending, action.receiving)
           break
-        case 'seal':
-          this.#plane.seal(action.peer, action.keypair, action.packet)
+        }
+        case 'seal': {
+          const number = this.numberOf(action.peer)
+          if (number !== undefined) this.#plane.seal(number, action.keypair, action.packet)
           break
+        }
         case 'forgotten':
-          this.#plane.setSessions(action.peer, undefined, [])
+          for (const [index, peer] of this.#byIndex) if (peer === action.peer) this.#byIndex.delete(index)
           break
         case 'dropped':
           this.#out.dropped(action.why)
@@ -242,14 +289,16 @@ export class Engine implements PlaneEvents {
     for (const action of actions) {
       switch (action.kind) {
         case 'send-udp':
-          this.#out.sendUdp(addressOf(action.to), action.bytes)
+          this.#sendUdp(addressOf(action.to), action.bytes)
           break
         case 'send-relay':
           this.#out.sendRelay(action.region, action.to, action.bytes)
           break
-        case 'route':
-          this.#plane.setRoute(action.peer, action.route)
+        case 'route': {
+          const number = this.numberOf(action.peer)
+          if (number !== undefined) this.#plane.setEndpoint(number, action.route)
           break
+        }
         case 'refresh-endpoints':
           this.#out.refreshEndpoints()
           break
@@ -273,81 +322,90 @@ export class Engine implements PlaneEvents {
   #send(peer: NodeKey, bytes: Bytes, now: Mono): void {
     this.#follow(this.#paths.sent(peer, now), now)
     const route = this.#paths.route(peer)
-    if ('endpoint' in route) this.#out.sendUdp(addressOf(route.endpoint), bytes)
+    if ('endpoint' in route) this.#sendUdp(addressOf(route.endpoint), bytes)
     if ('region' in route) this.#out.sendRelay(route.region, peer, bytes)
     if (route.kind === 'none') this.#out.dropped('no path')
   }
 
   #reply(via: Via, bytes: Bytes): void {
-    if (via.kind === 'udp') this.#out.sendUdp(via.at, bytes)
+    if (via.kind === 'direct') this.#sendUdp(via.address, bytes)
     else this.#out.sendRelay(via.region, via.from, bytes)
   }
 
-  #heard(peer: NodeKey, via: Via, now: Mono): void {
-    this.#follow(this.#paths.heard(peer, via.kind === 'udp' ? endpointOf(via.at) : via.region, now), now)
+  #sendUdp(to: AddressPort, bytes: Bytes): void {
+    if (!this.#plane.sendTo(to, bytes)) this.#out.dropped('send-failed')
+  }
+
+  #heard(peer: NodeKey, from: PlaneSource, now: Mono): void {
+    const where = from.kind === 'direct' ? endpointOf(from.address) : from.region
+    this.#follow(this.#paths.heard(peer, where, now), now)
   }
 
   // The map.
 
   #differences(map: NetworkMap): Change[] {
-    const gone = [...this.#keys.keys()].filter((id) => !map.peers.has(id)).map((id) => ({ id }))
+    const gone = [...this.#byId.keys()].filter((id) => !map.peers.has(id)).map((id) => ({ id }))
     return [...gone, ...[...map.peers].map(([id, now]) => ({ id, now }))]
   }
 
-  /** A peer is new, has changed or is gone. */
+  /** A peer is new, has changed or is gone. Another key makes it another peer. */
   #peer(id: number, node: MapNode | undefined, now: Mono): void {
-    const before = this.#keys.get(id)
-    if (before !== undefined && before !== node?.Key) {
-      this.#keys.delete(id)
-      this.#byKey.delete(before)
-      this.#paths.removePeer(before)
-      this.#do(this.#device.remove(before), now)
-    }
+    const before = this.#byId.get(id)
+    if (before !== undefined && before.key !== node?.Key) this.#forget(id, before, now)
     if (node === undefined) return
-    this.#keys.set(id, node.Key)
-    this.#byKey.set(node.Key, node)
+    const number = this.#byId.get(id)?.number ?? ++this.#numbers
+    const known: Known = { number, key: node.Key, node }
+    this.#byId.set(id, known)
+    this.#byKey.set(node.Key, known)
+    this.#byNumber.set(number, known)
+    this.#routes.put(number, node)
     if (node.Expired === true) this.#do(this.#device.remove(node.Key), now)
     const { Key: key, DiscoKey: disco, Endpoints: endpoints = [], HomeDERP: homeRegion = 0, Expired: expired } = node
     const peer = { key, endpoints, homeRegion, ...(disco && { disco }), ...(expired && { expired }) }
     this.#follow(this.#paths.setPeer(peer, now), now)
-    this.#plane.setRoute(key, this.#paths.route(key))
+    this.#plane.setEndpoint(number, this.#paths.route(key))
   }
 
-  #planePeers(): PlanePeer[] {
-    const peers: PlanePeer[] = []
-    for (const node of this.#map?.peers.values() ?? []) {
-      if (!isReachable(node)) continue
-      peers.push({ key: node.Key, prefixes: this.#usable(node), isJailed: node.IsJailed === true })
-    }
-    return peers
+  #forget(id: number, { number, key }: Known, now: Mono): void {
+    this.#paths.removePeer(key)
+    this.#do(this.#device.remove(key), now)
+    this.#routes.remove(number)
+    this.#plane.removePeer(number)
+    this.#byId.delete(id)
+    this.#byKey.delete(key)
+    this.#byNumber.delete(number)
   }
 
-  /** Of what a peer carries, what the owner of this machine wants to use (node.md §3.1). */
-  #usable(node: MapNode): readonly string[] {
-    const { acceptsRoutes, exitNode } = this.#settings
-    return node.AllowedIPs.filter((text) => {
-      if (text === '') return false
-      if (text === '0.0.0.0/0' || text === '::/0') return node.ID === exitNode
-      return acceptsRoutes || node.Addresses.includes(text)
-    })
+  #setRoutes(): void {
+    const peers = this.#routes.routes()
+    if (peers === this.#routesTold) return
+    this.#routesTold = peers
+    this.#plane.setRoutes({ peers })
   }
 
   #setFilter(): void {
     const fields = this.#map?.fields
     const { isShieldsUp, routes, interfaces, hostAddresses, peerApi } = this.#settings
-    const addresses = (fields?.self.Addresses ?? []).flatMap((text) => parsePrefix(text)?.ip ?? [])
+    const all = [...this.#byId.values()]
     const inputs: FilterInputs = {
       rules: fields?.filter,
-      localNets: localNets({ addresses, services: [], routes, interfaces, hostAddresses, isAppConnector: false }),
-      peers: [...this.#byKey.values()].map((node) => ({
-        addresses: node.Addresses.flatMap((text) => parsePrefix(text)?.ip ?? []),
-        capabilities: [...(node.CapMap?.keys() ?? [])],
-      })),
+      localNets: localNets({
+        addresses: addressesOf(fields?.self),
+        services: [],
+        routes,
+        interfaces,
+        hostAddresses,
+        isAppConnector: false,
+      }),
+      peers: all.map(({ node }) => ({ addresses: addressesOf(node), capabilities: node.CapMap?.keys() ?? [] })),
       limitedPeers: [],
       isShieldsUp,
       peerApi,
     }
-    this.#plane.setFilter(filterSet(inputs), forgetsFlows(this.#filterInputs, inputs))
+    const { program, jailed } = filterSet(inputs)
+    const jailedPeers = new Set(all.filter(({ node }) => node.IsJailed === true).map(({ number }) => number))
+    this.#plane.setFilter({ program, jailed, jailedPeers })
+    if (forgetsFlows(this.#filterInputs, inputs)) this.#plane.forgetFlows()
     this.#filterInputs = inputs
   }
 }
@@ -359,35 +417,22 @@ interface Change {
   readonly now?: MapNode
 }
 
-/** Do other addresses lead to it, or none any more? */
-function leadsElsewhere({ was, now }: Change): boolean {
-  if (was === undefined || now === undefined) return true
-  return (
-    was.Key !== now.Key ||
-    was.Expired !== now.Expired ||
-    was.IsJailed !== now.IsJailed ||
-    isReachable(was) !== isReachable(now) ||
-    was.AllowedIPs.join() !== now.AllowedIPs.join()
-  )
-}
-
 /** Has it other capabilities, or other addresses? */
 function mayElse({ was, now }: Change): boolean {
   if (was === undefined || now === undefined) return true
-  return was.CapMap !== now.CapMap || was.Addresses.join() !== now.Addresses.join()
-}
-
-/** Without a disco key and a relay there is no way to it. */
-function isReachable({ Expired, DiscoKey, HomeDERP = 0 }: MapNode): boolean {
-  return Expired !== true && (DiscoKey !== undefined || HomeDERP !== 0)
+  return was.CapMap !== now.CapMap || was.IsJailed !== now.IsJailed || was.Addresses.join() !== now.Addresses.join()
 }
 
 /** The first byte of a transport message. */
 const TRANSPORT = 4
 
-function udpSource(at: AddressPort): From {
-  const { ip, port } = at
+function directSource(address: AddressPort): From {
+  const { ip, port } = address
   // Whoever has one IPv6 address has its whole network.
   const host = ip.family === 4 ? formatIp(ip) : String(ip.value >> 64n)
-  return { host, port, via: { kind: 'udp', at } }
+  return { host, port, via: { kind: 'direct', address } }
+}
+
+function addressesOf(node: MapNode | undefined): Ip[] {
+  return (node?.Addresses ?? []).flatMap((text) => parsePrefix(text)?.ip ?? [])
 }
