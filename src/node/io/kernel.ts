@@ -42,6 +42,10 @@ const PROTOTYPES: { readonly [Name in keyof Kernel]: string } = {
   eventfd: 'int eventfd(unsigned int value, int flags)',
 }
 
+interface Waiting {
+  async(entries: Address, count: number, timeoutMs: number, done: (error: unknown, result: number) => void): void
+}
+
 let loaded: Kernel | undefined
 
 /** @throws Error where raw memory is not to be had: another system than Linux on 64 bits, or no koffi */
@@ -50,12 +54,29 @@ export function kernel(): Kernel {
   return loaded
 }
 
+/**
+ * `poll` in a thread of the pool, so that the event loop goes on. The entries belong to it until it is done: when
+ * there is something, or after `timeoutMs`. While it waits the process does not end: give it something to wake it by.
+ */
+export function pollAside(entries: Address, count: number, timeoutMs: number): Promise<number> {
+  const { poll } = kernel() as unknown as { readonly poll: Waiting }
+  return new Promise((resolve, reject) => {
+    poll.async(entries, count, timeoutMs, (error, result) => {
+      if (error === null || error === undefined) resolve(result)
+      else reject(error instanceof Error ? error : new Error('Cannot wait aside'))
+    })
+  })
+}
+
 export const O_RDWR = 2
 export const O_NONBLOCK = 0o4000
 export const O_CLOEXEC = 0o2000000
 
 export const EAGAIN = constants.errno.EAGAIN
 export const EINTR = constants.errno.EINTR
+export const EBADF = constants.errno.EBADF
+export const EIO = constants.errno.EIO
+export const EINVAL = constants.errno.EINVAL
 
 /** What went wrong in the last call, as an error that says what was attempted. */
 export function failure(what: string): MeshError {

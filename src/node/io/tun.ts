@@ -14,6 +14,7 @@ import { done, kernel, O_CLOEXEC, O_NONBLOCK, O_RDWR } from './kernel.ts'
 const TUNSETIFF = 0x400454ca
 const TUNSETOFFLOAD = 0x400454d0
 const IFF_TUN = 0x0001
+const IFF_MULTI_QUEUE = 0x0100
 const IFF_NO_PI = 0x1000
 const IFF_VNET_HDR = 0x4000
 const TUN_F_CSUM = 0x01
@@ -43,6 +44,8 @@ export interface TunOptions {
   readonly name: string
   /** Ask for no offloads, as on a kernel that has none. */
   readonly plain?: boolean
+  /** One of several queues of the device, each opened like this: the kernel spreads flows over them. */
+  readonly multiQueue?: boolean
 }
 
 /**
@@ -50,7 +53,7 @@ export interface TunOptions {
  *
  * @throws MeshError `input/invalid` for a name that no device can have, `system/refused` with the kernel's reason
  */
-export function openTun({ name, plain = false }: TunOptions): TunDevice {
+export function openTun({ name, plain = false, multiQueue = false }: TunOptions): TunDevice {
   if (!/^[A-Za-z0-9_.%-]+$/.test(name) || name.length > NAME_MOST || name === '.' || name === '..')
     throw new MeshError(
       'input/invalid',
@@ -64,7 +67,7 @@ export function openTun({ name, plain = false }: TunOptions): TunDevice {
   )
   try {
     arena.put(0, new TextEncoder().encode(name))
-    const flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR
+    const flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | (multiQueue ? IFF_MULTI_QUEUE : 0)
     arena.put(IFREQ_FLAGS, new Uint8Array([flags & 0xff, flags >> 8]))
     done(k.ioctl(fd, TUNSETIFF, arena.address(0, IFREQ)), `open TUN device "${name}"`)
     const given = new TextDecoder().decode(arena.take(0, NAME_MOST + 1)).split('\0', 1)[0] as string

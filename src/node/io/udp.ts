@@ -17,6 +17,7 @@ const SOCK_DGRAM = 2
 const SOL_SOCKET = 1
 const SO_SNDBUF = 7
 const SO_RCVBUF = 8
+const SO_REUSEPORT = 15
 const SO_SNDBUFFORCE = 32
 const SO_RCVBUFFORCE = 33
 const SO_MARK = 36
@@ -49,6 +50,8 @@ export interface UdpOptions {
   readonly mark?: number
   /** A datagram a call, as on a kernel that can't do more. */
   readonly plain?: boolean
+  /** One of several sockets on the port, each opened like this: the kernel spreads senders over them. */
+  readonly reusePort?: boolean
 }
 
 /**
@@ -56,7 +59,7 @@ export interface UdpOptions {
  *
  * @throws MeshError `system/refused`, as when the port is taken or there is no such family
  */
-export function openUdp({ family, port, mark, plain = false }: UdpOptions): UdpSocket {
+export function openUdp({ family, port, mark, plain = false, reusePort = false }: UdpOptions): UdpSocket {
   const k = kernel()
   const arena = scratch()
   const what = `open a UDP socket for IPv${family} on port ${port}`
@@ -73,6 +76,7 @@ export function openUdp({ family, port, mark, plain = false }: UdpOptions): UdpS
     ] as const)
       if (!option(SOL_SOCKET, forced, SOCKET_BUFFER)) option(SOL_SOCKET, asked, SOCKET_BUFFER)
     if (family === 6 && !option(IPPROTO_IPV6, IPV6_V6ONLY, 1)) throw failure(what)
+    if (reusePort && !option(SOL_SOCKET, SO_REUSEPORT, 1)) throw failure(what)
     if (mark !== undefined && !option(SOL_SOCKET, SO_MARK, mark)) throw failure(`mark what a UDP socket sends`)
     const any = encodeSocketAddress({ ip: { family, value: 0n }, port })
     arena.put(0, any)
@@ -131,7 +135,12 @@ export class Mailbox {
 
   /** Whom to send to from now on. */
   address(to: AddressPort): void {
-    const encoded = encodeSocketAddress(to)
+    this.addressEncoded(encodeSocketAddress(to))
+  }
+
+  /** The same, of what `encodeSocketAddress` gave. */
+  addressEncoded(encoded: Uint8Array): void {
+    if (encoded.length > SOCKET_ADDRESS) throw new RangeError('Cannot address: no address of a socket')
     this.#arena.put(this.#at + NAME, encoded)
     this.#setPointer(HEADER, this.#name)
     this.#view.setUint32(HEADER + 8, encoded.length, true)
@@ -177,6 +186,24 @@ export class Mailbox {
       if (size > 0 && size < length) this.segment = size
     }
     return length
+  }
+
+  /**
+   * Notes in `last` whom the last datagrams came from.
+   *
+   * @param last `SOCKET_ADDRESS` bytes as words, zero at first
+   * @returns was it somebody else than noted before?
+   */
+  noteSource(last: Uint32Array): boolean {
+    let isOther = false
+    // Of IPv4 only the first half is an address.
+    const words = this.#view.getUint16(NAME, true) === AF_INET ? 2 : last.length
+    for (let i = 0; i < last.length; i++) {
+      const word = i < words ? this.#view.getUint32(NAME + 4 * i, true) : 0
+      if (word !== last[i]) isOther = true
+      last[i] = word
+    }
+    return isOther
   }
 
   /** Whom the last datagrams came from. */
