@@ -233,6 +233,46 @@ export class TableBuilder {
   }
 }
 
+/** Single addresses for a table that is there: signed words, one for each of IPv4, four for each of IPv6. */
+export interface Singles {
+  readonly words4: readonly number[]
+  readonly words6: readonly number[]
+}
+
+/**
+ * A copy of the table in which these single addresses have this number: much less work than making it anew.
+ * `undefined` when one of them has a number of its own already, or there is no room for them.
+ */
+export function withSingles(table: AddressTable, { words4, words6 }: Singles, value: number): AddressTable | undefined {
+  const singles4 = withRows(table.singles4, STRIDE4, words4, (at) => hash4(words4[at] as number))
+  const hash = (at: number): number => hash6(...(words6.slice(at, at + 4) as [number, number, number, number]))
+  const singles6 = withRows(table.singles6, STRIDE6, words6, hash)
+  return singles4 && singles6 && { ...table, singles4, singles6 }
+
+  function withRows(
+    rows: Int32Array,
+    stride: number,
+    words: readonly number[],
+    hashAt: (at: number) => number,
+  ): Int32Array | undefined {
+    if (words.length === 0) return rows
+    const slots = rows.length / stride
+    let taken = words.length / (stride - 1)
+    for (let at = stride - 1; at < rows.length; at += stride) if (rows[at] !== 0) taken++
+    if (2 * taken > slots) return undefined
+    const copy = rows.slice()
+    for (let from = 0; from < words.length; from += stride - 1) {
+      let slot = hashAt(from) & (slots - 1)
+      for (; copy[stride * slot + stride - 1] !== 0; slot = (slot + 1) & (slots - 1)) {
+        const at = stride * slot
+        if (words.slice(from, from + stride - 1).every((word, i) => copy[at + i] === word)) return undefined
+      }
+      copy.set([...words.slice(from, from + stride - 1), value], stride * slot)
+    }
+    return copy
+  }
+}
+
 /** A power of two, at least twice as many: searching always comes to an end. */
 function slotsFor(count: number): number {
   return count === 0 ? 1 : 2 ** Math.ceil(Math.log2(2 * count))

@@ -27,13 +27,29 @@ export interface RouteChoice {
 /** An address of the peer itself, a network behind it, or the way to everything. */
 export type RouteKind = 'own' | 'subnet' | 'exit'
 
+/** Prefixes that the operating system may get one route for: single IPv4 and IPv6 addresses of nodes. */
+export type RouteGroup = 'cgnat' | 'ula' | 'none'
+
 export interface AllowedPrefix {
   /** Without host bits. */
   readonly prefix: Prefix
+  readonly text: string
   readonly kind: RouteKind
+  readonly group: RouteGroup
 }
 
-export function kindOf(prefix: Prefix, addresses: readonly string[]): RouteKind {
+/** @param addresses the peer's own, as canonical prefixes */
+export function allowedPrefix(prefix: Prefix, addresses: readonly string[]): AllowedPrefix {
+  const bare = maskPrefix(prefix)
+  return { prefix: bare, text: formatPrefix(bare), kind: kindOf(bare, addresses), group: groupOf(bare) }
+}
+
+function groupOf(prefix: Prefix): RouteGroup {
+  if (!isNodePrefix(prefix)) return 'none'
+  return prefix.ip.family === 4 ? 'cgnat' : 'ula'
+}
+
+function kindOf(prefix: Prefix, addresses: readonly string[]): RouteKind {
   if (isExitRoute(prefix)) return 'exit'
   return isNodePrefix(prefix) || addresses.includes(formatPrefix(prefix)) ? 'own' : 'subnet'
 }
@@ -43,9 +59,7 @@ export function prefixesOf(peer: RoutedPeer): AllowedPrefix[] {
   const found: AllowedPrefix[] = []
   for (const text of peer.AllowedIPs) {
     const parsed = parsePrefix(text)
-    if (parsed === undefined) continue
-    const prefix = maskPrefix(parsed)
-    found.push({ prefix, kind: kindOf(prefix, peer.Addresses) })
+    if (parsed !== undefined) found.push(allowedPrefix(parsed, peer.Addresses))
   }
   return found
 }

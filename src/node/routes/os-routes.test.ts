@@ -3,12 +3,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { prefix } from '../../base/ip.ts'
+import { allowedPrefix } from './allowed.ts'
+import type { AllowedPrefix } from './allowed.ts'
 import { osRoutes } from './os-routes.ts'
 import type { RouteWishes } from './os-routes.ts'
 
 const BOTH = ['100.64.0.1/32', 'fd7a:115c:a1e0::1/128']
+const of = (text: string): AllowedPrefix => allowedPrefix(prefix(text), [])
 const WISHES: RouteWishes = {
-  peers: ['100.64.0.2/32', 'fd7a:115c:a1e0::2/128', '100.64.0.3/32', 'fd7a:115c:a1e0::3/128'].map(prefix),
+  peers: ['100.64.0.2/32', 'fd7a:115c:a1e0::2/128', '100.64.0.3/32', 'fd7a:115c:a1e0::3/128'].map(of),
   addresses: BOTH,
   usesExitNode: false,
   allowsLan: false,
@@ -24,10 +27,7 @@ const WISHES: RouteWishes = {
 const PEERS = ['100.64.0.2/32', '100.64.0.3/32', 'fd7a:115c:a1e0::/48']
 const SERVICE = ['100.100.100.100/32', 'fd7a:115c:a1e0::53/128']
 const LAN = ['192.168.1.0/24', 'fd00::/64']
-const many = Array.from({ length: 10_001 }, (_, i) => ({
-  ip: { family: 4 as const, value: (100n << 24n) + (64n << 16n) + BigInt(i) },
-  bits: 32,
-}))
+const many = Array.from({ length: 10_001 }, (_, i) => of(`100.64.${i >> 8}.${i & 255}/32`))
 
 const ROWS: readonly {
   readonly name: string
@@ -51,7 +51,7 @@ const ROWS: readonly {
   { name: 'one for more than ten thousand', wishes: { peers: many }, tunnel: ['100.64.0.0/10', ...SERVICE] },
   {
     name: 'subnets and hosted services as they are',
-    wishes: { peers: [prefix('10.0.0.0/8'), prefix('2001:db8::7/128')], services: ['100.99.1.1/32'] },
+    wishes: { peers: [of('10.0.0.0/8'), of('2001:db8::7/128')], services: ['100.99.1.1/32'] },
     tunnel: ['10.0.0.0/8', '2001:db8::7/128', '100.99.1.1/32', ...SERVICE],
   },
   {
@@ -68,12 +68,12 @@ const ROWS: readonly {
   },
   {
     name: 'a default route of a peer counts by the choice of the exit node only',
-    wishes: { peers: [prefix('0.0.0.0/0')] },
+    wishes: { peers: [of('0.0.0.0/0')] },
     tunnel: SERVICE,
   },
   {
     name: 'a local network that is also behind a peer stays local if it is to',
-    wishes: { usesExitNode: true, allowsLan: true, peers: [prefix('192.168.1.0/24')] },
+    wishes: { usesExitNode: true, allowsLan: true, peers: [of('192.168.1.0/24')] },
     tunnel: [...SERVICE, '0.0.0.0/0', '::/0'],
     local: ['172.17.0.0/16', ...LAN],
   },

@@ -5,13 +5,22 @@
  * How they get into the system is host-plan.ts.
  */
 
-import { CGNAT, isExitRoute, isTailscaleIpv4, SERVICE4, SERVICE6, ULA } from '../../base/address-plan.ts'
-import { formatPrefix, isLinkLocal, isLoopback, isSingleIp, maskPrefix } from '../../base/ip.ts'
-import { parsePrefix, prefix, prefixContains, prefixCovers } from '../../base/ip.ts'
+import { CGNAT, isExitRoute, SERVICE4, SERVICE6, ULA } from '../../base/address-plan.ts'
+import {
+  formatPrefix,
+  isLinkLocal,
+  isLoopback,
+  maskPrefix,
+  parsePrefix,
+  prefix,
+  prefixContains,
+} from '../../base/ip.ts'
 import type { Prefix } from '../../base/ip.ts'
+import type { AllowedPrefix } from './allowed.ts'
 
 /** More single IPv4 addresses than this become one route for all. (node.md §3.3) */
 const CGNAT_ROUTES_MOST = 10_000
+const ULA_TEXT = formatPrefix(ULA)
 const EVERYTHING: readonly Prefix[] = [prefix('0.0.0.0/0'), prefix('::/0')]
 
 /** A network that this machine is plugged into. */
@@ -24,7 +33,7 @@ export interface LocalNetwork {
 
 export interface RouteWishes {
   /** What counts of the peers' prefixes (`RouteKeeper.installed`). */
-  readonly peers: readonly Prefix[]
+  readonly peers: readonly AllowedPrefix[]
   /** Our own addresses, as prefixes. */
   readonly addresses: readonly string[]
   /** Addresses of services that this node hosts, as prefixes. */
@@ -46,26 +55,25 @@ export interface OsRoutes {
 }
 
 export function osRoutes(wishes: RouteWishes): OsRoutes {
-  const own = wishes.addresses.map((text) => parsePrefix(text)).filter((p) => p !== undefined)
+  const own = wishes.addresses.flatMap(readPrefix)
   const has = (family: number): boolean => own.some(({ ip }) => ip.family === family)
-  const tunnel = fewer(wishes.peers, wishes.oneCgnat)
-  // Peers' ranges are our own concern only as far as the user chose; an exit node's count by the choice alone.
-  const chosen = tunnel.filter((p) => !isExitRoute(p))
-  if (has(4)) chosen.push(SERVICE4)
-  if (has(6)) chosen.push(SERVICE6)
-  for (const text of wishes.services ?? []) chosen.push(...readPrefix(text))
-  if (!wishes.usesExitNode) return { tunnel: texts(chosen), local: [] }
-  chosen.push(...EVERYTHING)
-  const local: Prefix[] = []
+  const tunnel = peerRoutes(wishes.peers, wishes.oneCgnat)
+  if (has(4)) tunnel.add(formatPrefix(SERVICE4))
+  if (has(6)) tunnel.add(formatPrefix(SERVICE6))
+  for (const text of wishes.services ?? []) for (const range of readPrefix(text)) tunnel.add(formatPrefix(range))
+  if (!wishes.usesExitNode) return { tunnel: [...tunnel], local: [] }
+  for (const range of EVERYTHING) tunnel.add(formatPrefix(range))
+  const local = new Set<string>()
   for (const network of wishes.local) {
     const range = readPrefix(network.prefix).find(({ ip }) => isNetwork(ip))
     // What the tunnel's own addresses lie in is no network beside it; the way to everything is none either.
     if (range === undefined || isExitRoute(range) || own.some(({ ip }) => prefixContains(range, ip))) continue
-    if (network.isInternal || wishes.allowsLan) local.push(range)
-    else chosen.push(range)
+    const isLeft = network.isInternal || wishes.allowsLan
+    const into = isLeft ? local : tunnel
+    into.add(formatPrefix(range))
   }
-  const left = new Set(texts(local))
-  return { tunnel: texts(chosen).filter((text) => !left.has(text)), local: [...left] }
+  for (const text of local) tunnel.delete(text)
+  return { tunnel: [...tunnel], local: [...local] }
 }
 
 /** Loopback is the kernel's own matter, and link-local addresses are never routed. */
@@ -78,22 +86,17 @@ function readPrefix(text: string): Prefix[] {
   return parsed === undefined ? [] : [maskPrefix(parsed)]
 }
 
-/** One route for many single addresses of nodes. */
-function fewer(prefixes: readonly Prefix[], oneCgnat: boolean | undefined): Prefix[] {
-  const rest: Prefix[] = []
-  const cgnat: Prefix[] = []
-  let hasUla = false
-  for (const p of prefixes) {
-    if (!isSingleIp(p)) rest.push(p)
-    else if (isTailscaleIpv4(p.ip)) cgnat.push(p)
-    else if (prefixCovers(ULA, p)) hasUla = true
-    else rest.push(p)
+/** What peers have, with one route for many single addresses. An exit node's routes count by the choice alone. */
+function peerRoutes(peers: readonly AllowedPrefix[], oneCgnat: boolean | undefined): Set<string> {
+  const routes = new Set<string>()
+  const cgnat = new Set<string>()
+  for (const { text, kind, group } of peers) {
+    if (group === 'cgnat') cgnat.add(text)
+    else if (group === 'ula') routes.add(ULA_TEXT)
+    else if (kind !== 'exit') routes.add(text)
   }
-  if (hasUla) rest.push(ULA)
-  if (cgnat.length === 0) return rest
-  return rest.concat((oneCgnat ?? cgnat.length > CGNAT_ROUTES_MOST) ? [CGNAT] : cgnat)
-}
-
-function texts(prefixes: readonly Prefix[]): string[] {
-  return [...new Set(prefixes.map(formatPrefix))]
+  if (cgnat.size === 0) return routes
+  if (oneCgnat ?? cgnat.size > CGNAT_ROUTES_MOST) return routes.add(formatPrefix(CGNAT))
+  for (const text of cgnat) routes.add(text)
+  return routes
 }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { wordsOf } from '../../base/address-table.ts'
-import { parseIp, prefix, prefixContains } from '../../base/ip.ts'
+import { parseIp, prefixContains } from '../../base/ip.ts'
 import type { DiscoKey } from '../../base/keys.ts'
 import { counts, isUsable, prefixesOf } from './allowed.ts'
 import type { RouteChoice, RoutedPeer } from './allowed.ts'
@@ -29,10 +29,13 @@ const peer = (id: number, allowed: readonly string[], more: Partial<RoutedPeer> 
 })
 
 /** Numbers are those of the caller: here the ID less 9000. */
-function routesOf(peers: readonly RoutedPeer[], choice: RouteChoice): PeerRoutes {
+function routesOf(peers: readonly RoutedPeer[], choice: RouteChoice, oneByOne = false): PeerRoutes {
   const keeper = new RouteKeeper()
   keeper.choose(choice)
-  for (const each of peers) keeper.put(each.ID - 9000, each)
+  for (const each of peers) {
+    keeper.put(each.ID - 9000, each)
+    if (oneByOne) keeper.routes()
+  }
   return keeper.routes()
 }
 
@@ -148,6 +151,28 @@ test('the table stays the same object until something changes that matters to it
   assert.deepEqual(structuredClone(last), last)
 })
 
+test('peers that come one by one are found like peers that come together', () => {
+  const many = Array.from({ length: 700 }, (_, i) => {
+    const [low, high] = [i & 255, i >> 8]
+    return peer(9001 + i, [`100.70.${high}.${low}/32`, `fd7a:115c:a1e0::7:${(i + 1).toString(16)}/128`])
+  })
+  const keeper = new RouteKeeper()
+  const tables = new Set<PeerRoutes>()
+  for (const [i, each] of many.entries()) {
+    keeper.put(i + 1, each)
+    tables.add(keeper.routes())
+  }
+  assert.equal(tables.size, many.length, 'none was changed after it was given out')
+  const [together, last] = [routesOf(many, own), keeper.routes()]
+  for (const each of many) {
+    for (const text of each.AllowedIPs) {
+      const address = text.split('/')[0] as string
+      assert.deepEqual([ask(last, address), ask(together, address)], [each.ID - 9000, each.ID - 9000])
+    }
+  }
+  assert.deepEqual([ask(last, '100.70.99.1'), ask(last, 'fd7a:115c:a1e0::7:0')], [0, 0])
+})
+
 test('what is installed is what the table knows', () => {
   const keeper = new RouteKeeper()
   keeper.choose({ acceptsSubnets: false, exitNode: 9002 })
@@ -155,7 +180,10 @@ test('what is installed is what the table knows', () => {
   keeper.put(2, B)
   keeper.put(3, { ...C, Expired: true })
   const texts = ['100.64.0.1/32', 'fd7a:115c:a1e0::1/128', '100.64.0.2/32', '0.0.0.0/0', '::/0']
-  assert.deepEqual(keeper.installed(), texts.map(prefix))
+  assert.deepEqual(
+    keeper.installed().map(({ text }) => text),
+    texts,
+  )
   assert.deepEqual(
     keeper.ranges().map(({ number, kind }) => `${number} ${kind}`),
     ['2 exit', '2 exit'],
@@ -180,8 +208,8 @@ test('the table says what a plain search says', () => {
     fc.property(fc.array(anyPeer, { maxLength: 8 }), choices, (some, choice) => {
       // Handed in by falling IDs, so that order of arrival and order of IDs differ.
       const peers = some.map((each, i) => peer(9008 - i, each.AllowedIPs, each))
-      const routes = routesOf(peers, choice)
-      for (const text of addresses) assert.equal(ask(routes, text), plainly(peers, choice, text), text)
+      for (const routes of [routesOf(peers, choice), routesOf(peers, choice, true)])
+        for (const text of addresses) assert.equal(ask(routes, text), plainly(peers, choice, text), text)
     }),
     { numRuns: 300 },
   )

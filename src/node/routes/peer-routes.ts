@@ -9,7 +9,7 @@
  * the words. A plain twin of the table is in the test.
  */
 
-import { inTableOrder, lookUp, TableBuilder, wordsOf } from '../../base/address-table.ts'
+import { inTableOrder, lookUp, TableBuilder, withSingles, wordsOf } from '../../base/address-table.ts'
 import type { AddressTable } from '../../base/address-table.ts'
 import { formatPrefix, isSingleIp } from '../../base/ip.ts'
 import type { Family, Prefix } from '../../base/ip.ts'
@@ -97,8 +97,11 @@ export class RouteKeeper {
       if (!isSingleIp(prefix)) ranges.push({ prefix, kind })
       else singles.push({ words: family === 4 ? [Number(value) | 0, 0, 0, 0] : wordsOf(value), family, kind })
     }
-    this.#entries.set(number, { number, peer, usable, allowed, singles, ranges })
+    const entry = { number, peer, usable, allowed, singles, ranges }
+    this.#entries.set(number, entry)
+    const routes = before === undefined ? this.#extended(entry) : undefined
     this.#forget()
+    this.#routes = routes
   }
 
   /** Forgets the peer of this number. */
@@ -119,13 +122,26 @@ export class RouteKeeper {
   }
 
   /** All prefixes that count, for the routes of the operating system; doubles are left in. */
-  installed(): Prefix[] {
-    const prefixes: Prefix[] = []
+  installed(): AllowedPrefix[] {
+    const prefixes: AllowedPrefix[] = []
     for (const { peer, usable, allowed } of this.#inOrder()) {
       if (!usable) continue
-      for (const { prefix, kind } of allowed) if (counts(kind, peer.ID, this.#choice)) prefixes.push(prefix)
+      for (const each of allowed) if (counts(each.kind, peer.ID, this.#choice)) prefixes.push(each)
     }
     return prefixes
+  }
+
+  /** The table with a new peer whose addresses nobody has, as most have: in a large tailnet this saves milliseconds. */
+  #extended({ number, peer, usable, singles, ranges }: Entry): PeerRoutes | undefined {
+    if (this.#routes === undefined || !usable) return this.#routes
+    if (ranges.some(({ kind }) => counts(kind, peer.ID, this.#choice))) return undefined
+    const [words4, words6]: [number[], number[]] = [[], []]
+    for (const { words, family, kind } of singles) {
+      if (!counts(kind, peer.ID, this.#choice)) continue
+      if (family === 4) words4.push(words[0])
+      else words6.push(...words)
+    }
+    return withSingles(this.#routes, { words4, words6 }, number)
   }
 
   #forget(): void {
