@@ -29,8 +29,10 @@ const { createServer } = process.getBuiltinModule('node:http')
 /** Longest body of a request, in bytes. Nothing that is asked here is longer. */
 export const BODY_BYTES_MAX = 1 << 20
 /** A watcher that has so many bytes unread is not reading, and is dropped. */
-const UNREAD_BYTES_MAX = 64 << 20
+const UNREAD_BYTES_MAX = 32 << 20
 const CONNECTIONS_MAX = 512
+/** Of users who may only look: they must not use up what the owner's commands need. */
+const STRANGER_CONNECTIONS_MAX = 16
 
 export interface LocalApiSocketOptions {
   readonly path: string
@@ -69,23 +71,34 @@ export async function openLocalApi(options: LocalApiSocketOptions): Promise<Loca
     },
   )
   server.maxConnections = CONNECTIONS_MAX
+  const strangers = new Map<number | undefined, number>()
   server.on('connection', (socket) => {
-    if (peerUid !== null) callers.set(socket, peerUid(socket))
+    if (peerUid === null) return
+    const uid = peerUid(socket)
+    callers.set(socket, uid)
+    if (rightsOf(uid, options.owners()).write) return
+    const open = (strangers.get(uid) ?? 0) + 1
+    if (open > STRANGER_CONNECTIONS_MAX) return void socket.destroy()
+    strangers.set(uid, open)
+    socket.on('close', () => {
+      const left = (strangers.get(uid) ?? 1) - 1
+      if (left === 0) strangers.delete(uid)
+      else strangers.set(uid, left)
+    })
   })
   // An upgrade that nobody knows would otherwise end without a word.
   server.on('upgrade', (_request, socket) =>
     socket.end('HTTP/1.1 501 Not Implemented\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'),
   )
-  // Nobody else may get in between opening it and setting its mode.
+  // The file is made within `listen`, and nobody else may get in before it has its mode.
   const mask = process.umask(0o177)
+  server.listen(path)
+  process.umask(mask)
   try {
-    server.listen(path)
     await once(server, 'listening')
   } catch (cause) {
     server.close()
     throw new MeshError('config/invalid', `Cannot open ${path}: ${(cause as Error).message}`, { cause })
-  } finally {
-    process.umask(mask)
   }
   chmodSync(path, peerUid === null ? 0o600 : 0o666)
   return {
@@ -119,15 +132,22 @@ async function respond(
   response.on('close', () => gone.abort())
   // A caller who hangs up is none of our trouble.
   response.on('error', () => gone.abort())
+  let body: Uint8Array | undefined
   try {
-    const body = await bodyOf(request)
+    body = await bodyOf(request)
+  } catch {
+    // Gone before it had said everything.
+    response.destroy()
+    return
+  }
+  try {
     const answer =
       body === undefined
         ? refusal(413, 'request body too large')
         : await answerLocal({ backend, random }, requestOf(request, body, gone.signal), rightsOf(uid, options.owners()))
     if (!gone.signal.aborted) write(response, answer, request.method === 'HEAD')
   } catch (error) {
-    if (gone.signal.aborted || request.destroyed) return
+    if (gone.signal.aborted) return
     options.failed(error)
     if (response.headersSent) response.destroy()
     else write(response, refusal(500, 'internal error'), false)
@@ -180,10 +200,8 @@ function requestOf(request: IncomingMessage, body: Uint8Array, signal: AbortSign
     method: request.method ?? '',
     path: mark < 0 ? url : url.slice(0, mark),
     query,
-    header: (name) => {
-      const value = request.headers[name]
-      return Array.isArray(value) ? value.join(', ') : value
-    },
+    // All of them: of two names for a host, neither is to be believed.
+    header: (name) => request.headersDistinct[name]?.join(', '),
     body,
     signal,
   }

@@ -84,7 +84,8 @@ test('peers are named as within their tailnet', () => {
   backend.bus.publish({ peersChanged: [PEER], suffix: 'tail-scale.ts.net' }, MONO)
   backend.bus.publish({ suffix: 'tail-scale.ts.net' }, MONO)
   assert.equal(lines.length, 1)
-  assert.equal((lines[0]?.['PeersChanged'] as { ComputedName: string }[])[0]?.ComputedName, 'beta')
+  const { PeersChanged } = lines[0] as { PeersChanged?: { ComputedName: string }[] }
+  assert.equal(PeersChanged?.[0]?.ComputedName, 'beta')
 })
 
 test('state is a number, and keys are zeros', () => {
