@@ -122,7 +122,7 @@ export class Engine {
   }
 
   /** What is to lead into the tunnel. */
-  installed(): readonly Prefix[] {
+  installed(): ReturnType<RouteKeeper['installed']> {
     return this.#routes.installed()
   }
 
