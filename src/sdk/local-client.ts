@@ -121,7 +121,7 @@ export class LocalClient {
   }
 
   async start(options: { readonly UpdatePrefs: Prefs; readonly AuthKey?: string }): Promise<void> {
-    await this.text('POST', 'start', 204, { body: options })
+    await this.text('POST', 'start', 204, { body: { FrontendLogID: '', AuthKey: '', ...options } })
   }
 
   /** The link to follow comes by the bus. */
