@@ -43,9 +43,9 @@ class Agent {
   }
 
   /** @param inside what to do first in a mount namespace of its own */
-  static async start(host: Namespace, folder: string, inside = 'true'): Promise<Agent> {
+  static async start(host: Namespace, folder: string, inside = 'true', device = DEVICE): Promise<Agent> {
     const command = `${inside} && exec "$@"`
-    const args = ['-c', command, 'sh', process.execPath, AGENT, folder, DEVICE]
+    const args = ['-c', command, 'sh', process.execPath, AGENT, folder, device]
     const agent = new Agent(host.spawn('sh', args, { name: 'agent' }))
     agents.push({ process: agent.process, host, folder })
     await agent.process.waitFor(/ready/)
@@ -411,11 +411,49 @@ describe('the machine under a node', () => {
       writeFileSync(join(where, 'host-journal.json'), text)
       assert.match(await cleanUp(where), want)
       const agent = await Agent.start(host, where)
-      await agent.apply({})
+      const { problems } = await agent.ask({ apply: { addresses: OWN, routes: PEERS } })
+      assert.deepEqual(
+        problems.map(({ code }) => code),
+        ['journal-unreadable'],
+      )
       assert.deepEqual((await agent.ask({ down: true })).problems, [])
       await agent.end()
       assert.deepEqual(await stateOf(host), before)
     }
+  })
+
+  test(
+    'a daemon that comes back with another device leaks nothing either, and takes the old one’s things away',
+    { skip },
+    async () => {
+      const before = await stateOf(host)
+      const where = folder()
+      const first = await Agent.start(host, where)
+      await first.apply({ routes: [...PEERS, ...EVERYTHING] })
+      await first.kill()
+      const second = await Agent.start(host, where, 'true', 'other0')
+      assert.deepEqual([await wayTo(host, WORLD), await wayTo(host, WORLD6)], ['none', 'none'])
+      assert.doesNotMatch(await host.exec('nft', ['list', 'ruleset']), /tailscale0/)
+      await second.apply({ routes: [...PEERS, ...EVERYTHING] })
+      assert.deepEqual([await wayTo(host, WORLD), await wayTo(host, WORLD6)], ['other0', 'other0'])
+      assert.deepEqual((await second.ask({ down: true })).problems, [])
+      await second.end()
+      assert.deepEqual(await stateOf(host), before)
+    },
+  )
+
+  test('a firewall of the older kind, which can’t be changed from here, is told', { skip }, async (t) => {
+    await using other = await Lab.open()
+    const old = await other.namespace('old')
+    const made = await old.exec('iptables-legacy', ['-P', 'INPUT', 'DROP']).catch(() => undefined)
+    if (made === undefined) return t.skip('this machine has no iptables-legacy')
+    const agent = await Agent.start(old, join(old.dir, 'state'))
+    const { facts } = (await agent.ask({ facts: true })) as unknown as { facts: { problems: readonly HostProblem[] } }
+    assert.deepEqual(
+      facts.problems.map(({ code }) => code),
+      ['firewall-locked'],
+    )
+    await agent.end()
   })
 })
 

@@ -36,11 +36,15 @@ export class Host {
   #wanted: HostPlan | undefined
   /** Nothing is known to be there: another process did it, or somebody has interfered. */
   #unsure = true
-  #problems: readonly HostProblem[] = []
+  #problems: readonly HostProblem[]
+  /** What was wrong before we began, and stays so. */
+  readonly #standing: readonly HostProblem[]
   /** One change at a time. */
   #turn: Promise<unknown> = Promise.resolve()
 
-  private constructor(file: JournalFile, device: string, journal: Journal) {
+  private constructor(file: JournalFile, device: string, journal: Journal, standing: readonly HostProblem[]) {
+    this.#standing = standing
+    this.#problems = standing
     this.#file = file
     this.#device = device
     this.#journal = journal
@@ -56,7 +60,8 @@ export class Host {
       ipJson('-details', 'link', 'show', 'dev', device),
       ipJson('addr', 'show', 'dev', device),
     ])
-    const host = new Host(file, device, { ...journal, link: journal.link ?? linkOf(link) })
+    const standing = found.problem === undefined ? [] : [found.problem]
+    const host = new Host(file, device, { ...journal, link: journal.link ?? linkOf(link) }, standing)
     const stale = staleAddresses(addresses, journal.plan)
     for (const family of [4, 6] as const) {
       const own = stale.filter((address) => address.includes(':') === (family === 6))
@@ -65,7 +70,6 @@ export class Host {
         own.map((address) => addressCommand('del', address, device)),
       )
     }
-    if (found.problem !== undefined) host.#problems = [found.problem]
     return host
   }
 
@@ -146,7 +150,7 @@ export class Host {
     this.#journal = { ...begun, plan: less(plan, ways.missed), settings: remaining, passes: diverts }
     this.#file.write(this.#journal, true)
     this.#unsure = false
-    this.#problems = problems.filter((problem) => problem !== undefined)
+    this.#problems = [...this.#standing, ...problems.filter((problem) => problem !== undefined)]
   }
 
   /** Problems of the firewall stay while it does. */
