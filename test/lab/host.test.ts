@@ -279,6 +279,23 @@ describe('the machine under a node', () => {
     await host.setSysctl('net/ipv4/ip_forward', '0')
   })
 
+  test(
+    'a strict reverse-path filter lets answers to the daemon in, by the mark of their connection',
+    { skip },
+    async () => {
+      await host.setSysctl('net/ipv4/conf/all/rp_filter', '1')
+      const agent = await Agent.start(host, folder())
+      const exit = { routes: [...PEERS, ...EVERYTHING] }
+      await agent.apply({ ...exit, netfilter: 'off' })
+      assert.equal(await reaches(host, WORLD, '-m', String(0x80000)), false, 'the answer seems to come the wrong way')
+      await agent.apply(exit)
+      assert.ok(await reaches(host, WORLD, '-m', String(0x80000)))
+      await agent.ask({ down: true })
+      await agent.end()
+      await host.setSysctl('net/ipv4/conf/all/rp_filter', '0')
+    },
+  )
+
   test('nobody outside the tunnel speaks for an address of the tailnet', { skip }, async () => {
     const listen = `require('node:dgram').createSocket('udp4').on('message', (text, from) => console.log('got ' + text))
       .bind(7778, () => console.log('bound'))`
