@@ -24,7 +24,7 @@ import type { State, StateWrites } from '../local/state.ts'
 export interface StateStore {
   /** What is kept. */
   readonly state: State
-  /** When it returns, the writes are on the disk. Throws MeshError `store/unavailable`; then nothing has changed. */
+  /** When it returns, the writes are on the disk. Throws MeshError `store/unavailable`: what is on the disk is then whole, but may be of before. */
   write(writes: StateWrites): void
 }
 
