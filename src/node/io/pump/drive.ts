@@ -82,10 +82,12 @@ export function driveHere(given: SetupWithoutDoorbell, { clock, heard, failed }:
   const state = { stopped: false }
   const run = async (): Promise<void> => {
     for (let isMore = false; !state.stopped;) {
-      if (isMore) await new Promise(setImmediate)
-      else await pump.waiter.waitAside(-1)
+      if (isMore) {
+        await new Promise(setImmediate)
+        pump.waiter.wait(0)
+      } else await pump.waiter.waitAside(-1)
       if (state.stopped) break
-      if (!isMore && pump.waiter.isReady(0)) hear(setup.doorbell, pump.arena, SPARE_AT)
+      if (pump.waiter.isReady(0)) hear(setup.doorbell, pump.arena, SPARE_AT)
       isMore = pump.turn(clock())
     }
   }

@@ -22,7 +22,7 @@ export interface Pump {
   /** Takes a word of the engine's. */
   take(message: ToPump, now: Mono): void
   /**
-   * Moves what there is to be moved, up to a limit.
+   * Moves what there is to be moved, up to a limit, after a wait.
    *
    * @returns may there be more?
    * @throws MeshError `system/refused` when device or socket are gone

@@ -10,7 +10,7 @@ import { routesOf } from '../../data-path.ts'
 import { EAGAIN, EBADF, EINTR, failure, kernel } from '../kernel.ts'
 import type { Kernel } from '../kernel.ts'
 import { encodeSocketAddress, SOCKET_ADDRESS } from '../socket-address.ts'
-import type { FromPump, HeardFrom, PostedSession, PumpSetup, ToPump } from './messages.ts'
+import type { FromPump, HeardFrom, PostedSession, PumpSetup, PumpSocket, ToPump } from './messages.ts'
 import { pumpParts, READ_AT, READ_MOST } from './pump.ts'
 import type { Pump, PumpParts } from './pump.ts'
 import type { Waiter } from './waiter.ts'
@@ -38,6 +38,8 @@ export class ToTun implements Pump {
   readonly #inbound: Inbound
   readonly #byPeer = new Map<number, readonly Known[]>()
   readonly #known = new Map<ReceivingSession, Known>()
+  /** How often the next turn receives: datagrams that come one by one are not each followed by a call for nothing. */
+  #receives = 1
   /** Where what is in hand came from: a relay's region, 0 for a socket. */
   #region = 0
   #now = 0 as Mono
@@ -90,23 +92,30 @@ export class ToTun implements Pump {
     this.#now = now
     this.#region = 0
     let isMore = false
-    for (const { fd } of this.#setup.sockets) isMore = this.#receive(fd) || isMore
+    const { sockets } = this.#setup
+    // The doorbell is the first that is waited for.
+    for (let i = 0; i < sockets.length; i++)
+      if (this.waiter.isReady(i + 1)) isMore = this.#receive((sockets[i] as PumpSocket).fd) || isMore
     this.#inbound.flush()
     return isMore
   }
 
   #receive(fd: number): boolean {
     const { mailbox } = this.#parts
-    for (let i = 0; i < RECEIVES_MOST; i++) {
+    for (let i = 0; i < this.#receives; i++) {
       const length = mailbox.receive(fd, RECEIVE_AT, RECEIVE_MOST)
       if (length < 0) {
         const error = lastError()
-        if (error === EAGAIN) return false
+        if (error === EAGAIN) {
+          this.#receives = Math.max(1, i)
+          return false
+        }
         // Others are about what was sent earlier, such as an ICMP answer: each is said once.
         if (error === EBADF) throw failure('receive from a UDP socket')
       }
       if (length > 0) this.#inbound.fromPeer(RECEIVE_AT, length, mailbox.segment, this.#now)
     }
+    this.#receives = Math.min(2 * this.#receives, RECEIVES_MOST)
     return true
   }
 

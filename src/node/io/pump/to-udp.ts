@@ -42,6 +42,8 @@ export class ToUdp implements Pump {
   readonly #socket4: Sending | undefined
   readonly #socket6: Sending | undefined
   readonly #readPlace: Address
+  /** How many reads the next turn makes: packets that come one by one are not each followed by a read for nothing. */
+  #reads = 1
   /** What the mailbox is addressed to. */
   #addressed: Uint8Array | undefined
 
@@ -99,17 +101,19 @@ export class ToUdp implements Pump {
   }
 
   turn(now: Mono): boolean {
-    for (let i = 0; i < READS_MOST; i++) {
+    for (let i = 0; i < this.#reads; i++) {
       const length = this.#kernel.read(this.#setup.tun.fd, this.#readPlace, READ_MOST)
       if (length < 0) {
         const error = lastError()
         if (error === EINTR) continue
         if (error !== EAGAIN) throw failure('read from the TUN device')
+        this.#reads = Math.max(1, i)
         this.#outbound.flush()
         return false
       }
       this.#outbound.fromTun(READ_AT, length, now)
     }
+    this.#reads = Math.min(2 * this.#reads, READS_MOST)
     this.#outbound.flush()
     return true
   }
