@@ -46,7 +46,7 @@ const EXEMPT = /\.(test|contract|fuzz)\.ts$/
 
 function layerOf(file: string): string {
   // A program's main.ts is its edge.
-  if (file === 'coord/main.ts') return 'coord/io'
+  if (file === 'coord/main.ts' || file === 'node/main.ts') return `${dirname(file)}/io`
   const layer = LAYERS.find((name) => file.startsWith(`${name}/`))
   assert.ok(layer !== undefined, `src/${file} is in no layer: name its folder in test/layers.test.ts`)
   return layer

@@ -96,6 +96,8 @@ export class Engine {
   readonly #byNumber = new Map<number, Known>()
   /** Whose session an index is. */
   readonly #byIndex = new Map<number, NodeKey>()
+  /** When a packet of this machine's last went to a peer. */
+  readonly #usedAt = new Map<NodeKey, Mono>()
   #numbers = 0
   /** The table that the data plane has. */
   #routesTold: unknown
@@ -207,6 +209,7 @@ export class Engine {
   activity(activity: PlaneActivity, from: PlaneSource | undefined, now: Mono): void {
     const peer = this.#byIndex.get(activity.localIndex)
     if (peer === undefined) return
+    if (activity.sentDataAt !== undefined) this.#usedAt.set(peer, activity.sentDataAt)
     if (activity.sentAt !== undefined) this.#follow(this.#paths.sent(peer, now), now)
     if (from !== undefined) this.#heard(peer, from, now)
     this.#do(this.#device.report(activity, now), now)
@@ -226,6 +229,10 @@ export class Engine {
   /** The number that the data plane knows a peer by. */
   numberOf(peer: NodeKey): number | undefined {
     return this.#byKey.get(peer)?.number
+  }
+
+  lastUsedAt(peer: NodeKey): Mono | undefined {
+    return this.#usedAt.get(peer)
   }
 
   lastHandshakeAt(peer: NodeKey): Mono | undefined {
@@ -373,6 +380,7 @@ export class Engine {
     this.#plane.removePeer(number)
     this.#byId.delete(id)
     this.#byKey.delete(key)
+    this.#usedAt.delete(key)
     this.#byNumber.delete(number)
   }
 

@@ -21,8 +21,16 @@ function run(command: string, args: readonly string[], path?: string) {
 const rows: readonly (readonly [readonly string[], number, RegExp])[] = [
   [['--version'], 0, /^\d+\.\d+\.\d+\n$/],
   [['--help'], 0, /Usage: settd/],
-  [[], 1, /no node daemon.*official Tailscale client/],
-  [['--tun', 'userspace-networking'], 1, /no node daemon/],
+  [['--tun', 'userspace-networking'], 2, /userspace-networking is not part of this version/],
+  [['--tun=userspace-networking'], 2, /userspace-networking is not part of this version/],
+  [['--socks5-server=localhost:1055'], 2, /--socks5-server is not part of this version/],
+  [['-outbound-http-proxy-listen', 'localhost:1055'], 2, /--outbound-http-proxy-listen is not part of this version/],
+  [['--config', 'x'], 2, /--config is not part of this version/],
+  [['--no-logs-no-support'], 2, /sends nobody logs/],
+  [['--port', 'many'], 2, /--port: want 0 to 65535/],
+  [['--port=65536'], 2, /--port: want 0 to 65535/],
+  [['--nonsense'], 2, /nonsense/],
+  [['more'], 2, /more/],
 ]
 for (const [args, status, says] of rows) {
   test(`settd ${args.join(' ')}: exit code ${status}`, () => {

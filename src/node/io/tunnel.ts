@@ -28,6 +28,8 @@ export interface TunnelEvents {
   /** The region of our home relay; `latencies` in ms. */
   home(region: number, latencies: ReadonlyMap<number, number>): void
   pinged(asked: string, answer: PingAnswer | undefined): void
+  /** So many relays have taken our connection. */
+  relays(connected: number): void
   /** Something has ended that can't go on. */
   failed(error: Error): void
 }
@@ -62,6 +64,8 @@ export class Tunnel {
   readonly #refresh: Refresh
   readonly #memory = new EndpointMemory()
   readonly #homeRelay = new HomeRelay()
+  /** Regions whose relay has taken our connection. */
+  readonly #connected = new Set<number>()
   #map: NetworkMap | undefined
   #timer: NodeJS.Timeout | undefined
   #closed = false
@@ -97,6 +101,11 @@ export class Tunnel {
       on: (action) => {
         if (action.kind === 'packet')
           run((engine, now) => engine.relayed(action.region, action.from, action.bytes.slice(), now))
+        else if (action.kind === 'state') {
+          if (action.state.phase === 'connected') this.#connected.add(action.region)
+          else this.#connected.delete(action.region)
+          options.events.relays(this.#connected.size)
+        }
       },
     })
     this.#look = new StunLook({
@@ -122,6 +131,11 @@ export class Tunnel {
         dropped: () => {},
       },
     })
+  }
+
+  /** Where our sockets listen. */
+  get port(): number {
+    return this.#sockets[0]?.port ?? 0
   }
 
   /** Gives the engine an input, and keeps its timer. */

@@ -1,0 +1,265 @@
+/** What the local API asks of a running node (local/backend.ts): each question put to the part that knows. */
+
+import { dirname } from 'node:path'
+import { MeshError } from '../../base/errors.ts'
+import { formatIp, parseIp, parsePrefix, prefixContains } from '../../base/ip.ts'
+import type { MapNode } from '../../wire/map-node.ts'
+import { displayName, magicDnsSuffix } from '../control/names.ts'
+import { CAPABILITY_VERSION } from '../control/session.ts'
+import type {
+  AbortSignalLike,
+  Backend,
+  DebugAction,
+  PingOutcome,
+  PingType,
+  Refused,
+  StartRequest,
+} from '../local/backend.ts'
+import { checkPrefs } from '../local/check-prefs.ts'
+import { editedPrefs } from '../local/prefs-edit.ts'
+import type { MaskedPrefs, Prefs } from '../local/prefs.ts'
+import { addressesOf } from '../local/status.ts'
+import { viewOf } from './daemon-view.ts'
+import { checkForwarding } from './host/facts.ts'
+import type { LiveNode } from './live-node.ts'
+
+/** What the server may take to hear of a farewell. */
+const LOGOUT_MS = 10_000
+
+export interface DaemonLog {
+  write(line: string): void
+  /** Lines as they are written, until the returned function is called. */
+  tail(line: (line: string) => void): () => void
+}
+
+export class DaemonBackend implements Backend {
+  readonly #node: LiveNode
+  readonly #log: DaemonLog
+  readonly #shutdown: () => void
+  readonly capabilityVersion = CAPABILITY_VERSION
+  readonly version: string
+  readonly logId: string
+
+  constructor(node: LiveNode, log: DaemonLog, shutdown: () => void) {
+    this.#node = node
+    this.#log = log
+    this.#shutdown = shutdown
+    this.version = node.options.version
+    this.logId = node.options.logId
+  }
+
+  get bus() {
+    return this.#node.options.bus
+  }
+
+  view() {
+    return viewOf(this.#node)
+  }
+
+  busStart() {
+    const { health, clocks } = this.#node.options
+    const { clientVersion } = this.#node
+    const start = { view: this.view(), prefs: this.prefs(), health: health.state(clocks.mono()) }
+    return { ...start, ...(clientVersion === undefined ? {} : { clientVersion }) }
+  }
+
+  prefs(): Prefs {
+    return this.#node.prefs
+  }
+
+  async editPrefs(edit: MaskedPrefs): Promise<Prefs | Refused> {
+    const next = editedPrefs(this.prefs(), edit)
+    const refused = this.checkPrefs(next)
+    if (refused !== undefined) return { refused }
+    this.#node.setPrefs(next)
+    await this.#node.settled()
+    return this.prefs()
+  }
+
+  checkPrefs(prefs: Prefs): string | undefined {
+    const { netmap } = this.#node
+    return checkPrefs(prefs, {
+      has: netmap && ((capability) => netmap.fields.self.CapMap?.has(capability) === true),
+      profileNames: this.#node.options.profiles.otherNames,
+      can: {},
+    })
+  }
+
+  async start({ prefs, authKey }: StartRequest): Promise<Refused | undefined> {
+    const { profiles } = this.#node.options
+    if (prefs !== undefined) this.#node.login.write(() => profiles.setPrefs(prefs))
+    this.bus.publish({ prefs: this.prefs() }, this.#node.options.clocks.mono())
+    this.#node.resume(authKey)
+    return undefined
+  }
+
+  async loginInteractive(): Promise<Refused | undefined> {
+    this.#node.logIn()
+    return undefined
+  }
+
+  async logout(): Promise<Refused | undefined> {
+    await this.#node.logOut(LOGOUT_MS)
+    return undefined
+  }
+
+  async resetAuth(): Promise<Refused | undefined> {
+    const { login, options } = this.#node
+    return this.#changeLogin(() => login.write(() => options.profiles.forgetKeys()))
+  }
+
+  profiles() {
+    const { all, current } = this.#node.options.profiles
+    return { all, current }
+  }
+
+  newProfile(): Promise<undefined> {
+    const { login, options } = this.#node
+    return this.#changeLogin(() => login.write(() => options.profiles.begin()))
+  }
+
+  async switchProfile(id: string): Promise<Refused | undefined> {
+    const { login, options } = this.#node
+    if (!options.profiles.has(id)) return { refused: 'no profile with that ID' }
+    if (options.profiles.current.ID === id) return undefined
+    return this.#changeLogin(() => login.write(() => options.profiles.use(id)))
+  }
+
+  async deleteProfile(id: string): Promise<Refused | undefined> {
+    const { login, options } = this.#node
+    if (options.profiles.current.ID === id)
+      return this.#changeLogin(() => login.write(() => options.profiles.remove(id)))
+    login.write(() => options.profiles.remove(id))
+    return undefined
+  }
+
+  async ping(ip: string, type: PingType, size: number, signal: AbortSignalLike): Promise<PingOutcome> {
+    const { netmap } = this.#node
+    if (netmap === undefined || this.#node.tunnel === undefined)
+      return { kind: 'failed', why: 'not connected to a tailnet' }
+    const { self } = netmap.fields
+    if (addressesOf(self).includes(ip)) return { kind: 'local' }
+    const peer = peerAt([...netmap.peers.values()], ip)
+    if (peer === undefined) return { kind: 'failed', why: 'no matching peer' }
+    if (type !== 'disco')
+      return { kind: 'failed', why: `This version of Sett sends no ${type} pings; disco pings work.` }
+    const answer = await orGone(this.#node.ping(peer.Key, size), signal)
+    if (answer === undefined) return { kind: 'failed', why: 'no answer' }
+    const { latencyMs, via } = answer
+    const code = 'region' in via ? (this.#node.relayMap?.regions.get(via.region)?.RegionCode ?? '') : ''
+    return {
+      kind: 'pong',
+      nodeIp: addressesOf(peer)[0] ?? '',
+      nodeName: displayName(peer, magicDnsSuffix(self)),
+      latencyMs,
+      ...('region' in via ? { relay: { region: via.region, code } } : { endpoint: via.endpoint }),
+    }
+  }
+
+  async setExpirySooner(): Promise<Refused> {
+    return { refused: 'This version of Sett does not ask for a sooner expiry.' }
+  }
+
+  async ipForwardingWarning(): Promise<string> {
+    return checkForwarding(this.prefs().AdvertiseRoutes ?? [])?.text ?? ''
+  }
+
+  /** The resolver is left as it is. */
+  async systemDns(): Promise<undefined> {}
+
+  userMetrics(): string {
+    const counts = this.#node.tunnel?.counts()
+    const lines = ['# TYPE settd_packets_dropped counter']
+    for (const [why, count] of Object.entries(counts?.drops ?? {}))
+      lines.push(`settd_packets_dropped{reason=${JSON.stringify(why)}} ${count}`)
+    const health = this.view().health.length
+    return `${lines.join('\n')}\n# TYPE settd_health_messages gauge\nsettd_health_messages ${health}\n`
+  }
+
+  debugMetrics(): string {
+    return this.userMetrics()
+  }
+
+  async debug(action: DebugAction): Promise<unknown> {
+    const { tunnel, login, options } = this.#node
+    switch (action) {
+      case 'restun':
+        tunnel?.lookAround('somebody asked')
+        return undefined
+      case 'rebind':
+        this.#node.networkChanged()
+        return undefined
+      case 'statedir':
+        return dirname(options.mapFile)
+      case 'clear-netmap-cache':
+        login.forgetMap()
+        return undefined
+      case 'notify-last-netmap': {
+        const self = this.#node.netmap?.fields.self
+        if (self !== undefined) this.bus.publish({ self }, options.clocks.mono())
+        return undefined
+      }
+      default:
+        throw new MeshError('input/invalid', `Cannot do ${action}: this version of Sett does not have it`)
+    }
+  }
+
+  setComponentLogging(): Refused {
+    return { refused: 'This version of Sett logs no component apart.' }
+  }
+
+  noteBugReport(marker: string, note: string): void {
+    this.#log.write(`bug report ${marker}${note === '' ? '' : `: ${JSON.stringify(note)}`}`)
+  }
+
+  tailLog(line: (line: string) => void): () => void {
+    return this.#log.tail(line)
+  }
+
+  async reloadConfig(): Promise<false> {
+    return false
+  }
+
+  disconnectControl(): void {
+    this.#node.login.end()
+  }
+
+  shutdown(): void {
+    this.#shutdown()
+  }
+
+  /** Another login is in use from now on, or none. */
+  async #changeLogin(change: () => void): Promise<undefined> {
+    const { login, options } = this.#node
+    login.end()
+    await this.#node.settled()
+    login.forgetMap()
+    change()
+    this.bus.publish({ prefs: this.prefs() }, options.clocks.mono())
+    this.#node.resume()
+    await this.#node.settled()
+  }
+}
+
+/** The peer that has this address, or else the narrowest network with it. */
+function peerAt(peers: readonly MapNode[], text: string): MapNode | undefined {
+  const ip = parseIp(text)
+  if (ip === undefined) return undefined
+  let best: { readonly peer: MapNode; readonly bits: number } | undefined
+  for (const peer of peers)
+    for (const allowed of peer.AllowedIPs) {
+      const prefix = parsePrefix(allowed)
+      if (prefix === undefined || !prefixContains(prefix, ip)) continue
+      if (best === undefined || prefix.bits > best.bits) best = { peer, bits: prefix.bits }
+    }
+  return best?.peer ?? peers.find((peer) => addressesOf(peer).includes(formatIp(ip)))
+}
+
+function orGone<T>(answer: Promise<T>, signal: AbortSignalLike): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const gone = (): void => reject(new MeshError('internal', 'Cannot answer: the caller has gone'))
+    if (signal.aborted) return gone()
+    signal.addEventListener('abort', gone, { once: true })
+    void answer.then(resolve, reject)
+  })
+}

@@ -1,0 +1,116 @@
+/**
+ * The daemon's life: opens what a node needs, in the order in which each needs the other, and closes it in the opposite
+ * one. What the node does in between is live-node.ts.
+ */
+
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import type { Clocks, Mono, Wall } from '../../base/clock.ts'
+import { hex, utf8 } from '../../base/bytes.ts'
+import { nodePrimitives } from '../../crypto/io/node-primitives.ts'
+import { generateKey, machineKeyFor } from '../../crypto/primitives.ts'
+import { Bus } from '../local/bus.ts'
+import { Health } from '../local/health.ts'
+import { Profiles } from '../local/profiles.ts'
+import { machineKeyIn } from '../local/state.ts'
+import { DaemonBackend } from './daemon-backend.ts'
+import type { DaemonLog } from './daemon-backend.ts'
+import { Host } from './host/host.ts'
+import { NetworkMonitor } from './host/monitor.ts'
+import { LiveNode } from './live-node.ts'
+import { operatorUid } from './local-api-operator.ts'
+import { openLocalApi } from './local-api.ts'
+import type { LocalApiSocket } from './local-api.ts'
+import { openState } from './state-file.ts'
+import { openTun } from './tun.ts'
+
+export interface DaemonOptions {
+  /** The state file; `mem:` for none. */
+  readonly state: string
+  /** Folder of what is kept beside it. */
+  readonly stateDir: string
+  readonly socket: string
+  readonly tun: string
+  /** Of the UDP sockets; 0: any. */
+  readonly port: number
+  readonly version: string
+  readonly log: DaemonLog
+  /** Somebody has asked for the end over the local API. */
+  readonly asked: () => void
+}
+
+export interface Daemon {
+  /** Ends it; the machine is as it was. */
+  close(): Promise<void>
+}
+
+const clocks: Clocks = { mono: () => performance.now() as Mono, wall: () => Date.now() as Wall }
+
+/**
+ * Starts a daemon: it answers on its socket when this resolves, and comes up by itself if its owner wants it up.
+ *
+ * @throws MeshError with what could not be opened
+ */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { log, version } = options
+  const closers: (() => unknown)[] = []
+  const close = async (): Promise<void> => {
+    for (const each of closers.splice(0).reverse()) await each()
+  }
+  try {
+    const store = openState(options.state)
+    const { random: dice } = nodePrimitives
+    const machine = machineKeyIn(store.state, dice)
+    store.write(machine.writes)
+    const profiles = new Profiles(store.state, dice)
+    const tun = openTun({ name: options.tun })
+    closers.push(() => tun.close())
+    const host = await Host.open({ folder: options.stateDir, device: tun.name })
+    const ownKey = machineKeyFor(nodePrimitives, machine.key)
+    const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest()
+    const node = new LiveNode({
+      primitives: nodePrimitives,
+      clocks,
+      store,
+      profiles,
+      machineKey: machine.key,
+      disco: generateKey(dice),
+      mapFile: join(options.stateDir, 'netmap.cache'),
+      tun,
+      host,
+      port: options.port,
+      version,
+      // Public, and the same as long as the machine is.
+      logId: hex(sha256(utf8(`log of ${ownKey}`))),
+      bus: new Bus(version),
+      health: new Health(sha256),
+      log: (line) => log.write(line),
+    })
+    closers.push(() => node.close())
+    const backend = new DaemonBackend(node, log, options.asked)
+    const api: LocalApiSocket = await openLocalApi({
+      path: options.socket,
+      backend,
+      owners: () => {
+        const operator = operatorUid(profiles.prefs.OperatorUser)
+        return { ownUid: process.getuid?.() ?? 0, ...(operator === undefined ? {} : { operatorUid: operator }) }
+      },
+      failed: (error) => log.write(`local API: ${(error as Error).stack ?? String(error)}`),
+    })
+    closers.push(() => api.close())
+    const monitor = new NetworkMonitor({
+      device: tun.name,
+      on: (change) => {
+        if (change === 'network') node.networkChanged()
+        else void node.rulesChanged()
+      },
+    })
+    closers.push(() => monitor.close())
+    node.resume()
+    log.write(`settd ${version} answers on ${options.socket}; device ${tun.name}`)
+    return { close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}

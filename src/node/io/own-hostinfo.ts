@@ -1,0 +1,44 @@
+/** What a node says of its machine and of what its owner wants (control.md §6.2). */
+
+import { readFileSync } from 'node:fs'
+import { arch, hostname, machine, release } from 'node:os'
+import type { Hostinfo } from '../../wire/hostinfo.ts'
+import type { Prefs } from '../local/prefs.ts'
+
+/** What the node is called: as its owner says, or else as the machine is. */
+export function ownName(prefs: Pick<Prefs, 'Hostname'>): string {
+  return prefs.Hostname === '' ? hostname() : prefs.Hostname
+}
+
+export function ownHostinfo(
+  prefs: Prefs,
+  { version, logId }: { readonly version: string; readonly logId: string },
+): Hostinfo {
+  const { AdvertiseRoutes: routes, AdvertiseTags: tags, ExitNodeID: exitNode } = prefs
+  return {
+    IPNVersion: version,
+    BackendLogID: logId,
+    OS: 'linux',
+    OSVersion: release(),
+    ...distribution(),
+    Hostname: ownName(prefs),
+    Machine: machine(),
+    GoArch: arch() === 'x64' ? 'amd64' : arch(),
+    ...(prefs.ShieldsUp ? { ShieldsUp: true } : {}),
+    ...(routes !== null && routes.length > 0 ? { RoutableIPs: routes } : {}),
+    ...(tags !== null && tags.length > 0 ? { RequestTags: tags } : {}),
+    ...(exitNode === '' ? {} : { ExitNodeID: exitNode }),
+  }
+}
+
+function distribution(): Pick<Hostinfo, 'Distro' | 'DistroVersion' | 'DistroCodeName'> {
+  let text: string
+  try {
+    text = readFileSync('/etc/os-release', 'utf8')
+  } catch {
+    return {}
+  }
+  const of = (name: string): string => new RegExp(`^${name}="?([^"\n]*)"?$`, 'm').exec(text)?.[1] ?? ''
+  const known = { Distro: of('ID'), DistroVersion: of('VERSION_ID'), DistroCodeName: of('VERSION_CODENAME') }
+  return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== ''))
+}
