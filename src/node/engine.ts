@@ -35,6 +35,8 @@ export interface EngineOut {
   /** Find our endpoints anew, then `setOwnEndpoints`. */
   refreshEndpoints(): void
   rebind(): void
+  /** A peer has proved itself, and packets may flow. */
+  established(): void
   pinged(asked: string, answer: PingAnswer | undefined): void
   /** Something was dropped here, and why. */
   dropped(why: string): void
@@ -286,6 +288,8 @@ export class Engine {
           this.#out.dropped(action.why)
           break
         case 'established':
+          this.#out.established()
+          break
         case 'unanswered':
           break
       }

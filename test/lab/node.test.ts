@@ -91,6 +91,10 @@ class Machine {
   }
 }
 
+/** What `ping` says once something has come back. */
+const reachable = (from: Machine, address: string): Promise<string> =>
+  from.where.exec('ping', ['-c', '1', '-i', '0.5', '-w', '20', address])
+
 describe('two nodes and a server, all ours', { skip }, () => {
   let lab: Lab
   let server: TestServer
@@ -181,18 +185,69 @@ describe('two nodes and a server, all ours', { skip }, () => {
     assert.equal(await reached(), true)
   })
 
+  test('without UDP the relay carries it', async () => {
+    await a.where.blockUdp()
+    assert.match(await reachable(a, addresses.four), / 1 received/)
+    assert.match(await a.sett('ping', '-c', '1', '--until-direct=false', '--timeout=10s', addresses.four), /via DERP\(/)
+    await a.where.allowUdp()
+  })
+
+  test('a network behind a node is reached by whoever accepts its routes', async () => {
+    await b.where.ip('link', 'add', 'inner', 'type', 'bridge')
+    await b.where.ip('address', 'add', '10.77.0.1/24', 'dev', 'inner')
+    await b.where.ip('link', 'set', 'inner', 'up')
+    await b.sett('set', '--advertise-routes=10.77.0.0/24')
+    const { nodeId } = await server.device('ben')
+    await server.admin('nodes', 'routes', nodeId, '--approve', '10.77.0.0/24')
+    assert.doesNotMatch(await a.where.ip('route', 'show', 'table', '52'), /10\.77/)
+    await a.sett('set', '--accept-routes')
+    await a.until('the route is there', ({ Peer }) => JSON.stringify(Peer).includes('10.77.0.0/24'))
+    assert.match(await reachable(a, '10.77.0.1'), / 1 received/)
+    assert.match(await a.where.ip('route', 'show', 'table', '52'), /10\.77\.0\.0\/24 dev sett0/)
+    await a.sett('set', '--accept-routes=false')
+    assert.doesNotMatch(await a.where.ip('route', 'show', 'table', '52'), /10\.77/)
+    await b.sett('set', '--advertise-routes=')
+    await b.where.ip('link', 'delete', 'inner')
+  })
+
+  test('an exit node takes all there is, and gives it back', async () => {
+    await b.sett('set', '--advertise-exit-node')
+    const { nodeId } = await server.device('ben')
+    await server.admin('nodes', 'routes', nodeId, '--approve', '0.0.0.0/0,::/0')
+    await a.until('it is offered', ({ Peer }) => JSON.stringify(Peer).includes('"ExitNodeOption":true'))
+    await a.sett('set', `--exit-node=${addresses.four}`)
+    assert.match(await a.where.ip('route', 'get', '203.0.113.1'), /dev sett0 table 52/)
+    assert.match(await reachable(a, addresses.four), / 1 received/)
+    await a.sett('set', '--exit-node=')
+    assert.doesNotMatch(await a.where.ip('route', 'show', 'table', '52'), /default/)
+    await b.sett('set', '--advertise-exit-node=false')
+  })
+
+  test('nodes go on, and start, while the server is away', async () => {
+    await server.kill()
+    assert.match(await reachable(a, addresses.four), / 1 received/)
+    assert.equal(await b.daemon?.stop('SIGTERM'), true)
+    await b.start()
+    // From the kept map. Its disco key is new, which only a server or relay can tell the other.
+    const { Peer, Self } = await b.status()
+    assert.deepEqual([Object.values(Peer ?? {})[0]?.HostName, Self.TailscaleIPs?.[0]], ['anna', addresses.four])
+    await server.start()
+    await b.until('the server is back', ({ BackendState, Self }) => Self.Online && BackendState === 'Running')
+    assert.match(await reachable(a, addresses.four), / 1 received/)
+  })
+
   test('a daemon that is started anew comes back by itself', async () => {
     assert.equal(await b.daemon?.stop('SIGTERM'), true)
     await b.start()
     await b.until('it runs again', ({ BackendState }) => BackendState === 'Running')
-    assert.match(await a.where.exec('ping', ['-c', '1', '-i', '0.5', '-w', '20', addresses.four]), / 1 received/)
+    assert.match(await reachable(a, addresses.four), / 1 received/)
   })
 
   test('so does one that was killed', async () => {
     await b.daemon?.stop('SIGKILL')
     await b.start()
     await b.until('it runs again', ({ BackendState }) => BackendState === 'Running')
-    assert.match(await a.where.exec('ping', ['-c', '1', '-i', '0.5', '-w', '20', addresses.four]), / 1 received/)
+    assert.match(await reachable(a, addresses.four), / 1 received/)
   })
 
   test('down leaves the machine as it was, and up brings it back', async () => {

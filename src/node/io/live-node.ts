@@ -71,6 +71,8 @@ export class LiveNode {
   #endpoints: readonly OwnEndpoint[] = []
   #home = 0
   #relays = 0
+  /** Some peer has proved itself since the tunnel was opened. */
+  #hasSession = false
   #relayMap: NetworkMap['fields']['relays']
   #clientVersion: ClientVersion | undefined
   #hostProblems: readonly HostProblem[] = []
@@ -352,7 +354,7 @@ export class LiveNode {
       ...(self === undefined
         ? {}
         : { netmap: { expired: phase === 'expired', authorized: self.MachineAuthorized === true } }),
-      liveSessions: 0,
+      liveSessions: this.#hasSession ? 1 : 0,
       liveRelays: this.#relays,
     }
     let next = nextIpnState(this.#state, inputs)
@@ -451,6 +453,11 @@ export class LiveNode {
           this.#relays = connected
           this.#settle()
         },
+        established: () => {
+          if (this.#hasSession) return
+          this.#hasSession = true
+          this.#settle()
+        },
         failed: (error) => log(`the tunnel has failed: ${error.message}`),
       },
     })
@@ -461,6 +468,7 @@ export class LiveNode {
     this.#tunnel = undefined
     this.#tunnelKey = undefined
     this.#relays = 0
+    this.#hasSession = false
     this.#endpoints = []
     for (const answer of this.#pings.values()) answer(undefined)
     await tunnel?.close()

@@ -30,6 +30,8 @@ export interface TunnelEvents {
   pinged(asked: string, answer: PingAnswer | undefined): void
   /** So many relays have taken our connection. */
   relays(connected: number): void
+  /** A peer has proved itself, and packets may flow. */
+  established(): void
   /** Something has ended that can't go on. */
   failed(error: Error): void
 }
@@ -127,6 +129,7 @@ export class Tunnel {
         stun: (_from, bytes, now) => this.#look.take(bytes, now),
         refreshEndpoints: () => this.lookAround('somebody asked'),
         rebind: () => {},
+        established: () => options.events.established(),
         pinged: (asked, answer) => options.events.pinged(asked, answer),
         dropped: () => {},
       },
