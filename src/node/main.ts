@@ -13,7 +13,7 @@ The node daemon of Sett: joins this machine to a tailnet. "sett up" tells it to.
   --socket PATH      where "sett" finds it (/var/run/sett/settd.sock)
   --tun NAME         name of the TUN device (sett0)
   --port N           UDP port for packets of peers; 0: any (41641)
-  --verbose N        log more; 0: least
+  --verbose N        taken for tailscaled's sake; settd logs the same at every level
   --cleanup          undo what a daemon that died has left on this machine, and end
   --version          print the version, and end
 `

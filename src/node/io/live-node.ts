@@ -22,7 +22,6 @@ import type { IpnState } from '../local/ipn.ts'
 import { withExitNodeId } from '../local/prefs-edit.ts'
 import type { Prefs } from '../local/prefs.ts'
 import type { Profiles } from '../local/profiles.ts'
-import type { ENDPOINT_TYPE } from '../path/index.ts'
 import type { OwnEndpoint } from '../path/index.ts'
 import { MARK_BYPASS } from '../routes/firewall.ts'
 import { MTU } from '../routes/host-plan.ts'
@@ -33,10 +32,11 @@ import { localAddresses } from './host/local-networks.ts'
 import type { HostProblem } from './host/problems.ts'
 import { engineSettings, exitNodeIn, planFor } from './host-wishes.ts'
 import { Login } from './login.ts'
-import { ownHostinfo } from './own-hostinfo.ts'
+import { ownHostinfo, toldEndpoints } from './own-hostinfo.ts'
 import type { StateStore } from './state-file.ts'
 import type { TunDevice } from './tun.ts'
 import { Tunnel } from './tunnel.ts'
+import { WaitingPings } from './waiting-pings.ts'
 
 export interface LiveNodeOptions {
   readonly primitives: Primitives
@@ -58,9 +58,6 @@ export interface LiveNodeOptions {
   readonly log: (line: string) => void
 }
 
-/** How long an answer to a ping is waited for, beyond what the path finder itself waits. */
-const PING_MS = 10_000
-
 export class LiveNode {
   readonly options: LiveNodeOptions
   readonly login: Login
@@ -81,8 +78,7 @@ export class LiveNode {
   #settling: Promise<void> | undefined
   #dirty = false
   #closed = false
-  readonly #pings = new Map<string, (answer: PingAnswer | undefined) => void>()
-  #asked = 0
+  readonly #pings = new WaitingPings()
   readonly #goneWatchers = new Set<() => void>()
 
   constructor(options: LiveNodeOptions) {
@@ -202,16 +198,7 @@ export class LiveNode {
   ping(peer: NodeKey, size: number): Promise<PingAnswer | undefined> {
     const tunnel = this.#tunnel
     if (tunnel === undefined) return Promise.resolve(undefined)
-    const asked = String(++this.#asked)
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#pings.get(asked)?.(undefined), PING_MS)
-      this.#pings.set(asked, (answer) => {
-        clearTimeout(timer)
-        this.#pings.delete(asked)
-        resolve(answer)
-      })
-      tunnel.run((engine, now) => engine.ping(peer, asked, size, now))
-    })
+    return this.#pings.ask((asked) => tunnel.run((engine, now) => engine.ping(peer, asked, size, now)))
   }
 
   // What the machine tells.
@@ -232,7 +219,7 @@ export class LiveNode {
     this.login.end()
     this.#settle()
     await this.settled()
-    for (const answer of this.#pings.values()) answer(undefined)
+    this.#pings.end()
   }
 
   /** Resolves when the machine is as preferences and map say. */
@@ -439,7 +426,7 @@ export class LiveNode {
       events: {
         endpoints: (endpoints) => {
           this.#endpoints = endpoints
-          const told = endpoints.map(({ endpoint, type }) => ({ address: endpoint, type: WIRE_TYPES[type] }))
+          const told = toldEndpoints(endpoints)
           this.login.run((session, now) => session.setEndpoints(told, now))
         },
         home: (region, latencies) => {
@@ -448,7 +435,7 @@ export class LiveNode {
           const netInfo = { PreferredDERP: region, WorkingUDP: latencies.size > 0, DERPLatency }
           this.login.run((session, now) => session.setNetInfo(netInfo, now))
         },
-        pinged: (asked, answer) => this.#pings.get(asked)?.(answer),
+        pinged: (asked, answer) => this.#pings.answer(asked, answer),
         relays: (connected) => {
           this.#relays = connected
           this.#settle()
@@ -470,7 +457,7 @@ export class LiveNode {
     this.#relays = 0
     this.#hasSession = false
     this.#endpoints = []
-    for (const answer of this.#pings.values()) answer(undefined)
+    this.#pings.end()
     await tunnel?.close()
   }
 
@@ -492,13 +479,3 @@ export class LiveNode {
     return this.options.clocks.mono()
   }
 }
-
-/** The path finder's words for where an endpoint is known from, in those of the wire. */
-const WIRE_TYPES = {
-  unknown: 'unknown',
-  local: 'local',
-  stun: 'stun',
-  'port-mapped': 'portMapped',
-  'stun-local-port': 'stunLocalPort',
-  explicit: 'configured',
-} as const satisfies Record<keyof typeof ENDPOINT_TYPE, string>

@@ -2,8 +2,10 @@
 
 import { readFileSync } from 'node:fs'
 import { arch, hostname, machine, release } from 'node:os'
+import type { Endpoint } from '../../wire/control-requests.ts'
 import type { Hostinfo } from '../../wire/hostinfo.ts'
 import type { Prefs } from '../local/prefs.ts'
+import type { OwnEndpoint } from '../path/index.ts'
 
 /** What the node is called: as its owner says, or else as the machine is. */
 export function ownName(prefs: Pick<Prefs, 'Hostname'>): string {
@@ -41,4 +43,19 @@ function distribution(): Pick<Hostinfo, 'Distro' | 'DistroVersion' | 'DistroCode
   const of = (name: string): string => new RegExp(`^${name}="?([^"\n]*)"?$`, 'm').exec(text)?.[1] ?? ''
   const known = { Distro: of('ID'), DistroVersion: of('VERSION_ID'), DistroCodeName: of('VERSION_CODENAME') }
   return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== ''))
+}
+
+/** The path finder's words for where an endpoint is known from, in those of the wire. */
+const WIRE_TYPES = {
+  unknown: 'unknown',
+  local: 'local',
+  stun: 'stun',
+  'port-mapped': 'portMapped',
+  'stun-local-port': 'stunLocalPort',
+  explicit: 'configured',
+} as const satisfies Record<OwnEndpoint['type'], Endpoint['type']>
+
+/** Our endpoints as the server is told of them. */
+export function toldEndpoints(endpoints: readonly OwnEndpoint[]): Endpoint[] {
+  return endpoints.map(({ endpoint, type }) => ({ address: endpoint, type: WIRE_TYPES[type] }))
 }
