@@ -27,6 +27,7 @@ import { MARK_BYPASS } from '../routes/firewall.ts'
 import { MTU } from '../routes/host-plan.ts'
 import type { OwnerAction } from './control-shell.ts'
 import { readFacts } from './host/facts.ts'
+import type { HostFacts } from './host/facts.ts'
 import type { Host } from './host/host.ts'
 import { localAddresses } from './host/local-networks.ts'
 import type { HostProblem } from './host/problems.ts'
@@ -73,6 +74,10 @@ export class LiveNode {
   #relayMap: NetworkMap['fields']['relays']
   #clientVersion: ClientVersion | undefined
   #hostProblems: readonly HostProblem[] = []
+  /** Of the machine, since its network changed last. */
+  #facts: HostFacts | undefined
+  /** What the engine's settings were made from: setting them costs a filter. */
+  #settingsTold = ''
   /** The machine may bear routes of ours. */
   #hostBusy = true
   #settling: Promise<void> | undefined
@@ -204,6 +209,7 @@ export class LiveNode {
   // What the machine tells.
 
   networkChanged(): void {
+    this.#facts = undefined
     this.#tunnel?.networkChanged()
     this.login.run((session, now) => session.networkChanged(now))
     this.#settle()
@@ -320,9 +326,7 @@ export class LiveNode {
   #settle(): void {
     this.#noteState()
     this.#dirty = true
-    this.#settling ??= this.#reconcile().finally(() => {
-      this.#settling = undefined
-    })
+    this.#settling ??= this.#reconcile()
   }
 
   #noteState(): void {
@@ -369,6 +373,8 @@ export class LiveNode {
         this.options.log((error as Error).message)
       }
     }
+    // In the same step as the last look, so that no wish falls in between.
+    this.#settling = undefined
   }
 
   async #makeSo(): Promise<void> {
@@ -386,14 +392,18 @@ export class LiveNode {
     }
     const local = localAddresses(tun.name)
     const settings = engineSettings(this.prefs, map, local)
+    const { ShieldsUp, RouteAll, AdvertiseRoutes } = this.prefs
+    const told = JSON.stringify([ShieldsUp, RouteAll, AdvertiseRoutes, settings.exitNode, local])
     if (this.#tunnel === undefined) {
       this.#tunnel = this.#openTunnel(nodeKey, settings)
       this.#tunnelKey = key
       this.#tunnel.netmap(map, 'all')
-    } else this.#tunnel.run((engine) => engine.setSettings(settings))
+    } else if (told !== this.#settingsTold) this.#tunnel.run((engine) => engine.setSettings(settings))
+    this.#settingsTold = told
     const { engine, port } = this.#tunnel
     this.#hostBusy = true
-    const facts = await readFacts(tun.name)
+    this.#facts ??= await readFacts(tun.name)
+    const facts = this.#facts
     const plan = planFor({
       device: tun.name,
       prefs: this.prefs,
@@ -456,6 +466,7 @@ export class LiveNode {
     this.#tunnelKey = undefined
     this.#relays = 0
     this.#hasSession = false
+    this.#facts = undefined
     this.#endpoints = []
     this.#pings.end()
     await tunnel?.close()
