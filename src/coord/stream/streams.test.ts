@@ -142,9 +142,9 @@ test('after a policy was saved, streams are asked anew in turns, and changes of 
     },
   }
   const streams = new Streams(telling, dice)
+  for (let node = 0; node < 100; node++) streams.open(1, node, new Pipe(), 900 as Mono)
+  streams.flush(900 as Mono)
   const now = 1000 as Mono
-  for (let node = 0; node < 100; node++) streams.open(1, node, new Pipe(), now)
-  streams.flush(now)
   streams.note(1, [{ kind: 'policy' }])
   streams.flush(now)
   assert.equal(asked.length, 32)
@@ -155,4 +155,21 @@ test('after a policy was saved, streams are asked anew in turns, and changes of 
     Array.from({ length: 100 }, (_, node) => node),
     'everybody once',
   )
+})
+
+test('within a burst, too, a client has time to take one message before the next comes', () => {
+  const streams = new Streams({ ...writer, delta: () => new Uint8Array(20) }, dice)
+  const pipe = new Pipe()
+  streams.open(1, 1, pipe, 1000 as Mono)
+  streams.flush(1000 as Mono)
+  const sent: number[] = []
+  let now = 1000 as Mono
+  for (; now < 1400; now = later(now, 5)) {
+    streams.note(1, [{ kind: 'peer', node: 2, mask: 4 }])
+    const before = streams.counts.deltas
+    streams.flush(now)
+    if (streams.counts.deltas > before) sent.push(now)
+  }
+  // The burst, spread out; then what the interval allows.
+  assert.deepEqual(sent, [1050, 1100, 1150, 1250])
 })

@@ -29,6 +29,11 @@ const BEAT_MS = 50
  * its addresses, its relay), and whoever learns the last late loses a handshake, which is retried after 5 s only.
  */
 const BURST = 3
+/**
+ * Even within a burst. Official clients of 1.90 lose a patch that comes while they are still taking a whole map that
+ * an earlier message made them build: two that join at the same moment never learn each other's addresses.
+ */
+const APART_MS = 50
 /** Clients give a stream up after 120 s of silence. (control.md §5.3) */
 const KEEPALIVE_MS = 50_000
 const KEEPALIVE_SPREAD_MS = 8_000
@@ -75,6 +80,8 @@ export class MapStream {
   begun = false
   /** Every message of changes moves this on by the interval; it may run ahead of the clock by the burst. */
   paidUntil: Mono
+  /** No change is told before. */
+  apartUntil: Mono
   keepaliveAt: Mono = NEVER
   /** After so long a silence it gets a keepalive; drawn once, so that those told together do not stay together. */
   readonly keepaliveMs: number
@@ -85,6 +92,7 @@ export class MapStream {
     this.sink = sink
     this.keepaliveMs = keepaliveMs
     this.paidUntil = now
+    this.apartUntil = now
   }
 }
 
@@ -296,6 +304,7 @@ export class Streams {
 
   #send(stream: MapStream, message: Uint8Array, now: Mono): void {
     stream.sink.write(message)
+    stream.apartUntil = later(now, APART_MS)
     this.counts.mapBytes += message.length
     stream.keepaliveAt = later(now, stream.keepaliveMs)
   }
@@ -314,7 +323,7 @@ export class Streams {
 /** When the next message of changes may go out. */
 function dueAt(stream: MapStream): Mono {
   const due = later(stream.paidUntil, -(BURST - 1) * INTERVAL_MS)
-  return later(due, -(due % BEAT_MS))
+  return Math.max(later(due, -(due % BEAT_MS)), stream.apartUntil) as Mono
 }
 
 /** Effects that any stream may have to be told of. */
