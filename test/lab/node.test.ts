@@ -187,7 +187,7 @@ describe('two nodes and a server, all ours', { skip }, () => {
 
   test('without UDP the relay carries it', async () => {
     await a.where.blockUdp()
-    assert.match(await reachable(a, addresses.four), / 1 received/)
+    assert.match(await reachable(a, addresses.four), / [1-9]\d* received/)
     assert.match(await a.sett('ping', '-c', '1', '--until-direct=false', '--timeout=10s', addresses.four), /via DERP\(/)
     await a.where.allowUdp()
   })
@@ -202,7 +202,7 @@ describe('two nodes and a server, all ours', { skip }, () => {
     assert.doesNotMatch(await a.where.ip('route', 'show', 'table', '52'), /10\.77/)
     await a.sett('set', '--accept-routes')
     await a.until('the route is there', ({ Peer }) => JSON.stringify(Peer).includes('10.77.0.0/24'))
-    assert.match(await reachable(a, '10.77.0.1'), / 1 received/)
+    assert.match(await reachable(a, '10.77.0.1'), / [1-9]\d* received/)
     assert.match(await a.where.ip('route', 'show', 'table', '52'), /10\.77\.0\.0\/24 dev sett0/)
     await a.sett('set', '--accept-routes=false')
     assert.doesNotMatch(await a.where.ip('route', 'show', 'table', '52'), /10\.77/)
@@ -217,7 +217,7 @@ describe('two nodes and a server, all ours', { skip }, () => {
     await a.until('it is offered', ({ Peer }) => JSON.stringify(Peer).includes('"ExitNodeOption":true'))
     await a.sett('set', `--exit-node=${addresses.four}`)
     assert.match(await a.where.ip('route', 'get', '203.0.113.1'), /dev sett0 table 52/)
-    assert.match(await reachable(a, addresses.four), / 1 received/)
+    assert.match(await reachable(a, addresses.four), / [1-9]\d* received/)
     await a.sett('set', '--exit-node=')
     assert.doesNotMatch(await a.where.ip('route', 'show', 'table', '52'), /default/)
     await b.sett('set', '--advertise-exit-node=false')
@@ -225,7 +225,7 @@ describe('two nodes and a server, all ours', { skip }, () => {
 
   test('nodes go on, and start, while the server is away', async () => {
     await server.kill()
-    assert.match(await reachable(a, addresses.four), / 1 received/)
+    assert.match(await reachable(a, addresses.four), / [1-9]\d* received/)
     assert.equal(await b.daemon?.stop('SIGTERM'), true)
     await b.start()
     // From the kept map. Its disco key is new, which only a server or relay can tell the other.
@@ -233,21 +233,21 @@ describe('two nodes and a server, all ours', { skip }, () => {
     assert.deepEqual([Object.values(Peer ?? {})[0]?.HostName, Self.TailscaleIPs?.[0]], ['anna', addresses.four])
     await server.start()
     await b.until('the server is back', ({ BackendState, Self }) => Self.Online && BackendState === 'Running')
-    assert.match(await reachable(a, addresses.four), / 1 received/)
+    assert.match(await reachable(a, addresses.four), / [1-9]\d* received/)
   })
 
   test('a daemon that is started anew comes back by itself', async () => {
     assert.equal(await b.daemon?.stop('SIGTERM'), true)
     await b.start()
     await b.until('it runs again', ({ BackendState }) => BackendState === 'Running')
-    assert.match(await reachable(a, addresses.four), / 1 received/)
+    assert.match(await reachable(a, addresses.four), / [1-9]\d* received/)
   })
 
   test('so does one that was killed', async () => {
     await b.daemon?.stop('SIGKILL')
     await b.start()
     await b.until('it runs again', ({ BackendState }) => BackendState === 'Running')
-    assert.match(await reachable(a, addresses.four), / 1 received/)
+    assert.match(await reachable(a, addresses.four), / [1-9]\d* received/)
   })
 
   test('down leaves the machine as it was, and up brings it back', async () => {
