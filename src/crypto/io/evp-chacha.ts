@@ -15,7 +15,9 @@ import { TAG_LENGTH } from '../primitives.ts'
 import type { RecordCipher } from '../primitives.ts'
 import { checkKey, checkNonce, checkRoom } from './chacha.ts'
 import type { Chacha } from './chacha.ts'
-import { Arena, nativeFunctions, NULL } from './raw-memory.ts'
+import { EVP_CTRL_AEAD_GET_TAG, EVP_CTRL_AEAD_SET_TAG, evpFunctions, failure, newContext } from './evp.ts'
+import type { Final, Init, Update } from './evp.ts'
+import { Arena, NULL } from './raw-memory.ts'
 import type { Address, Handle } from './raw-memory.ts'
 
 /** Longer messages, which no protocol of ours has, are given to the other cipher. */
@@ -31,44 +33,6 @@ const AD = 4096
 const TEXT = AD + MOST_AD
 export const ARENA_LENGTH = TEXT + MOST_TEXT + TAG_LENGTH
 
-/** From OpenSSL's evp.h. */
-const EVP_CTRL_AEAD_GET_TAG = 0x10
-const EVP_CTRL_AEAD_SET_TAG = 0x11
-
-type Init = (context: Handle, type: Handle, engine: Handle, key: Address, nonce: Address) => number
-type Update = (context: Handle, out: Address, written: Address, from: Address, length: number) => number
-type Final = (context: Handle, out: Address, written: Address) => number
-
-interface OpenSsl {
-  EVP_CIPHER_CTX_new(): Handle
-  EVP_CIPHER_CTX_ctrl(context: Handle, what: number, length: number, at: Address): number
-  EVP_chacha20_poly1305(): Handle
-  EVP_EncryptInit_ex: Init
-  EVP_EncryptUpdate: Update
-  EVP_EncryptFinal_ex: Final
-  EVP_DecryptInit_ex: Init
-  EVP_DecryptUpdate: Update
-  EVP_DecryptFinal_ex: Final
-  ERR_clear_error(): void
-}
-
-const INIT = '(int64_t context, int64_t type, int64_t engine, int64_t key, int64_t nonce)'
-const UPDATE = '(int64_t context, int64_t out, int64_t written, int64_t from, int length)'
-const FINAL = '(int64_t context, int64_t out, int64_t written)'
-
-const PROTOTYPES: { readonly [Name in keyof OpenSsl]: string } = {
-  EVP_CIPHER_CTX_new: 'int64_t EVP_CIPHER_CTX_new()',
-  EVP_CIPHER_CTX_ctrl: 'int EVP_CIPHER_CTX_ctrl(int64_t context, int what, int length, int64_t at)',
-  EVP_chacha20_poly1305: 'int64_t EVP_chacha20_poly1305()',
-  EVP_EncryptInit_ex: `int EVP_EncryptInit_ex${INIT}`,
-  EVP_EncryptUpdate: `int EVP_EncryptUpdate${UPDATE}`,
-  EVP_EncryptFinal_ex: `int EVP_EncryptFinal_ex${FINAL}`,
-  EVP_DecryptInit_ex: `int EVP_DecryptInit_ex${INIT}`,
-  EVP_DecryptUpdate: `int EVP_DecryptUpdate${UPDATE}`,
-  EVP_DecryptFinal_ex: `int EVP_DecryptFinal_ex${FINAL}`,
-  ERR_clear_error: 'void ERR_clear_error()',
-}
-
 /**
  * Makes the cipher, with an arena and contexts that are kept while the process lives: once a thread.
  *
@@ -77,7 +41,7 @@ const PROTOTYPES: { readonly [Name in keyof OpenSsl]: string } = {
  * @throws Error where raw memory, the functions or the cipher are not to be had
  */
 export function makeEvpChacha(forLonger: Chacha, arena = new Arena(ARENA_LENGTH)): Chacha {
-  const ssl = nativeFunctions<OpenSsl>(PROTOTYPES)
+  const ssl = evpFunctions()
   const [sealing, opening] = [newContext(ssl, ssl.EVP_EncryptInit_ex), newContext(ssl, ssl.EVP_DecryptInit_ex)]
   const [keyAt, nonceAt] = [arena.address(KEY, 32), arena.address(NONCE, 12)]
   const writtenAt = arena.address(WRITTEN, 4)
@@ -176,21 +140,4 @@ class EvpRecordCipher implements RecordCipher {
   open(nonce: Bytes, sealed: Bytes): Uint8Array | undefined {
     return this.#chacha.open(this.#key, nonce, EMPTY, sealed)
   }
-}
-
-/** A context that knows its cipher and wants a key. */
-function newContext(ssl: OpenSsl, init: Init): Handle {
-  const context = ssl.EVP_CIPHER_CTX_new()
-  const type = ssl.EVP_chacha20_poly1305()
-  // Neither fits a double when the system tags its pointers: then koffi gives a bigint.
-  if (typeof context !== 'number' || typeof type !== 'number' || context === NULL || type === NULL)
-    throw new Error('Cannot make a context of ChaCha20-Poly1305')
-  if (init(context, type, NULL, NULL, NULL) !== 1) throw failure(ssl, 'prepare')
-  return context
-}
-
-/** OpenSSL keeps errors for each thread, and would show this one to the next TLS connection that reads. */
-function failure(ssl: OpenSsl, what: string): Error {
-  ssl.ERR_clear_error()
-  return new Error(`Cannot ${what} by ChaCha20-Poly1305: OpenSSL refused`)
 }

@@ -11,12 +11,10 @@ import type { Bytes } from '../../base/bytes.ts'
 import type { InPlaceCipher } from '../in-place.ts'
 import { TAG_LENGTH } from '../primitives.ts'
 import { checkKey } from './chacha.ts'
-import { Arena, nativeFunctions, NULL } from './raw-memory.ts'
-import type { Address, Handle } from './raw-memory.ts'
-
-/** From OpenSSL's evp.h. */
-const EVP_CTRL_AEAD_GET_TAG = 0x10
-const EVP_CTRL_AEAD_SET_TAG = 0x11
+import { EVP_CTRL_AEAD_GET_TAG, EVP_CTRL_AEAD_SET_TAG, evpFunctions, failure, newContext } from './evp.ts'
+import type { Init } from './evp.ts'
+import { NULL } from './raw-memory.ts'
+import type { Address, Arena, Handle } from './raw-memory.ts'
 
 /** Places in the arena: key, nonce, and how much an update wrote. */
 const KEY = 0
@@ -25,42 +23,8 @@ const WRITTEN = 48
 /** So many bytes of the arena are the cipher's own. */
 export const CIPHER_BYTES = 64
 
-type Init = (context: Handle, type: Handle, engine: Handle, key: Address, nonce: Address) => number
-type Update = (context: Handle, out: Address, written: Address, from: Address, length: number) => number
-type Final = (context: Handle, out: Address, written: Address) => number
-
-interface OpenSsl {
-  EVP_CIPHER_CTX_new(): Handle
-  EVP_CIPHER_CTX_ctrl(context: Handle, what: number, length: number, at: Address): number
-  EVP_chacha20_poly1305(): Handle
-  EVP_EncryptInit_ex: Init
-  EVP_EncryptUpdate: Update
-  EVP_EncryptFinal_ex: Final
-  EVP_DecryptInit_ex: Init
-  EVP_DecryptUpdate: Update
-  EVP_DecryptFinal_ex: Final
-  ERR_clear_error(): void
-}
-
-const INIT = '(int64_t context, int64_t type, int64_t engine, int64_t key, int64_t nonce)'
-const UPDATE = '(int64_t context, int64_t out, int64_t written, int64_t from, int length)'
-const FINAL = '(int64_t context, int64_t out, int64_t written)'
-
-const PROTOTYPES: { readonly [Name in keyof OpenSsl]: string } = {
-  EVP_CIPHER_CTX_new: 'int64_t EVP_CIPHER_CTX_new()',
-  EVP_CIPHER_CTX_ctrl: 'int EVP_CIPHER_CTX_ctrl(int64_t context, int what, int length, int64_t at)',
-  EVP_chacha20_poly1305: 'int64_t EVP_chacha20_poly1305()',
-  EVP_EncryptInit_ex: `int EVP_EncryptInit_ex${INIT}`,
-  EVP_EncryptUpdate: `int EVP_EncryptUpdate${UPDATE}`,
-  EVP_EncryptFinal_ex: `int EVP_EncryptFinal_ex${FINAL}`,
-  EVP_DecryptInit_ex: `int EVP_DecryptInit_ex${INIT}`,
-  EVP_DecryptUpdate: `int EVP_DecryptUpdate${UPDATE}`,
-  EVP_DecryptFinal_ex: `int EVP_DecryptFinal_ex${FINAL}`,
-  ERR_clear_error: 'void ERR_clear_error()',
-}
-
 export class EvpInPlace implements InPlaceCipher {
-  readonly #ssl = nativeFunctions<OpenSsl>(PROTOTYPES)
+  readonly #ssl = evpFunctions()
   readonly #arena: Arena
   readonly #at: number
   readonly #nonce: DataView
@@ -83,8 +47,8 @@ export class EvpInPlace implements InPlaceCipher {
     this.#nonce = new DataView(arena.buffer, at + NONCE, 12)
     this.#nonceAt = arena.address(at + NONCE, 12)
     this.#writtenAt = arena.address(at + WRITTEN, 4)
-    this.#sealing = this.#newContext(this.#ssl.EVP_EncryptInit_ex)
-    this.#opening = this.#newContext(this.#ssl.EVP_DecryptInit_ex)
+    this.#sealing = newContext(this.#ssl, this.#ssl.EVP_EncryptInit_ex)
+    this.#opening = newContext(this.#ssl, this.#ssl.EVP_DecryptInit_ex)
   }
 
   sealAt(key: Bytes, counter: number, at: number, length: number): void {
@@ -99,7 +63,7 @@ export class EvpInPlace implements InPlaceCipher {
       (length === 0 || ssl.EVP_EncryptUpdate(this.#sealing, text, this.#writtenAt, text, length) === 1) &&
       ssl.EVP_EncryptFinal_ex(this.#sealing, text, this.#writtenAt) === 1 &&
       ssl.EVP_CIPHER_CTX_ctrl(this.#sealing, EVP_CTRL_AEAD_GET_TAG, TAG_LENGTH, tag) === 1
-    if (!sealed) throw this.#failure('seal')
+    if (!sealed) throw failure(ssl, 'seal')
     this.#sealKey = key
   }
 
@@ -115,7 +79,7 @@ export class EvpInPlace implements InPlaceCipher {
     const isReady =
       this.#start(ssl.EVP_DecryptInit_ex, this.#opening, isNew ? key : undefined) &&
       ssl.EVP_CIPHER_CTX_ctrl(this.#opening, EVP_CTRL_AEAD_SET_TAG, TAG_LENGTH, tag) === 1
-    if (!isReady) throw this.#failure('open')
+    if (!isReady) throw failure(ssl, 'open')
     this.#openKey = key
     if (
       (clear === 0 || ssl.EVP_DecryptUpdate(this.#opening, text, this.#writtenAt, text, clear) === 1) &&
@@ -141,22 +105,5 @@ export class EvpInPlace implements InPlaceCipher {
     } finally {
       this.#arena.wipe(this.#at + KEY, 32)
     }
-  }
-
-  /** A context that knows its cipher and wants a key. */
-  #newContext(init: Init): Handle {
-    const context = this.#ssl.EVP_CIPHER_CTX_new()
-    const type = this.#ssl.EVP_chacha20_poly1305()
-    // Neither fits a double when the system tags its pointers: then koffi gives a bigint.
-    if (typeof context !== 'number' || typeof type !== 'number' || context === NULL || type === NULL)
-      throw new Error('Cannot make a context of ChaCha20-Poly1305')
-    if (init(context, type, NULL, NULL, NULL) !== 1) throw this.#failure('prepare')
-    return context
-  }
-
-  /** OpenSSL keeps errors for each thread, and would show this one to the next TLS connection that reads. */
-  #failure(what: string): Error {
-    this.#ssl.ERR_clear_error()
-    return new Error(`Cannot ${what} by ChaCha20-Poly1305: OpenSSL refused`)
   }
 }
