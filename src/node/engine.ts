@@ -10,12 +10,13 @@ import type { Bytes } from '../base/bytes.ts'
 import type { Mono, Wall } from '../base/clock.ts'
 import { formatIp, parsePrefix } from '../base/ip.ts'
 import type { AddressPort, Ip, Prefix } from '../base/ip.ts'
-import type { DiscoKey, NodeKey, PrivateKey } from '../base/keys.ts'
+import type { NodeKey, PrivateKey } from '../base/keys.ts'
 import { nodeKeyFor } from '../crypto/primitives.ts'
 import type { Primitives } from '../crypto/primitives.ts'
 import { classify, isDisco } from '../wire/classify.ts'
 import type { MapNode } from '../wire/map-node.ts'
 import type { NetmapChanges, NetworkMap } from './control/netmap.ts'
+import type { PeerDelta } from './control/peers.ts'
 import type { DataPlane, PlaneActivity, PlaneSource } from './data-plane.ts'
 import type { PeerApiAddress } from './filter/compile.ts'
 import { localNets } from './filter/local-nets.ts'
@@ -120,11 +121,6 @@ export class Engine {
     this.setSettings(settings)
   }
 
-  /** The key that peers must know us by. */
-  get disco(): DiscoKey {
-    return this.#paths.ownDisco
-  }
-
   /** What is to lead into the tunnel. */
   installed(): ReturnType<RouteKeeper['installed']> {
     return this.#routes.installed()
@@ -133,22 +129,12 @@ export class Engine {
   // From the control session.
 
   /** The network map is new, or has changed. */
-  netmap(map: NetworkMap, changes: NetmapChanges | 'all', now: Mono): void {
+  netmap(map: NetworkMap, { parts, peers }: NetmapChanges, now: Mono): void {
     this.#map = map
-    const peers: readonly Change[] = changes === 'all' ? this.#differences(map) : changes.peers
     for (const { id, now: node } of peers) this.#peer(id, node, now)
-    const parts = changes === 'all' ? undefined : changes.parts
     // Most of what changes is where a peer is, which costs neither table.
     if (peers.length > 0) this.#setRoutes()
-    if (parts === undefined || parts.has('filter') || parts.has('self') || peers.some(mayElse)) this.#setFilter()
-  }
-
-  /** The node is in no tailnet any more: nothing goes anywhere. */
-  netmapGone(now: Mono): void {
-    this.#map = undefined
-    for (const id of this.#byId.keys()) this.#peer(id, undefined, now)
-    this.#setRoutes()
-    this.#setFilter()
+    if (parts.has('filter') || parts.has('self') || peers.some(mayElse)) this.#setFilter()
   }
 
   setSettings(settings: EngineSettings): void {
@@ -354,11 +340,6 @@ export class Engine {
 
   // The map.
 
-  #differences(map: NetworkMap): Change[] {
-    const gone = [...this.#byId.keys()].filter((id) => !map.peers.has(id)).map((id) => ({ id }))
-    return [...gone, ...[...map.peers].map(([id, now]) => ({ id, now }))]
-  }
-
   /** A peer is new, has changed or is gone. Another key makes it another peer. */
   #peer(id: number, node: MapNode | undefined, now: Mono): void {
     const before = this.#byId.get(id)
@@ -422,15 +403,8 @@ export class Engine {
   }
 }
 
-/** What a peer was and is. */
-interface Change {
-  readonly id: number
-  readonly was?: MapNode
-  readonly now?: MapNode
-}
-
 /** Has it other capabilities, or other addresses? */
-function mayElse({ was, now }: Change): boolean {
+function mayElse({ was, now }: PeerDelta): boolean {
   if (was === undefined || now === undefined) return true
   return was.CapMap !== now.CapMap || was.IsJailed !== now.IsJailed || was.Addresses.join() !== now.Addresses.join()
 }

@@ -13,6 +13,7 @@ import { discoKeyFor, nodeKeyFor } from '../../crypto/primitives.ts'
 import type { Primitives } from '../../crypto/primitives.ts'
 import type { ClientVersion } from '../../wire/map-response.ts'
 import { displayMessages, magicDnsSuffix } from '../control/names.ts'
+import { differences } from '../control/netmap.ts'
 import type { NetmapChanges, NetworkMap } from '../control/netmap.ts'
 import type { PingAnswer } from '../engine.ts'
 import type { Bus } from '../local/bus.ts'
@@ -397,7 +398,7 @@ export class LiveNode {
     if (this.#tunnel === undefined) {
       this.#tunnel = this.#openTunnel(nodeKey, settings)
       this.#tunnelKey = key
-      this.#tunnel.netmap(map, 'all')
+      this.#tunnel.netmap(map, differences(undefined, map))
     } else if (told !== this.#settingsTold) this.#tunnel.run((engine) => engine.setSettings(settings))
     this.#settingsTold = told
     const { engine, port } = this.#tunnel

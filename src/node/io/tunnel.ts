@@ -148,10 +148,10 @@ export class Tunnel {
     this.#setTimer()
   }
 
-  netmap(map: NetworkMap, changes: NetmapChanges | 'all'): void {
+  netmap(map: NetworkMap, changes: NetmapChanges): void {
     this.#map = map
     this.run((engine, now) => engine.netmap(map, changes, now))
-    if (changes !== 'all' && !changes.parts.has('relays')) return
+    if (!changes.parts.has('relays')) return
     this.#relays.run((relays, now) => relays.setMap(map.fields.relays?.regions, now))
     this.lookAround('relays have changed')
   }
