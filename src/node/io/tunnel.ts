@@ -6,7 +6,7 @@
 import { networkInterfaces } from 'node:os'
 import type { Clocks, Mono } from '../../base/clock.ts'
 import { NEVER } from '../../base/clock.ts'
-import { parseIp } from '../../base/ip.ts'
+import { formatIp, parseIp } from '../../base/ip.ts'
 import type { PrivateKey } from '../../base/keys.ts'
 import type { Primitives } from '../../crypto/primitives.ts'
 import type { NetmapChanges, NetworkMap } from '../control/netmap.ts'
@@ -158,7 +158,7 @@ export class Tunnel {
 
   /** Addresses or routes of the machine are others than before. */
   networkChanged(): void {
-    const usable = new Set(interfaces().flatMap(({ addresses }) => addresses.map(String)))
+    const usable = new Set(interfaces().flatMap(({ addresses }) => addresses.map(formatIp)))
     this.#relays.run((relays, now) => relays.networkChanged((ip) => usable.has(ip), now))
     this.run((engine, now) => engine.networkChanged(now))
     this.lookAround('the network has changed')
