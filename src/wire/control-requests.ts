@@ -58,10 +58,12 @@ export const ENDPOINT_TYPE = {
   configured: 5,
 } as const
 
+export type EndpointType = keyof typeof ENDPOINT_TYPE
+
 export interface Endpoint {
   /** `ip:port`. */
   readonly address: string
-  readonly type: keyof typeof ENDPOINT_TYPE
+  readonly type: EndpointType
 }
 
 export interface MapBody {

@@ -45,17 +45,7 @@ function distribution(): Pick<Hostinfo, 'Distro' | 'DistroVersion' | 'DistroCode
   return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== ''))
 }
 
-/** The path finder's words for where an endpoint is known from, in those of the wire. */
-const WIRE_TYPES = {
-  unknown: 'unknown',
-  local: 'local',
-  stun: 'stun',
-  'port-mapped': 'portMapped',
-  'stun-local-port': 'stunLocalPort',
-  explicit: 'configured',
-} as const satisfies Record<OwnEndpoint['type'], Endpoint['type']>
-
 /** Our endpoints as the server is told of them. */
 export function toldEndpoints(endpoints: readonly OwnEndpoint[]): Endpoint[] {
-  return endpoints.map(({ endpoint, type }) => ({ address: endpoint, type: WIRE_TYPES[type] }))
+  return endpoints.map(({ endpoint, type }) => ({ address: endpoint, type }))
 }

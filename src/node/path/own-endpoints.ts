@@ -8,22 +8,13 @@
 import { isTailscaleAddress } from '../../base/address-plan.ts'
 import { isLinkLocal, isLoopback, isPrivate } from '../../base/ip.ts'
 import type { Ip } from '../../base/ip.ts'
+import type { EndpointType } from '../../wire/control-requests.ts'
 import { addressOf, endpointOf } from './endpoint.ts'
 import type { Endpoint } from './endpoint.ts'
 
-/** How control is told where an endpoint is known from (`EndpointTypes`). */
-export const ENDPOINT_TYPE = {
-  unknown: 0,
-  local: 1,
-  stun: 2,
-  'port-mapped': 3,
-  'stun-local-port': 4,
-  explicit: 5,
-} as const
-
 export interface OwnEndpoint {
   readonly endpoint: Endpoint
-  readonly type: keyof typeof ENDPOINT_TYPE
+  readonly type: EndpointType
 }
 
 export interface Interface {
@@ -75,15 +66,15 @@ export function collectEndpoints(s: EndpointSources): OwnEndpoint[] {
     if (!isTailscaleAddress(ip) && !found.has(endpoint)) found.set(endpoint, { endpoint, type })
   }
   const at = (ip: Ip): Endpoint => endpointOf({ ip, port: s.localPort })
-  if (s.portMapped !== undefined) add(s.portMapped, 'port-mapped')
+  if (s.portMapped !== undefined) add(s.portMapped, 'portMapped')
   for (const e of [...s.stun4, ...s.stun6]) add(e, 'stun')
   const [seen] = s.stun4
   // Whoever chose the port may have forwarded it on the router.
   if (s.mappingVaries && s.configuredPort !== 0 && seen !== undefined)
-    add(endpointOf({ ip: addressOf(seen).ip, port: s.configuredPort }), 'stun-local-port')
+    add(endpointOf({ ip: addressOf(seen).ip, port: s.configuredPort }), 'stunLocalPort')
   for (const ip of s.cloud) add(at(ip), 'local')
   for (const e of s.remembered) add(e.endpoint, e.type)
-  for (const e of s.explicit) add(e, 'explicit')
+  for (const e of s.explicit) add(e, 'configured')
   const local = s.boundTo === undefined ? localAddresses(s.interfaces, found.size === 0) : [s.boundTo]
   for (const ip of local) add(at(ip), 'local')
   return [...found.values()]
