@@ -7,11 +7,12 @@
  */
 
 import type { Bytes } from '../base/bytes.ts'
-import type { Mono } from '../base/clock.ts'
 import type { AddressPort } from '../base/ip.ts'
 import type { FilterTables, RouteTables } from './data-path.ts'
 import type { Route } from './path/index.ts'
+import type { Source } from './wireguard/actions.ts'
 import type { Keypair } from './wireguard/keypairs.ts'
+import type { Activity } from './wireguard/sessions.ts'
 
 export interface DataPlane {
   setRoutes(tables: RouteTables): void
@@ -37,12 +38,4 @@ export type PlaneSource =
   | { readonly kind: 'relay'; readonly region: number }
 
 /** What went over a session since it was told last (`Device.report`). */
-export interface PlaneActivity {
-  readonly localIndex: number
-  readonly sentAt?: Mono
-  readonly sentDataAt?: Mono
-  readonly receivedAt?: Mono
-  readonly receivedDataAt?: Mono
-  /** Messages sealed in all. */
-  readonly sent?: number
-}
+export type PlaneActivity = Omit<Activity<Source>, 'from'>

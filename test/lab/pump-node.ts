@@ -14,7 +14,7 @@ import { parseIp, prefix } from '../../src/base/ip.ts'
 import { nodeKeyOf } from '../../src/base/keys.ts'
 import { filterSet } from '../../src/node/filter/settings.ts'
 import { Pumps } from '../../src/node/io/pump/pumps.ts'
-import type { PumpSource } from '../../src/node/io/pump/pumps.ts'
+import type { PlaneSource } from '../../src/node/data-plane.ts'
 import { openTun } from '../../src/node/io/tun.ts'
 import { openUdp } from '../../src/node/io/udp.ts'
 import { readEndpoint } from '../../src/node/path/endpoint.ts'
@@ -168,5 +168,5 @@ function run(o: PumpNodeOptions): void {
   console.log('ready')
 }
 
-const textOf = (from: PumpSource): string =>
+const textOf = (from: PlaneSource): string =>
   from.kind === 'relay' ? `relay ${from.region}` : `port ${from.address.port}`

@@ -5,11 +5,9 @@ import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 import { isatty } from 'node:tty'
+import { CAPABILITY_VERSION } from '../../wire/control-requests.ts'
 import { socketTransport } from './socket-transport.ts'
 import type { Surroundings, Version } from './surroundings.ts'
-
-/** Of the newest protocol that our node speaks (control.md §15). */
-const CAPABILITY = 137
 
 export function here(): Surroundings {
   return {
@@ -72,7 +70,7 @@ function version(): Version {
     short: long,
     long,
     isUnstable: long.includes('-'),
-    capability: CAPABILITY,
+    capability: CAPABILITY_VERSION,
     runtime: `node version: ${process.version}`,
   }
 }

@@ -22,14 +22,12 @@ import { parseServerAddress } from './dial.ts'
 import { Identity } from './identity.ts'
 import type { ControlLink, LinkAnswer, LinkEvent } from './link.ts'
 import { Mapping } from './mapping.ts'
+import { CAPABILITY_VERSION } from '../../wire/control-requests.ts'
 import type { NetworkMap } from './netmap.ts'
 import { NetmapKeeper } from './netmap-keeper.ts'
 import type { PingResponse } from './pings.ts'
 import { Reach } from './reach.ts'
 import { Registering } from './registering.ts'
-
-/** What we tell the server we can do (control.md §5.8): everything up to here that concerns a server. */
-export const CAPABILITY_VERSION = 137
 
 /** The clocks have moved apart by more than this: the machine slept, or somebody set the time. */
 const JUMP_MS = 10 * SECOND_MS

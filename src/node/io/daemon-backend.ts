@@ -5,7 +5,7 @@ import { MeshError } from '../../base/errors.ts'
 import { formatIp, parseIp, parsePrefix, prefixContains } from '../../base/ip.ts'
 import type { MapNode } from '../../wire/map-node.ts'
 import { displayName, magicDnsSuffix } from '../control/names.ts'
-import { CAPABILITY_VERSION } from '../control/session.ts'
+import { CAPABILITY_VERSION } from '../../wire/control-requests.ts'
 import type {
   AbortSignalLike,
   Backend,

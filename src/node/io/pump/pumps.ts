@@ -13,6 +13,7 @@ import type { AddressPort } from '../../../base/ip.ts'
 import { Arena } from '../../../crypto/io/raw-memory.ts'
 import { DropCounts, DROPS } from '../../data-path.ts'
 import type { DropName, FilterTables, RouteTables } from '../../data-path.ts'
+import type { PlaneActivity, PlaneSource } from '../../data-plane.ts'
 import { FlowTable } from '../../filter/flows.ts'
 import { nameOfVerdict, VERDICT, VerdictCounts } from '../../filter/verdict.ts'
 import type { VerdictName } from '../../filter/verdict.ts'
@@ -31,22 +32,17 @@ import { taken } from './hand-over.ts'
 import type { FromPump, PumpMemory, PumpSetup, ToPump } from './messages.ts'
 import { Words } from './messages.ts'
 import { SessionBooks } from './sessions.ts'
-import type { PeerTraffic, SessionActivity } from './sessions.ts'
+import type { PeerTraffic } from './sessions.ts'
 
 /** WireGuard's timers are of seconds. */
 const REPORT_MS = 250
-
-/** Where a message came from: a socket's other end, or a relay. */
-export type PumpSource =
-  | { readonly kind: 'direct'; readonly address: AddressPort }
-  | { readonly kind: 'relay'; readonly region: number }
 
 /** What pumps tell. Nothing is told from within a call of one of the methods below. */
 export interface PumpEvents {
   /** A packet for a peer with which there is no session: for `Device.stage`. */
   unsealed(peer: number, packet: Uint8Array): void
   /** A datagram that is no transport message: disco, STUN, a handshake, or nothing. */
-  datagram(datagram: Uint8Array, from: PumpSource): void
+  datagram(datagram: Uint8Array, from: PlaneSource): void
   /** A sealed message that is to go by the peer's relay. */
   relay(peer: number, message: Uint8Array): void
   /** A packet of this machine's to an address of the engine's own. */
@@ -54,7 +50,7 @@ export interface PumpEvents {
   /** A message between nodes that a peer sent, let in by the filter. */
   tsmp(peer: number, packet: Uint8Array): void
   /** For `Device.report`. `from` is there when the session was heard of for the first time, or from elsewhere. */
-  activity(activity: SessionActivity, from?: PumpSource): void
+  activity(activity: PlaneActivity, from?: PlaneSource): void
   /** A pump has ended by itself; the others go on, and all should be closed. */
   failed(error: Error): void
 }
@@ -284,7 +280,7 @@ export class Pumps {
       case 'heard': {
         const { localIndex, at, from } = message
         const address = 'address' in from ? decodeSocketAddress(from.address) : undefined
-        const source: PumpSource | undefined =
+        const source: PlaneSource | undefined =
           'region' in from ? { kind: 'relay', region: from.region } : address && { kind: 'direct', address }
         return events.activity({ localIndex, receivedAt: at }, source)
       }

@@ -3,21 +3,10 @@
  * to be told to the handshake machine (`Device.report`) and to whoever shows traffic.
  */
 
-import type { Mono } from '../../../base/clock.ts'
 import { SessionMemory } from '../../data-path-session.ts'
+import type { PlaneActivity } from '../../data-plane.ts'
 import type { Keypair } from '../../wireguard/keypairs.ts'
 import type { PostedSession } from './messages.ts'
-
-/** What went over a session since it was asked last; members as in WireGuard's `Activity`. */
-export interface SessionActivity {
-  readonly localIndex: number
-  readonly sentAt?: Mono
-  readonly sentDataAt?: Mono
-  readonly receivedAt?: Mono
-  readonly receivedDataAt?: Mono
-  /** Messages sealed in all. */
-  readonly sent?: number
-}
 
 export interface PeerTraffic {
   readonly sentPackets: number
@@ -79,8 +68,8 @@ export class SessionBooks {
   }
 
   /** What went over each session since the last call; only those over which something went. */
-  news(): SessionActivity[] {
-    const news: SessionActivity[] = []
+  news(): PlaneActivity[] {
+    const news: PlaneActivity[] = []
     for (const entries of this.#live.values())
       for (const entry of entries) {
         const [sent, received] = this.#both(entry)
