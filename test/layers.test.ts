@@ -7,9 +7,20 @@ import { dirname, join, normalize, relative, sep } from 'node:path'
 
 const SRC = new URL('../src/', import.meta.url).pathname
 const STAGE = ['base', 'crypto', 'wire', 'policy', 'coord/model']
-const NODE_STAGES = ['control', 'filter', 'local', 'packet', 'path', 'relay', 'routes', 'wireguard'].map(
-  (stage) => `node/${stage}`,
-)
+const NODE_STAGES = [
+  'c2n',
+  'ceiling',
+  'control',
+  'filter',
+  'local',
+  'packet',
+  'path',
+  'peer-api',
+  'pings',
+  'relay',
+  'routes',
+  'wireguard',
+].map((stage) => `node/${stage}`)
 const COORD_STAGES = ['coord/store', 'coord/enroll', 'coord/netmap', 'coord/stream', 'coord/rest']
 
 /** What each layer may import from; itself always. `io` folders and `main.ts` are edges of their program. */
