@@ -49,9 +49,10 @@ export function goMissing(): string | false {
 export type Built = {
   /** The program of ../tsclient. */
   readonly tsclient: string
-  /** The official daemon and command line; built for the newest version only. */
+  /** The official daemon, command line and control server of tests; built for the newest version only. */
   readonly tailscaled: string
   readonly tailscale: string
+  readonly testcontrol: string
 }
 
 /** Longest wait for another process that builds the same version: a cold build on two busy cores. */
@@ -65,6 +66,7 @@ export async function buildClients(version: ClientVersion): Promise<Built> {
     tsclient: join(folder, 'tsclient'),
     tailscaled: join(folder, 'tailscaled'),
     tailscale: join(folder, 'tailscale'),
+    testcontrol: join(folder, 'testcontrol'),
   }
   const lock = `${folder}.building`
   await mkdir(cacheFolder(), { recursive: true })
@@ -89,11 +91,14 @@ function cacheFolder(): string {
   return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'sett', 'interop')
 }
 
+/** What is built beside our own client, and only where the module file pins what it needs. */
+const COMMANDS = ['./testcontrol', 'tailscale.com/cmd/tailscaled', 'tailscale.com/cmd/tailscale']
+
 async function build(mod: string, commands: boolean, folder: string): Promise<void> {
   const unfinished = `${folder}.part`
   await rm(unfinished, { recursive: true, force: true })
   await mkdir(unfinished)
-  const packages = ['./tsclient', ...(commands ? ['tailscale.com/cmd/tailscaled', 'tailscale.com/cmd/tailscale'] : [])]
+  const packages = ['./tsclient', ...(commands ? COMMANDS : [])]
   console.log(`building official clients (${mod}); the first time takes minutes`)
   const args = [
     'build',
@@ -130,8 +135,11 @@ async function takeLock(path: string): Promise<boolean> {
 
 async function hashOfSources(mod: string): Promise<string> {
   const hash = createHash('sha256')
-  const sources = (await readdir(join(SOURCE, 'tsclient'))).filter((name) => name.endsWith('.go')).sort()
-  for (const path of [mod, mod.replace(/\.mod$/, '.sum'), ...sources.map((name) => `tsclient/${name}`)]) {
+  const sources: string[] = []
+  for (const folder of ['testcontrol', 'tsclient'])
+    for (const name of (await readdir(join(SOURCE, folder))).sort())
+      if (name.endsWith('.go')) sources.push(`${folder}/${name}`)
+  for (const path of [mod, mod.replace(/\.mod$/, '.sum'), ...sources]) {
     hash
       .update(path)
       .update('\0')
