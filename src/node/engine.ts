@@ -21,7 +21,7 @@ import type { DataPlane, PlaneActivity, PlaneSource } from './data-plane.ts'
 import type { PeerApiAddress } from './filter/compile.ts'
 import { localNets } from './filter/local-nets.ts'
 import { filterSet, forgetsFlows } from './filter/settings.ts'
-import type { FilterInputs } from './filter/settings.ts'
+import type { FilterInputs, FilterSet } from './filter/settings.ts'
 import { addressOf, endpointOf, Paths } from './path/index.ts'
 import type { Endpoint, PathAction, Route } from './path/index.ts'
 import { RouteKeeper } from './routes/peer-routes.ts'
@@ -107,6 +107,7 @@ export class Engine {
   #settings: EngineSettings
   #map: NetworkMap | undefined
   #filterInputs: FilterInputs | undefined
+  #filterProblem: FilterSet['problem']
 
   constructor({ primitives, nodeKey, disco, plane, out, settings, withoutUdp = false, now, wall }: EngineOptions) {
     this.#plane = plane
@@ -119,6 +120,11 @@ export class Engine {
     this.#device = new Device({ primitives, privateKey: nodeKey, isPeer, wall, now })
     this.#paths = new Paths({ primitives, disco, nodeKey: nodeKeyFor(primitives, nodeKey), udp: !withoutUdp })
     this.setSettings(settings)
+  }
+
+  /** Why the server's rules are not in force as it sent them. */
+  get filterProblem(): FilterSet['problem'] {
+    return this.#filterProblem
   }
 
   /** What is to lead into the tunnel. */
@@ -395,11 +401,12 @@ export class Engine {
       isShieldsUp,
       peerApi,
     }
-    const { program, jailed } = filterSet(inputs)
+    const { program, jailed, problem } = filterSet(inputs)
     const jailedPeers = new Set(all.filter(({ node }) => node.IsJailed === true).map(({ number }) => number))
     this.#plane.setFilter({ program, jailed, jailedPeers })
     if (forgetsFlows(this.#filterInputs, inputs)) this.#plane.forgetFlows()
     this.#filterInputs = inputs
+    this.#filterProblem = problem
   }
 }
 

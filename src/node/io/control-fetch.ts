@@ -3,9 +3,13 @@
 import { request as requestPlain } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import { request as requestTls } from 'node:https'
+import { isIP } from 'node:net'
+import type { Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { EMPTY } from '../../base/bytes.ts'
 import type { Bytes } from '../../base/bytes.ts'
 import type { Fetched } from '../control/actions.ts'
+import { dialMarked, targetOf } from './race-dial.ts'
 
 export interface FetchOptions {
   readonly method: 'GET' | 'HEAD' | 'POST'
@@ -17,14 +21,20 @@ export interface FetchOptions {
 }
 
 const REDIRECTS_MAX = 5
+const HTTP_PORT = 80
+const HTTPS_PORT = 443
 
-/** Never rejects: what goes wrong is an outcome. Certificates are checked; redirects are followed for GET only. */
-export async function fetchOnce(options: FetchOptions, signal: AbortSignal): Promise<Fetched> {
+/**
+ * Never rejects: what goes wrong is an outcome. Certificates are checked; redirects are followed for GET only.
+ *
+ * @param mark what its packets are marked with (node.md §4.2)
+ */
+export async function fetchOnce(options: FetchOptions, mark: number, signal: AbortSignal): Promise<Fetched> {
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)])
   let url = options.url
   try {
     for (let hops = 0; hops <= REDIRECTS_MAX; hops++) {
-      const answer = await send(options, url, deadline)
+      const answer = await send(options, url, mark, deadline)
       const next = redirect(options, url, answer)
       if (next === undefined) return { status: answer.statusCode ?? 0, body: await bodyOf(answer, options) }
       answer.destroy()
@@ -38,10 +48,36 @@ export async function fetchOnce(options: FetchOptions, signal: AbortSignal): Pro
   }
 }
 
-function send({ method, body }: FetchOptions, url: string, signal: AbortSignal): Promise<IncomingMessage> {
+function send(
+  { method, body }: FetchOptions,
+  url: string,
+  mark: number,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const request = url.startsWith('https:') ? requestTls : requestPlain
-    const call = request(url, { method, signal, agent: false, headers: { 'user-agent': 'sett' } }, resolve)
+    const { protocol, hostname, port } = new URL(url)
+    const isTls = protocol === 'https:'
+    const host = hostname.replace(/^\[|\]$/g, '')
+    const target = targetOf(host, port === '' ? (isTls ? HTTPS_PORT : HTTP_PORT) : Number(port))
+    const call = (isTls ? requestTls : requestPlain)(
+      url,
+      {
+        method,
+        signal,
+        headers: { 'user-agent': 'sett' },
+        createConnection: (_options, made) => {
+          const secure = (socket: Socket) =>
+            isTls ? connectTls({ socket, host, ...(isIP(host) === 0 ? { servername: host } : {}) }) : socket
+          dialMarked(target, mark, signal).then(
+            (socket) => made(null, secure(socket)),
+            // Node reads no socket where there is an error.
+            (error: Error) => made(error, undefined as never),
+          )
+          return undefined
+        },
+      },
+      resolve,
+    )
     call.on('error', reject)
     call.end(body)
   })

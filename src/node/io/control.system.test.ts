@@ -62,7 +62,7 @@ class Node {
       ...more,
     }
     this.session = new ControlSession(this.options)
-    this.shell = new ControlShell(this.session, { clocks, on: (action) => this.#take(action) })
+    this.shell = new ControlShell(this.session, { clocks, mark: 0, on: (action) => this.#take(action) })
   }
 
   #take(action: OwnerAction): void {

@@ -135,7 +135,7 @@ export class DaemonBackend implements Backend {
 
   async ping(ip: string, type: PingType, size: number, signal: AbortSignalLike): Promise<PingOutcome> {
     const { netmap } = this.#node
-    if (netmap === undefined || this.#node.tunnel === undefined)
+    if (netmap === undefined || this.#node.tunnel.tunnel === undefined)
       return { kind: 'failed', why: 'not connected to a tailnet' }
     const { self } = netmap.fields
     if (addressesOf(self).includes(ip)) return { kind: 'local' }
@@ -143,7 +143,7 @@ export class DaemonBackend implements Backend {
     if (peer === undefined) return { kind: 'failed', why: 'no matching peer' }
     if (type !== 'disco')
       return { kind: 'failed', why: `This version of Sett sends no ${type} pings; disco pings work.` }
-    const answer = await orGone(this.#node.ping(peer.Key, size), signal)
+    const answer = await orGone(this.#node.tunnel.ping(peer.Key, size), signal)
     if (answer === undefined) return { kind: 'failed', why: 'no answer' }
     const { latencyMs, via } = answer
     const code = 'region' in via ? (this.#node.relayMap?.regions.get(via.region)?.RegionCode ?? '') : ''
@@ -168,7 +168,7 @@ export class DaemonBackend implements Backend {
   async systemDns(): Promise<undefined> {}
 
   userMetrics(): string {
-    const counts = this.#node.tunnel?.counts()
+    const counts = this.#node.tunnel.tunnel?.counts()
     const lines = ['# TYPE settd_packets_dropped counter']
     for (const [why, count] of Object.entries(counts?.drops ?? {}))
       lines.push(`settd_packets_dropped{reason=${JSON.stringify(why)}} ${count}`)
@@ -184,10 +184,10 @@ export class DaemonBackend implements Backend {
     const { tunnel, login, options } = this.#node
     switch (action) {
       case 'restun':
-        tunnel?.lookAround('somebody asked')
+        tunnel.tunnel?.lookAround('somebody asked')
         return undefined
       case 'rebind':
-        this.#node.networkChanged()
+        tunnel.reopen()
         return undefined
       case 'statedir':
         return dirname(options.mapFile)
@@ -221,7 +221,7 @@ export class DaemonBackend implements Backend {
   }
 
   disconnectControl(): void {
-    this.#node.login.end()
+    this.#node.login.disconnect()
   }
 
   shutdown(): void {

@@ -28,10 +28,10 @@ export function viewOf(node: LiveNode): NodeView {
     os: 'linux',
     netmap,
     relays: node.relayMap?.regions,
-    homeRelay: node.home,
-    endpoints: node.endpoints.map(({ endpoint }) => endpoint),
+    homeRelay: node.tunnel.home,
+    endpoints: node.tunnel.endpoints.map(({ endpoint }) => endpoint),
     peerApi: {},
-    health: [...health.texts(clocks.mono()), ...node.hostProblems.map(({ text }) => text)],
+    health: [...health.texts(clocks.mono()), ...node.tunnel.problems.map(({ text }) => text)],
     ...(exitNode === undefined ? {} : { exitNode }),
     ...(clientVersion === undefined ? {} : { clientVersion }),
     traffic: (peer) => trafficWith(node, peer),
@@ -40,7 +40,7 @@ export function viewOf(node: LiveNode): NodeView {
 }
 
 function trafficWith(node: LiveNode, peer: NodeKey): PeerTraffic | undefined {
-  const { tunnel } = node
+  const { tunnel } = node.tunnel
   const number = tunnel?.engine.numberOf(peer)
   if (tunnel === undefined || number === undefined) return undefined
   const { engine } = tunnel

@@ -102,7 +102,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       device: tun.name,
       on: (change) => {
         if (change === 'network') node.networkChanged()
-        else void node.rulesChanged()
+        else void node.tunnel.rulesChanged()
       },
     })
     closers.push(() => monitor.close())

@@ -1,21 +1,19 @@
 /**
- * A node as its owner wants it: holds the login's session, the tunnel and the machine's routes together, and brings all
- * three to where preferences and map say they should be. What is asked through the local API is daemon-backend.ts.
+ * A node as its owner wants it: holds the login's session and the tunnel together, and brings both to where preferences
+ * and map say they should be. What is asked through the local API is daemon-backend.ts.
  *
  * Every event ends in `#settle`: it looks at what is wanted and what is there, tells a new state, and has one
  * reconciliation run at a time, which begins anew while things change.
  */
 
 import type { Clocks, Mono } from '../../base/clock.ts'
-import type { NodeKey, PrivateKey } from '../../base/keys.ts'
+import type { PrivateKey } from '../../base/keys.ts'
 import type { Secret } from '../../base/secret.ts'
-import { discoKeyFor, nodeKeyFor } from '../../crypto/primitives.ts'
+import { discoKeyFor } from '../../crypto/primitives.ts'
 import type { Primitives } from '../../crypto/primitives.ts'
 import type { ClientVersion } from '../../wire/map-response.ts'
 import { displayMessages, magicDnsSuffix } from '../control/names.ts'
-import { differences } from '../control/netmap.ts'
 import type { NetmapChanges, NetworkMap } from '../control/netmap.ts'
-import type { PingAnswer } from '../engine.ts'
 import type { Bus } from '../local/bus.ts'
 import type { Health } from '../local/health.ts'
 import { isIdle, nextIpnState } from '../local/ipn.ts'
@@ -23,22 +21,19 @@ import type { IpnState } from '../local/ipn.ts'
 import { withExitNodeId } from '../local/prefs-edit.ts'
 import type { Prefs } from '../local/prefs.ts'
 import type { Profiles } from '../local/profiles.ts'
-import type { OwnEndpoint } from '../path/index.ts'
-import { MARK_BYPASS } from '../routes/firewall.ts'
-import { MTU } from '../routes/host-plan.ts'
 import type { OwnerAction } from './control-shell.ts'
-import { readFacts } from './host/facts.ts'
-import type { HostFacts } from './host/facts.ts'
 import type { Host } from './host/host.ts'
+import { checkForwarding } from './host/facts.ts'
 import { localAddresses } from './host/local-networks.ts'
-import type { HostProblem } from './host/problems.ts'
-import { engineSettings, exitNodeIn, planFor } from './host-wishes.ts'
+import { HealthWatch } from './health-watch.ts'
+import { exitNodeIn } from './host-wishes.ts'
 import { Login } from './login.ts'
 import { ownHostinfo, toldEndpoints } from './own-hostinfo.ts'
 import type { StateStore } from './state-file.ts'
 import type { TunDevice } from './tun.ts'
-import { Tunnel } from './tunnel.ts'
-import { WaitingPings } from './waiting-pings.ts'
+import { RoutedPeers } from './routed-peers.ts'
+import { MARK_BYPASS } from '../routes/firewall.ts'
+import { TunnelKeeper } from './tunnel-keeper.ts'
 
 export interface LiveNodeOptions {
   readonly primitives: Primitives
@@ -63,33 +58,22 @@ export interface LiveNodeOptions {
 export class LiveNode {
   readonly options: LiveNodeOptions
   readonly login: Login
-  #tunnel: Tunnel | undefined
-  #tunnelKey: NodeKey | undefined
+  readonly tunnel: TunnelKeeper
+  readonly #healthWatch: HealthWatch
+  readonly #routedPeers = new RoutedPeers()
   #state: IpnState = 'NoState'
   #authUrl = ''
-  #endpoints: readonly OwnEndpoint[] = []
-  #home = 0
-  #relays = 0
-  /** Some peer has proved itself since the tunnel was opened. */
-  #hasSession = false
   #relayMap: NetworkMap['fields']['relays']
   #clientVersion: ClientVersion | undefined
-  #hostProblems: readonly HostProblem[] = []
-  /** Of the machine, since its network changed last. */
-  #facts: HostFacts | undefined
-  /** What the engine's settings were made from: setting them costs a filter. */
-  #settingsTold = ''
-  /** The machine may bear routes of ours. */
-  #hostBusy = true
   #settling: Promise<void> | undefined
   #dirty = false
   #closed = false
-  readonly #pings = new WaitingPings()
   readonly #goneWatchers = new Set<() => void>()
 
   constructor(options: LiveNodeOptions) {
     this.options = options
     const { primitives, clocks, store, profiles, machineKey, disco, mapFile, log, version, logId } = options
+    this.#healthWatch = new HealthWatch(options)
     this.login = new Login({
       primitives,
       clocks,
@@ -98,9 +82,21 @@ export class LiveNode {
       machineKey,
       discoKey: discoKeyFor(primitives, disco),
       mapFile,
+      mark: MARK_BYPASS,
       hostinfo: () => ownHostinfo(profiles.prefs, { version, logId }),
       log,
       on: (action) => this.#take(action),
+    })
+    this.tunnel = new TunnelKeeper({
+      ...options,
+      events: {
+        endpoints: (endpoints) => {
+          const told = toldEndpoints(endpoints)
+          this.login.run((session, now) => session.setEndpoints(told, now))
+        },
+        netInfo: (netInfo) => this.login.run((session, now) => session.setNetInfo(netInfo, now)),
+        changed: () => this.#settle(),
+      },
     })
   }
 
@@ -110,25 +106,11 @@ export class LiveNode {
   get state(): IpnState {
     return this.#state
   }
-  get tunnel(): Tunnel | undefined {
-    return this.#tunnel
-  }
   get netmap(): NetworkMap | undefined {
     return this.login.netmap
   }
   get authUrl(): string {
     return this.#authUrl
-  }
-  get endpoints(): readonly OwnEndpoint[] {
-    return this.#endpoints
-  }
-  /** Region of the home relay; 0: none. */
-  get home(): number {
-    return this.#home
-  }
-  /** Relays that have taken our connection. */
-  get liveRelays(): number {
-    return this.#relays
   }
   /** The last that was known. */
   get relayMap(): NetworkMap['fields']['relays'] {
@@ -136,9 +118,6 @@ export class LiveNode {
   }
   get clientVersion(): ClientVersion | undefined {
     return this.#clientVersion
-  }
-  get hostProblems(): readonly HostProblem[] {
-    return this.#hostProblems
   }
   get exitNode(): number | undefined {
     return exitNodeIn(this.netmap, this.prefs)
@@ -200,24 +179,12 @@ export class LiveNode {
     this.#settle()
   }
 
-  /** One ping by disco; `undefined`: no answer came. */
-  ping(peer: NodeKey, size: number): Promise<PingAnswer | undefined> {
-    const tunnel = this.#tunnel
-    if (tunnel === undefined) return Promise.resolve(undefined)
-    return this.#pings.ask((asked) => tunnel.run((engine, now) => engine.ping(peer, asked, size, now)))
-  }
-
   // What the machine tells.
 
   networkChanged(): void {
-    this.#facts = undefined
-    this.#tunnel?.networkChanged()
+    this.tunnel.networkChanged()
     this.login.run((session, now) => session.networkChanged(now))
     this.#settle()
-  }
-
-  async rulesChanged(): Promise<void> {
-    if (this.#tunnel !== undefined) this.#setProblems(await this.options.host.repair())
   }
 
   /** Ends everything; the machine is as it was. */
@@ -226,7 +193,7 @@ export class LiveNode {
     this.login.end()
     this.#settle()
     await this.settled()
-    this.#pings.end()
+    this.#healthWatch.close()
   }
 
   /** Resolves when the machine is as preferences and map say. */
@@ -298,7 +265,8 @@ export class LiveNode {
     const { profiles, bus, health, primitives } = this.options
     const { self, domain, relays } = map.fields
     if (relays !== undefined) this.#relayMap = relays
-    this.#tunnel?.netmap(map, changes)
+    this.tunnel.netmap(map, changes)
+    this.#routedPeers.take(changes)
     const suffix = magicDnsSuffix(self)
     if (changes.parts.has('self') || changes.parts.has('profiles') || changes.parts.has('domain'))
       this.login.write(() => profiles.setNetwork(self.StableID, map.fields.profiles.get(self.User), suffix, domain))
@@ -306,7 +274,7 @@ export class LiveNode {
     if (named.ExitNodeID !== this.prefs.ExitNodeID) this.login.write(() => profiles.setPrefs(named))
     if (changes.parts.has('messages') || changes.parts.has('health')) {
       health.setMessages(displayMessages(map.fields, (bytes) => primitives.sha256(bytes)))
-      bus.publish({ health: health.state(this.#mono()) }, this.#mono())
+      this.#healthWatch.tell()
     }
     if (bus.isQuiet) return
     const news = changes.peers.flatMap(({ now }) => now ?? [])
@@ -326,43 +294,68 @@ export class LiveNode {
 
   #settle(): void {
     this.#noteState()
+    this.#noteHealth()
     this.#dirty = true
     this.#settling ??= this.#reconcile()
   }
 
   #noteState(): void {
-    const { profiles, bus, health, clocks } = this.options
+    const { profiles, bus } = this.options
     const { WantRunning: wantRunning, LoggedOut: loggedOut } = this.prefs
     const { phase } = this.login.state
     const self = this.netmap?.fields.self
-    const hasNodeKey = profiles.login.nodeKey !== undefined
     const inputs = {
-      storeWorks: this.login.storeWorks,
+      storeWorks: this.login.storeError === undefined,
       wantRunning,
       loggedOut,
       blocked: false,
-      hasNodeKey,
-      needsPerson: phase === 'log-in' || phase === 'needs-login' || !hasNodeKey,
+      hasNodeKey: profiles.login.nodeKey !== undefined,
+      needsPerson: this.#needsPerson,
       ...(self === undefined
         ? {}
         : { netmap: { expired: phase === 'expired', authorized: self.MachineAuthorized === true } }),
-      liveSessions: this.#hasSession ? 1 : 0,
-      liveRelays: this.#relays,
+      liveSessions: this.tunnel.hasSession ? 1 : 0,
+      liveRelays: this.tunnel.relays.size,
     }
     let next = nextIpnState(this.#state, inputs)
     // A map that comes while relays stand leads through both states at once.
     if (next === 'Starting') next = nextIpnState(next, inputs)
-    const now = { mono: clocks.mono(), wall: clocks.wall() }
-    const isNews = [
-      health.set('wantrunning-false', !wantRunning, now),
-      health.set('login-state', wantRunning && next === 'NeedsLogin', now),
-      health.set('state-store-health', !this.login.storeWorks, now),
-    ].some(Boolean)
-    if (isNews && !bus.isQuiet) bus.publish({ health: health.state(now.mono) }, now.mono)
     if (next === this.#state) return
     this.options.log(`state: ${this.#state} -> ${next}`)
     this.#state = next
-    bus.publish({ state: next }, now.mono)
+    bus.publish({ state: next }, this.#mono())
+  }
+
+  get #needsPerson(): boolean {
+    const { phase } = this.login.state
+    return phase === 'log-in' || phase === 'needs-login' || this.options.profiles.login.nodeKey === undefined
+  }
+
+  #noteHealth(): void {
+    const { phase, why, online } = this.login.state
+    const { home, relays, failure, tunnel } = this.tunnel
+    this.#healthWatch.look({
+      prefs: this.prefs,
+      hasNetwork: localAddresses(this.options.tun.name).some(({ isInternal }) => !isInternal),
+      needsLogin: this.#state === 'NeedsLogin',
+      loginError: phase === 'refused' || phase === 'locked' ? why : undefined,
+      inMapPoll: online,
+      ...(tunnel === undefined && failure === undefined
+        ? {}
+        : {
+            tunnel: {
+              home,
+              homeName: this.#relayMap?.regions.get(home)?.RegionName ?? '',
+              homeConnected: relays.has(home),
+              failure: failure?.message,
+            },
+          }),
+      storeError: this.login.storeError,
+      forwarding: checkForwarding(this.prefs.AdvertiseRoutes ?? [])?.text,
+      filterError: tunnel?.engine.filterProblem,
+      routesPassedBy: this.#routedPeers.any,
+      clientVersion: this.#clientVersion,
+    })
   }
 
   async #reconcile(): Promise<void> {
@@ -378,105 +371,14 @@ export class LiveNode {
     this.#settling = undefined
   }
 
-  async #makeSo(): Promise<void> {
-    const { primitives, profiles, host, tun } = this.options
-    const map = this.#closed || (isIdle(this.#state) && this.#state !== 'NoState') ? undefined : this.netmap
-    const { nodeKey } = profiles.login
-    const key = map === undefined || nodeKey === undefined ? undefined : nodeKeyFor(primitives, nodeKey)
-    if (this.#tunnel !== undefined && this.#tunnelKey !== key) await this.#closeTunnel()
-    if (map === undefined || nodeKey === undefined || key === undefined) {
-      // A node that is about to come up keeps what an earlier run has left, so that nothing leaks meanwhile.
-      const waits = !this.#closed && this.login.isBegun && !isIdle(this.#state)
-      if (this.#hostBusy && !waits && this.#state !== 'NoState') this.#setProblems(await this.#hostDown())
-      else if (this.#hostBusy && this.#closed) this.#setProblems(await this.#hostDown())
-      return
-    }
-    const local = localAddresses(tun.name)
-    const settings = engineSettings(this.prefs, map, local)
-    const { ShieldsUp, RouteAll, AdvertiseRoutes } = this.prefs
-    const told = JSON.stringify([ShieldsUp, RouteAll, AdvertiseRoutes, settings.exitNode, local])
-    if (this.#tunnel === undefined) {
-      this.#tunnel = this.#openTunnel(nodeKey, settings)
-      this.#tunnelKey = key
-      this.#tunnel.netmap(map, differences(undefined, map))
-    } else if (told !== this.#settingsTold) this.#tunnel.run((engine) => engine.setSettings(settings))
-    this.#settingsTold = told
-    const { engine, port } = this.#tunnel
-    this.#hostBusy = true
-    this.#facts ??= await readFacts(tun.name)
-    const facts = this.#facts
-    const plan = planFor({
-      device: tun.name,
-      prefs: this.prefs,
-      map,
-      installed: engine.installed(),
-      local,
-      facts,
-      udpPort: port,
-    })
-    this.#setProblems([...facts.problems, ...(await host.apply(plan))])
-  }
-
-  #hostDown(): Promise<readonly HostProblem[]> {
-    this.#hostBusy = false
-    return this.options.host.down()
-  }
-
-  #openTunnel(nodeKey: PrivateKey, settings: ReturnType<typeof engineSettings>): Tunnel {
-    const { primitives, clocks, disco, tun, port, log } = this.options
-    return new Tunnel({
-      primitives,
-      clocks,
-      nodeKey,
-      disco,
-      tun,
-      port,
-      mtu: MTU,
-      mark: MARK_BYPASS,
-      settings,
-      events: {
-        endpoints: (endpoints) => {
-          this.#endpoints = endpoints
-          const told = toldEndpoints(endpoints)
-          this.login.run((session, now) => session.setEndpoints(told, now))
-        },
-        home: (region, latencies) => {
-          this.#home = region
-          const DERPLatency = Object.fromEntries([...latencies].map(([id, ms]) => [`${id}-v4`, ms / 1000]))
-          const netInfo = { PreferredDERP: region, WorkingUDP: latencies.size > 0, DERPLatency }
-          this.login.run((session, now) => session.setNetInfo(netInfo, now))
-        },
-        pinged: (asked, answer) => this.#pings.answer(asked, answer),
-        relays: (connected) => {
-          this.#relays = connected
-          this.#settle()
-        },
-        established: () => {
-          if (this.#hasSession) return
-          this.#hasSession = true
-          this.#settle()
-        },
-        failed: (error) => log(`the tunnel has failed: ${error.message}`),
-      },
-    })
-  }
-
-  async #closeTunnel(): Promise<void> {
-    const tunnel = this.#tunnel
-    this.#tunnel = undefined
-    this.#tunnelKey = undefined
-    this.#relays = 0
-    this.#hasSession = false
-    this.#facts = undefined
-    this.#endpoints = []
-    this.#pings.end()
-    await tunnel?.close()
-  }
-
-  #setProblems(problems: readonly HostProblem[]): void {
-    const told = new Set(this.#hostProblems.map(({ text }) => text))
-    for (const { text } of problems) if (!told.has(text)) this.options.log(text)
-    this.#hostProblems = problems
+  #makeSo(): Promise<void> {
+    const { nodeKey } = this.options.profiles.login
+    const isOut = this.#closed || (isIdle(this.#state) && this.#state !== 'NoState')
+    const map = isOut ? undefined : this.netmap
+    if (map !== undefined && nodeKey !== undefined) return this.tunnel.run({ nodeKey, map, prefs: this.prefs })
+    // A node that is about to come up keeps what an earlier run has left on the machine.
+    const waits = !this.#closed && (this.#state === 'NoState' || (this.login.isBegun && !isIdle(this.#state)))
+    return this.tunnel.rest(waits)
   }
 
   /** With an exit node that was given by its address named by its ID. */

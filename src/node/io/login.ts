@@ -33,6 +33,8 @@ export interface LoginOptions {
   readonly discoKey: DiscoKey
   /** Where the last map is kept. */
   readonly mapFile: string
+  /** What packets to the server are marked with, so that they stay out of the tunnel. */
+  readonly mark: number
   readonly hostinfo: () => Hostinfo
   readonly log: (line: string) => void
   /** Actions that are neither keys nor cache; keys and `keys-gone` come after they have been kept. */
@@ -46,7 +48,7 @@ export class Login {
   readonly #file: MapFile
   #session: ControlSession | undefined
   #shell: ControlShell | undefined
-  #storeWorks = true
+  #storeError: string | undefined
 
   constructor(options: LoginOptions) {
     this.#options = options
@@ -65,8 +67,9 @@ export class Login {
     return this.#session !== undefined
   }
 
-  get storeWorks(): boolean {
-    return this.#storeWorks
+  /** Why what must be kept could not be, the last time that was tried. */
+  get storeError(): string | undefined {
+    return this.#storeError
   }
 
   /** Begins a session for the current profile; one that there was ends. */
@@ -93,6 +96,7 @@ export class Login {
     this.#session = session
     this.#shell = new ControlShell(session, {
       clocks,
+      mark: this.#options.mark,
       on: (action) => {
         if (this.#session === session) this.#take(action)
       },
@@ -102,6 +106,11 @@ export class Login {
 
   run(input: (session: ControlSession, now: Now) => readonly ControlAction[]): void {
     this.#shell?.run(input)
+  }
+
+  /** Lets go of the server; the map stays as it is. */
+  disconnect(): void {
+    this.run((session, now) => session.stop(now))
   }
 
   /** Ends without a word to the server. */
@@ -124,6 +133,8 @@ export class Login {
         const { id, loginName, displayName, pictureUrl } = action.login
         const user = { ID: id, LoginName: loginName, DisplayName: displayName, ProfilePicURL: pictureUrl }
         this.write(() => profiles.setKeys(action.nodeKey, user, clocks.wall()))
+        // A key that is not kept would be a node more at every start.
+        if (this.#storeError !== undefined) return this.end()
         return on(action)
       }
       case 'keys-gone':
@@ -147,10 +158,10 @@ export class Login {
     const writes = change()
     try {
       this.#options.store.write(writes)
-      this.#storeWorks = true
+      this.#storeError = undefined
     } catch (error) {
-      this.#storeWorks = false
-      this.#options.log((error as Error).message)
+      this.#storeError = (error as Error).message
+      this.#options.log(this.#storeError)
     }
   }
 

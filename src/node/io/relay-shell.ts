@@ -10,9 +10,9 @@ import { NEVER } from '../../base/clock.ts'
 import type { Clocks, Mono } from '../../base/clock.ts'
 import type { RelayAction, RelayClients } from '../relay/index.ts'
 import { checkCertificates, metaIn, rootsWith, tlsOptions } from './relay-certificate.ts'
-import { RelayDial } from './relay-dial.ts'
-import type { DialOptions } from './relay-dial.ts'
-import { markedSocket } from './relay-socket.ts'
+import { RaceDial } from './race-dial.ts'
+import type { DialOptions } from './race-dial.ts'
+import { markedSocket } from './marked-socket.ts'
 
 type SocketAction = Extract<RelayAction, { kind: 'dial' | 'send' | 'close' }>
 /** What the owner hears of. */
@@ -84,7 +84,7 @@ export class RelayShell {
   #dial({ conn, target, ipv4DelayMs }: RelayAction & { readonly kind: 'dial' }): void {
     const { mark, resolve } = this.#options
     const socketOf = mark === undefined ? undefined : (family: 4 | 6) => markedSocket(family, mark)
-    const dial = new RelayDial(
+    const dial = new RaceDial(
       target,
       { ipv4DelayMs, socketOf, resolve },
       {

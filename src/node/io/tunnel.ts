@@ -28,10 +28,12 @@ export interface TunnelEvents {
   /** The region of our home relay; `latencies` in ms. */
   home(region: number, latencies: ReadonlyMap<number, number>): void
   pinged(asked: string, answer: PingAnswer | undefined): void
-  /** So many relays have taken our connection. */
-  relays(connected: number): void
+  /** Regions whose relay has taken our connection. */
+  relays(connected: ReadonlySet<number>): void
   /** A peer has proved itself, and packets may flow. */
   established(): void
+  /** The sockets may not send any more: they should be opened anew. */
+  rebind(): void
   /** Something has ended that can't go on. */
   failed(error: Error): void
 }
@@ -106,7 +108,7 @@ export class Tunnel {
         else if (action.kind === 'state') {
           if (action.state.phase === 'connected') this.#connected.add(action.region)
           else this.#connected.delete(action.region)
-          options.events.relays(this.#connected.size)
+          options.events.relays(this.#connected)
         }
       },
     })
@@ -128,7 +130,7 @@ export class Tunnel {
         sendRelay: (region, to, bytes) => this.#relays.run((relays, now) => relays.send(region, to, bytes, now)),
         stun: (_from, bytes, now) => this.#look.take(bytes, now),
         refreshEndpoints: () => this.lookAround('somebody asked'),
-        rebind: () => {},
+        rebind: () => options.events.rebind(),
         established: () => options.events.established(),
         pinged: (asked, answer) => options.events.pinged(asked, answer),
         dropped: () => {},

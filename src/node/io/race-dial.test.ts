@@ -4,10 +4,9 @@ import type { AddressInfo, Server, Socket } from 'node:net'
 import { test } from 'node:test'
 import { MeshError } from '../../base/errors.ts'
 import type { Family } from '../../base/ip.ts'
-import type { RelayTarget } from '../relay/index.ts'
-import { RelayDial } from './relay-dial.ts'
-import type { DialOptions } from './relay-dial.ts'
-import { markedSocket } from './relay-socket.ts'
+import { RaceDial } from './race-dial.ts'
+import type { DialOptions, DialTarget } from './race-dial.ts'
+import { markedSocket } from './marked-socket.ts'
 
 async function listen(host: string): Promise<Server> {
   const server = createServer((socket) => socket.on('error', () => socket.destroy()))
@@ -16,12 +15,11 @@ async function listen(host: string): Promise<Server> {
 }
 const portOf = (server: Server): number => (server.address() as AddressInfo).port
 
-function dial(port: number, target: Partial<RelayTarget>, options: Partial<DialOptions> = {}): Promise<Socket> {
-  const tls = { verify: { by: 'nothing' } } as const
-  const whole = { node: 'a', host: 'relay.test', port, ipv4: 'none', ipv6: 'none', tls, ...target } as const
+function dial(port: number, target: Partial<DialTarget>, options: Partial<DialOptions> = {}): Promise<Socket> {
+  const whole = { host: 'relay.test', port, ipv4: 'none', ipv6: 'none', ...target } as const
   return new Promise((connected, reject) => {
     const failed = (why: string): void => reject(new Error(why))
-    return new RelayDial(whole, { ipv4DelayMs: 0, ...options }, { connected, failed })
+    return new RaceDial(whole, { ipv4DelayMs: 0, ...options }, { connected, failed })
   })
 }
 
@@ -35,7 +33,7 @@ test('the first family to connect wins', async () => {
     if (family === 6) throw new Error('no such name')
     return '127.0.0.1'
   }
-  const rows: { name: string; target: Partial<RelayTarget>; options?: Partial<DialOptions> }[] = [
+  const rows: { name: string; target: Partial<DialTarget>; options?: Partial<DialOptions> }[] = [
     { name: 'IPv4 alone', target: { ipv4: v4 } },
     { name: 'both, nobody at IPv6', target: { ipv4: v4, ipv6: v6 } },
     // IPv6 has failed: nobody waits an hour for it.
@@ -77,17 +75,14 @@ test('when no family is left, it says why for each', async () => {
 test('a dial that is stopped is heard of no more', async () => {
   const server = await listen('127.0.0.1')
   const heard: string[] = []
-  const tls = { verify: { by: 'nothing' } } as const
   const target = {
-    node: 'a',
     host: 'relay.test',
     port: portOf(server),
     ipv4: { ip: '127.0.0.1' },
     ipv6: 'none',
-    tls,
   } as const
   const events = { connected: () => void heard.push('connected'), failed: (why: string) => void heard.push(why) }
-  new RelayDial(target, { ipv4DelayMs: 0 }, events).stop()
+  new RaceDial(target, { ipv4DelayMs: 0 }, events).stop()
   // Another one that begins later and connects shows that the first has had its time.
   const socket = await dial(portOf(server), { ipv4: { ip: '127.0.0.1' } })
   assert.deepEqual(heard, [])

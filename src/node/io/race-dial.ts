@@ -1,12 +1,20 @@
 /**
- * Opens TCP to a relay: both families in a race, of which the first to connect wins (derp.md §8.3). How long that may
- * take is the caller's matter, as is TLS.
+ * Opens TCP to a relay or a server: both families in a race, of which the first to connect wins (derp.md §8.3). How long
+ * that may take is the caller's matter, as is TLS.
  */
 
 import { lookup } from 'node:dns/promises'
-import { Socket } from 'node:net'
+import { isIP, Socket } from 'node:net'
 import type { Family } from '../../base/ip.ts'
-import type { RelayAddress, RelayTarget } from '../relay/index.ts'
+import type { RelayAddress } from '../relay/index.ts'
+import { markedSocket } from './marked-socket.ts'
+
+export interface DialTarget {
+  readonly host: string
+  readonly port: number
+  readonly ipv4: RelayAddress
+  readonly ipv6: RelayAddress
+}
 
 export interface DialOptions {
   readonly ipv4DelayMs: number
@@ -23,10 +31,38 @@ export interface DialEvents {
   failed(why: string): void
 }
 
+/** How long IPv4 gives way to IPv6 where both are there. (RFC 8305 §5) */
+const IPV4_DELAY_MS = 250
+
 const systemResolver = async (host: string, family: Family): Promise<string> => (await lookup(host, { family })).address
 
-export class RelayDial {
-  readonly #target: RelayTarget
+/** A host by name or address. */
+export function targetOf(host: string, port: number): DialTarget {
+  const family = isIP(host)
+  if (family === 0) return { host, port, ipv4: 'resolve', ipv6: 'resolve' }
+  const [own, other] = [{ ip: host }, 'none'] as const
+  return { host, port, ipv4: family === 4 ? own : other, ipv6: family === 6 ? own : other }
+}
+
+/** Connects, marking what is sent. Rejects with why it could not, or when `signal` aborts. */
+export function dialMarked(target: DialTarget, mark: number, signal: AbortSignal): Promise<Socket> {
+  return new Promise((connected, reject) => {
+    if (signal.aborted) return reject(signal.reason as Error)
+    const options = { ipv4DelayMs: IPV4_DELAY_MS, socketOf: (family: Family) => markedSocket(family, mark) }
+    const dial = new RaceDial(target, options, { connected, failed: (why) => reject(new Error(why)) })
+    signal.addEventListener(
+      'abort',
+      () => {
+        dial.stop()
+        reject(signal.reason as Error)
+      },
+      { once: true },
+    )
+  })
+}
+
+export class RaceDial {
+  readonly #target: DialTarget
   readonly #options: DialOptions
   readonly #events: DialEvents
   readonly #sockets = new Set<Socket>()
@@ -36,7 +72,7 @@ export class RelayDial {
   #delay: NodeJS.Timeout | undefined
   #startIpv4: (() => void) | undefined
 
-  constructor(target: RelayTarget, options: DialOptions, events: DialEvents) {
+  constructor(target: DialTarget, options: DialOptions, events: DialEvents) {
     this.#target = target
     this.#options = options
     this.#events = events

@@ -1,0 +1,250 @@
+/**
+ * Brings the tunnel and the machine's routes to where they should be: opens a tunnel for a login's key, tells it what
+ * preferences and map ask for, opens it anew when it has failed, and has the host carry out the plan. When to look is
+ * live-node.ts's matter.
+ */
+
+import { later } from '../../base/clock.ts'
+import type { Clocks, Mono } from '../../base/clock.ts'
+import type { NodeKey, PrivateKey } from '../../base/keys.ts'
+import { nodeKeyFor } from '../../crypto/primitives.ts'
+import type { Primitives } from '../../crypto/primitives.ts'
+import type { NetInfo } from '../../wire/hostinfo.ts'
+import { differences } from '../control/netmap.ts'
+import type { NetmapChanges, NetworkMap } from '../control/netmap.ts'
+import type { EngineSettings, PingAnswer } from '../engine.ts'
+import type { Prefs } from '../local/prefs.ts'
+import type { OwnEndpoint } from '../path/index.ts'
+import { MARK_BYPASS } from '../routes/firewall.ts'
+import { MTU } from '../routes/host-plan.ts'
+import { readFacts } from './host/facts.ts'
+import type { HostFacts } from './host/facts.ts'
+import type { Host } from './host/host.ts'
+import { localAddresses } from './host/local-networks.ts'
+import type { HostProblem } from './host/problems.ts'
+import { engineSettings, planFor } from './host-wishes.ts'
+import type { TunDevice } from './tun.ts'
+import { Tunnel } from './tunnel.ts'
+import { WaitingPings } from './waiting-pings.ts'
+
+export interface TunnelKeeperOptions {
+  readonly primitives: Primitives
+  readonly clocks: Clocks
+  readonly disco: PrivateKey
+  readonly tun: TunDevice
+  readonly host: Host
+  /** Of the UDP sockets; 0: any. */
+  readonly port: number
+  readonly log: (line: string) => void
+  readonly events: TunnelKeeperEvents
+}
+
+export interface TunnelKeeperEvents {
+  endpoints(endpoints: readonly OwnEndpoint[]): void
+  netInfo(netInfo: NetInfo): void
+  /** Something that others look at is not as it was, or it is time to look anew. */
+  changed(): void
+}
+
+export interface TunnelWish {
+  readonly nodeKey: PrivateKey
+  readonly map: NetworkMap
+  readonly prefs: Prefs
+}
+
+/** A tunnel that fails at once is opened anew after this time, and each time after twice as long, up to the limit. */
+const REOPEN_MS = 1_000
+const REOPEN_MAX_MS = 60_000
+/** One that has lived so long has failed for a new reason. */
+const LIVED_MS = 5 * 60_000
+
+export class TunnelKeeper {
+  readonly #options: TunnelKeeperOptions
+  readonly #pings = new WaitingPings()
+  #tunnel: Tunnel | undefined
+  #key: NodeKey | undefined
+  #openedAt = 0 as Mono
+  #failure: Error | undefined
+  #reopenMs = REOPEN_MS
+  #reopenAt = 0 as Mono
+  #reopenTimer: NodeJS.Timeout | undefined
+  #endpoints: readonly OwnEndpoint[] = []
+  #home = 0
+  #relays: ReadonlySet<number> = new Set()
+  /** Some peer has proved itself since the tunnel was opened. */
+  #hasSession = false
+  #problems: readonly HostProblem[] = []
+  /** Of the machine, since its network changed last. */
+  #facts: HostFacts | undefined
+  /** What the engine's settings were made from: setting them costs a filter. */
+  #settingsTold = ''
+  /** The machine may bear routes of ours. */
+  #hostBusy = true
+
+  constructor(options: TunnelKeeperOptions) {
+    this.#options = options
+  }
+
+  get tunnel(): Tunnel | undefined {
+    return this.#tunnel
+  }
+  get endpoints(): readonly OwnEndpoint[] {
+    return this.#endpoints
+  }
+  /** Region of the home relay; 0: none. */
+  get home(): number {
+    return this.#home
+  }
+  /** Regions whose relay has taken our connection. */
+  get relays(): ReadonlySet<number> {
+    return this.#relays
+  }
+  get hasSession(): boolean {
+    return this.#hasSession
+  }
+  /** What has ended the last tunnel, until one is opened again. */
+  get failure(): Error | undefined {
+    return this.#failure
+  }
+  /** What of the plan for the machine could not be carried out. */
+  get problems(): readonly HostProblem[] {
+    return this.#problems
+  }
+
+  /** Makes it so; the tunnel runs when this resolves. Only one such call may run at a time. */
+  async run(wish: TunnelWish): Promise<void> {
+    const { primitives, host, tun, clocks } = this.#options
+    const { nodeKey, map, prefs } = wish
+    const key = nodeKeyFor(primitives, nodeKey)
+    if (this.#tunnel !== undefined && (this.#key !== key || this.#failure !== undefined)) await this.#close()
+    const local = localAddresses(tun.name)
+    const settings = engineSettings(prefs, map, local)
+    const { ShieldsUp, RouteAll, AdvertiseRoutes } = prefs
+    const told = JSON.stringify([ShieldsUp, RouteAll, AdvertiseRoutes, settings.exitNode, local])
+    if (this.#tunnel === undefined) {
+      if (clocks.mono() < this.#reopenAt) return
+      this.#tunnel = this.#open(nodeKey, settings)
+      this.#key = key
+      this.#failure = undefined
+      this.#tunnel.netmap(map, differences(undefined, map))
+    } else if (told !== this.#settingsTold) this.#tunnel.run((engine) => engine.setSettings(settings))
+    this.#settingsTold = told
+    const { engine, port } = this.#tunnel
+    this.#hostBusy = true
+    this.#facts ??= await readFacts(tun.name)
+    const facts = this.#facts
+    const plan = planFor({ device: tun.name, prefs, map, installed: engine.installed(), local, facts, udpPort: port })
+    this.#setProblems([...facts.problems, ...(await host.apply(plan))])
+  }
+
+  /** @param keepsHost leaves on the machine what is there of an earlier run, so that nothing leaks meanwhile */
+  async rest(keepsHost: boolean): Promise<void> {
+    if (this.#tunnel !== undefined) await this.#close()
+    this.#reopenAt = 0 as Mono
+    this.#failure = undefined
+    clearTimeout(this.#reopenTimer)
+    if (keepsHost || !this.#hostBusy) return
+    this.#hostBusy = false
+    this.#setProblems(await this.#options.host.down())
+  }
+
+  /** Sockets and sessions from scratch. */
+  reopen(): void {
+    if (this.#tunnel === undefined) return
+    this.#failure = new Error('it is opened anew, as somebody asked')
+    this.#options.events.changed()
+  }
+
+  netmap(map: NetworkMap, changes: NetmapChanges): void {
+    this.#tunnel?.netmap(map, changes)
+  }
+
+  networkChanged(): void {
+    this.#facts = undefined
+    this.#tunnel?.networkChanged()
+  }
+
+  /** Somebody else has changed rules of the machine. */
+  async rulesChanged(): Promise<void> {
+    if (this.#tunnel !== undefined) this.#setProblems(await this.#options.host.repair())
+  }
+
+  /** One ping by disco; `undefined`: no answer came. */
+  ping(peer: NodeKey, size: number): Promise<PingAnswer | undefined> {
+    const tunnel = this.#tunnel
+    if (tunnel === undefined) return Promise.resolve(undefined)
+    return this.#pings.ask((asked) => tunnel.run((engine, now) => engine.ping(peer, asked, size, now)))
+  }
+
+  #open(nodeKey: PrivateKey, settings: EngineSettings): Tunnel {
+    const { primitives, clocks, disco, tun, port, events } = this.#options
+    this.#openedAt = clocks.mono()
+    const tunnel: Tunnel = new Tunnel({
+      primitives,
+      clocks,
+      nodeKey,
+      disco,
+      tun,
+      port,
+      mtu: MTU,
+      mark: MARK_BYPASS,
+      settings,
+      events: {
+        endpoints: (endpoints) => {
+          this.#endpoints = endpoints
+          events.endpoints(endpoints)
+        },
+        home: (region, latencies) => {
+          this.#home = region
+          const DERPLatency = Object.fromEntries([...latencies].map(([id, ms]) => [`${id}-v4`, ms / 1000]))
+          events.netInfo({ PreferredDERP: region, WorkingUDP: latencies.size > 0, DERPLatency })
+          events.changed()
+        },
+        pinged: (asked, answer) => this.#pings.answer(asked, answer),
+        relays: (connected) => {
+          this.#relays = connected
+          events.changed()
+        },
+        established: () => {
+          if (this.#hasSession) return
+          this.#hasSession = true
+          events.changed()
+        },
+        rebind: () => this.reopen(),
+        failed: (error) => void (this.#tunnel === tunnel && this.#failed(error)),
+      },
+    })
+    return tunnel
+  }
+
+  #failed(error: Error): void {
+    const { clocks, log, events } = this.#options
+    if (this.#failure !== undefined) return
+    const now = clocks.mono()
+    if (now - this.#openedAt > LIVED_MS) this.#reopenMs = REOPEN_MS
+    log(`the tunnel has failed, and is opened anew in ${this.#reopenMs / 1_000} s: ${error.message}`)
+    this.#failure = error
+    this.#reopenAt = later(now, this.#reopenMs)
+    this.#reopenTimer = setTimeout(() => events.changed(), this.#reopenMs + 1)
+    this.#reopenMs = Math.min(REOPEN_MAX_MS, this.#reopenMs * 2)
+    events.changed()
+  }
+
+  async #close(): Promise<void> {
+    const tunnel = this.#tunnel
+    this.#tunnel = undefined
+    this.#key = undefined
+    this.#relays = new Set()
+    this.#hasSession = false
+    this.#facts = undefined
+    this.#endpoints = []
+    this.#pings.end()
+    await tunnel?.close()
+  }
+
+  #setProblems(problems: readonly HostProblem[]): void {
+    const told = new Set(this.#problems.map(({ text }) => text))
+    for (const { text } of problems) if (!told.has(text)) this.#options.log(text)
+    this.#problems = problems
+  }
+}
