@@ -8,8 +8,13 @@ import type { Tunnel } from './tunnels.ts'
 /** Of `/proc/PID/stat`. */
 const TICKS_PER_SECOND = 100
 const DATAGRAM = 1200
-/** Rates that datagrams are sent at, in Mbit/s, one after the other, until too many are lost. */
-const LADDER = [100, 200, 300, 400, 600, 800, 1000, 1300, 1600]
+/** Where the search for the highest rate of datagrams begins, in Mbit/s, and how far it goes at all. */
+const RATE_LEAST = 100
+const RATE_MOST = 6400
+/** It ends when the highest rate that went and the lowest that did not are this close. */
+const RATE_STEP = 1.08
+/** A rate did not go when it failed this often, one after the other: a moment in which nobody ran is no verdict. */
+const TRIES = 2
 const LOSS_MOST = 0.01
 
 export interface Transfer {
@@ -47,24 +52,35 @@ export async function tcp(tunnel: Tunnel, { streams, seconds, both = false }: Tc
 }
 
 export interface Datagrams {
-  /** The highest rate at which less than a hundredth was lost. */
+  /** The highest rate at which less than a hundredth was lost; 0 when not even the lowest went. */
   readonly megabits: number
   /** Of both daemons at the lowest rate. */
   readonly coresAt100: number
 }
 
+/** Searches by doubling, then by halving the gap. */
 export async function datagrams(tunnel: Tunnel, seconds: number): Promise<Datagrams> {
-  let [megabits, coresAt100] = [0, NaN]
-  for (const rate of LADDER) {
-    const { end, cores } = await iperf(tunnel, seconds, ['-u', '-b', `${rate}M`, '-l', String(DATAGRAM), '-w', '2M'])
-    if (rate === LADDER[0]) coresAt100 = cores
-    const { packets = 0, lost_packets: lost = 0, bits_per_second: sent } = end.sum
-    // A sender that does not get to its rate has shown what there is to be shown.
-    if (lost > packets * LOSS_MOST) break
-    megabits = Math.min(rate, sent / 1e6)
-    if (sent / 1e6 < rate * 0.9) break
+  let coresAt100 = NaN
+  /** What went at this rate; `undefined` when too much was lost. */
+  const offer = async (rate: number): Promise<number | undefined> => {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const { end, cores } = await iperf(tunnel, seconds, ['-u', '-b', `${rate}M`, '-l', String(DATAGRAM), '-w', '2M'])
+      if (rate === RATE_LEAST) coresAt100 = cores
+      const { packets = 0, lost_packets: lost = 0, bits_per_second: sent } = end.sum
+      if (lost <= packets * LOSS_MOST) return Math.min(rate, sent / 1e6)
+    }
+    return undefined
   }
-  return { megabits, coresAt100 }
+  let [went, failed] = [0, Infinity]
+  for (let rate = RATE_LEAST; rate <= RATE_MOST && failed / Math.max(went, 1) > RATE_STEP;) {
+    const sent = await offer(Math.round(rate))
+    if (sent === undefined) failed = rate
+    else went = sent
+    // Not even the lowest went, or the sender does not get to its rate: there is no more to be seen.
+    if (went === 0 || (sent !== undefined && sent < rate * 0.9)) break
+    rate = failed === Infinity ? 2 * rate : Math.sqrt(went * failed)
+  }
+  return { megabits: went, coresAt100 }
 }
 
 /** The mean round trip of a hundred pings, in ms. */

@@ -1,10 +1,13 @@
-/** What is measured: pairs of kernels with a cable between them, and nothing, our pumps or wireguard-go over it. */
+/**
+ * What is measured: pairs of kernels with a cable between them, and nothing, our pumps or wireguard-go over it;
+ * tailscaled.ts has the official daemon.
+ */
 
 import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { Lab } from '../../test/lab/lab.ts'
+import type { Lab, Segment } from '../../test/lab/lab.ts'
 import type { Namespace } from '../../test/lab/namespace.ts'
 import type { LabProcess } from '../../test/lab/process.ts'
 import { INSIDE } from '../../test/lab/pump-node.ts'
@@ -13,9 +16,9 @@ import { configure } from './wireguard-go.ts'
 
 const NODE = fileURLToPath(new URL('../../test/lab/pump-node.ts', import.meta.url))
 const OUTSIDE = { a: '192.0.2.1', b: '192.0.2.2' } as const
-const PORT = 41_641
+export const PORT = 41_641
 const MTU = 1280
-const SIDES = ['a', 'b'] as const
+export const SIDES = ['a', 'b'] as const
 
 export interface Tunnel {
   readonly name: string
@@ -27,20 +30,28 @@ export interface Tunnel {
   readonly daemons: readonly LabProcess[]
 }
 
-async function cable(lab: Lab, name: string): Promise<{ readonly a: Namespace; readonly b: Namespace }> {
+interface Cable {
+  readonly a: Namespace
+  readonly b: Namespace
+  readonly net: Segment
+}
+
+export async function cable(lab: Lab, name: string): Promise<Cable> {
   const net = await lab.segment()
   const [a, b] = [await lab.namespace(`${name}-a`), await lab.namespace(`${name}-b`)]
   await lab.plug(a, net, `${OUTSIDE.a}/24`)
   await lab.plug(b, net, `${OUTSIDE.b}/24`)
-  return { a, b }
+  return { a, b, net }
 }
 
 export async function bareCable(lab: Lab): Promise<Tunnel> {
-  return { name: 'bare veth', ...(await cable(lab, 'bare')), host: OUTSIDE.b, daemons: [] }
+  const { a, b } = await cable(lab, 'bare')
+  return { name: 'bare veth', a, b, host: OUTSIDE.b, daemons: [] }
 }
 
 export async function ours(lab: Lab, name: string, kind: Pick<PumpNodeOptions, 'pairs' | 'plain'>): Promise<Tunnel> {
-  const ends = await cable(lab, name.replaceAll(/\W/g, ''))
+  const { a, b } = await cable(lab, name.replaceAll(/\W/g, ''))
+  const ends = { a, b }
   const daemons: LabProcess[] = []
   for (const side of SIDES) {
     const endpoint = `${OUTSIDE[side === 'a' ? 'b' : 'a']}:${PORT}`
@@ -53,7 +64,8 @@ export async function ours(lab: Lab, name: string, kind: Pick<PumpNodeOptions, '
 }
 
 export async function wireguard(lab: Lab, program: string): Promise<Tunnel> {
-  const ends = await cable(lab, 'wggo')
+  const { a, b } = await cable(lab, 'wggo')
+  const ends = { a, b }
   const keys = { a: newKey(), b: newKey() }
   const daemons: LabProcess[] = []
   for (const side of SIDES) {
