@@ -78,6 +78,8 @@ export type ControlAction =
   | { readonly kind: 'c2n'; readonly id: number; readonly request: Bytes; readonly timeoutMs: number }
   /** Ping a peer in each of the ways; answer with `answerPing` for each that worked. */
   | { readonly kind: 'ping'; readonly id: number; readonly ip: string; readonly types: readonly string[] }
+  /** What has come of `expireSooner`; `why`: nothing has. */
+  | { readonly kind: 'expiry-answered'; readonly why?: string }
   /** The server would like a person to see this. */
   | { readonly kind: 'browse'; readonly url: string }
   | { readonly kind: 'client-version'; readonly version: ClientVersion }

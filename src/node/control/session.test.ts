@@ -553,6 +553,28 @@ test('§16.2 item 16: HEAD pings and c2n are answered, each once, over Noise whe
   assert.equal(world.asked.filter((asked) => asked.path === '/p/9').length, 2)
 })
 
+test('a sooner end of the key is asked for once, and what comes of it is told', () => {
+  const world = joined()
+  const soon = (START_WALL + 60_000) as typeof START_WALL
+  const ask = (): string | undefined => {
+    world.run((session, now) => session.expireSooner(soon, now))
+    return world.all('expiry-answered').at(-1)?.why
+  }
+  assert.equal(ask(), undefined)
+  const { NodeKey, Expiry, Auth } = world.askedFor('/machine/register').at(-1)?.body ?? {}
+  assert.deepEqual([NodeKey, Auth], [world.askedFor('/machine/register')[0]?.body['NodeKey'], undefined])
+  assert.equal(Date.parse(String(Expiry)), soon)
+  assert.equal(world.session.state.phase, 'joined')
+  world.onRegister = () => ({ status: 200, json: { Error: 'not today' } })
+  assert.equal(ask(), 'not today')
+  world.onRegister = () => 'hold'
+  world.run((session, now) => session.expireSooner(soon, now))
+  world.run((session, now) => session.stop(now))
+  assert.match(world.all('expiry-answered').at(-1)?.why ?? '', /connection/)
+  assert.match(ask() ?? '', /no connection/)
+  assert.equal(world.all('expiry-answered').length, 4)
+})
+
 test('§16.2 item 20: a locked tailnet is refused, with nothing of its map', () => {
   const locks: readonly { readonly name: string; readonly lock: (world: ControlWorld) => void }[] = [
     {

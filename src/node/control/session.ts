@@ -19,6 +19,7 @@ import { LOCKED_WHY } from './actions.ts'
 import type { ControlAction, ControlState, Fetched, Now, Phase, SessionOptions } from './actions.ts'
 import { Aside } from './aside.ts'
 import { parseServerAddress } from './dial.ts'
+import { Expiring } from './expiring.ts'
 import { Identity } from './identity.ts'
 import type { ControlLink, LinkAnswer, LinkEvent } from './link.ts'
 import { Mapping } from './mapping.ts'
@@ -47,6 +48,7 @@ export class ControlSession {
   readonly #keeper: NetmapKeeper
   readonly #mapping: Mapping
   readonly #aside: Aside
+  readonly #expiring: Expiring
   #want: Want = 'nothing'
   #farewellUntil: Mono = NEVER
   #hostinfo: Hostinfo
@@ -69,6 +71,7 @@ export class ControlSession {
     const emit = (action: ControlAction) => void this.#out.push(action)
     this.#reach = new Reach(options, server, this.#version, emit)
     this.#aside = new Aside(this.#reach, emit)
+    this.#expiring = new Expiring(server, emit)
     this.#mapping = new Mapping(options)
     this.#identity = new Identity(primitives, options.nodeKey, options.oldNodeKey)
     this.#registering = new Registering(options, this.#identity, server, this.#version)
@@ -143,6 +146,19 @@ export class ControlSession {
     this.#cancelRegistration()
     this.#registering.logOut()
     this.#wakeUp(now)
+    return this.#settle(now)
+  }
+
+  /** Asks for a sooner end of the node key; `expiry-answered` says what has come of it. */
+  expireSooner(expiry: Wall, now: Now): ControlAction[] {
+    const { link } = this.#reach
+    const nodeKey = this.#identity.ownPublic
+    if (link === undefined || nodeKey === undefined || !this.#registering.isDone || this.#want !== 'join')
+      this.#expiring.refuse('there is no connection with the server')
+    else {
+      const { lockKey } = this.#options
+      this.#expiring.ask(link, { version: this.#version, nodeKey, lockKey, expiry, hostinfo: this.#allHostinfo() })
+    }
     return this.#settle(now)
   }
 
@@ -284,13 +300,13 @@ export class ControlSession {
   }
 
   #answered(call: number, answer: LinkAnswer, now: Now): void {
-    if (this.#aside.ended(call)) return
+    if (this.#aside.ended(call) || this.#expiring.answered(call, answer, now.wall)) return
     if (this.#registering.isCall(call)) return this.#registered(answer, now)
     this.#streamEnded(this.#mapping.answered(call, answer, now.mono))
   }
 
   #ended(call: number, why: string, mono: Mono): void {
-    if (this.#aside.ended(call)) return
+    if (this.#aside.ended(call) || this.#expiring.ended(call, why)) return
     if (this.#registering.isCall(call)) return this.#registering.failed(why, mono)
     this.#streamEnded(this.#mapping.ended(call, why, mono))
   }
@@ -352,6 +368,7 @@ export class ControlSession {
   /** The connection is gone, and with it all that was asked over it. */
   #lost(why: string, mono: Mono): void {
     this.#aside.cutOff()
+    this.#expiring.cutOff()
     this.#registering.cutOff(mono)
     if (this.#mapping.cutOff(mono)) this.#streamEnded(why)
     else this.#note('connection-lost', why)
@@ -362,6 +379,7 @@ export class ControlSession {
     this.#closeStream()
     this.#reach.end()
     this.#aside.cutOff()
+    this.#expiring.cutOff()
     this.#registering.restart()
     this.#why = why === 'stopped' ? undefined : this.#why
   }

@@ -1,6 +1,8 @@
 /** What the local API asks of a running node (local/backend.ts): each question put to the part that knows. */
 
 import { dirname } from 'node:path'
+import { SECOND_MS } from '../../base/clock.ts'
+import type { Wall } from '../../base/clock.ts'
 import { MeshError } from '../../base/errors.ts'
 import { formatIp, parseIp, parsePrefix, prefixContains } from '../../base/ip.ts'
 import type { MapNode } from '../../wire/map-node.ts'
@@ -156,8 +158,9 @@ export class DaemonBackend implements Backend {
     }
   }
 
-  async setExpirySooner(): Promise<Refused> {
-    return { refused: 'This version of Sett does not ask for a sooner expiry.' }
+  async setExpirySooner(expirySeconds: number): Promise<Refused | undefined> {
+    const why = await this.#node.expireSooner((expirySeconds * SECOND_MS) as Wall)
+    return why === undefined ? undefined : { refused: why }
   }
 
   async ipForwardingWarning(): Promise<string> {

@@ -6,7 +6,7 @@
  * reconciliation run at a time, which begins anew while things change.
  */
 
-import type { Clocks, Mono } from '../../base/clock.ts'
+import type { Clocks, Mono, Wall } from '../../base/clock.ts'
 import type { PrivateKey } from '../../base/keys.ts'
 import type { Secret } from '../../base/secret.ts'
 import { discoKeyFor } from '../../crypto/primitives.ts'
@@ -69,6 +69,7 @@ export class LiveNode {
   #dirty = false
   #closed = false
   readonly #goneWatchers = new Set<() => void>()
+  readonly #expiryWatchers: ((why: string | undefined) => void)[] = []
 
   constructor(options: LiveNodeOptions) {
     this.options = options
@@ -162,6 +163,15 @@ export class LiveNode {
     await this.settled()
   }
 
+  /** Has the server end the key sooner. Resolves with why not, if it does not. */
+  expireSooner(expiry: Wall): Promise<string | undefined> {
+    if (!this.login.isBegun) return Promise.resolve('the node is in no tailnet')
+    return new Promise((answered) => {
+      this.#expiryWatchers.push(answered)
+      this.login.run((session, now) => session.expireSooner(expiry, now))
+    })
+  }
+
   /** Preferences have been set: makes them so. */
   setPrefs(prefs: Prefs): void {
     const { profiles, bus, version, logId } = this.options
@@ -217,6 +227,9 @@ export class LiveNode {
       case 'keys-gone':
         for (const tell of this.#goneWatchers) tell()
         this.#goneWatchers.clear()
+        break
+      case 'expiry-answered':
+        this.#expiryWatchers.shift()?.(action.why)
         break
       case 'netmap-changed':
         this.#netmapChanged(action.changes)
