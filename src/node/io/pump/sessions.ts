@@ -3,6 +3,7 @@
  * to be told to the handshake machine (`Device.report`) and to whoever shows traffic.
  */
 
+import type { Mono } from '../../../base/clock.ts'
 import { SessionMemory } from '../../data-path-session.ts'
 import type { PlaneActivity } from '../../data-plane.ts'
 import type { Keypair } from '../../wireguard/keypairs.ts'
@@ -21,6 +22,9 @@ interface Entry {
   /** Messages in each direction that were told of. */
   sentTold: number
   receivedTold: number
+  /** The last packets that were told of: each is news once, or a keepalive would be taken for an answer to be kept alive. */
+  sentDataTold: Mono | undefined
+  receivedDataTold: Mono | undefined
 }
 
 const NOTHING: PeerTraffic = { sentPackets: 0, sentBytes: 0, receivedPackets: 0, receivedBytes: 0 }
@@ -79,16 +83,20 @@ export class SessionBooks {
           localIndex,
           ...(sent.messages !== entry.sentTold && {
             ...(sent.lastAt !== undefined && { sentAt: sent.lastAt }),
-            ...(sent.lastDataAt !== undefined && { sentDataAt: sent.lastDataAt }),
+            ...(sent.lastDataAt !== undefined &&
+              sent.lastDataAt !== entry.sentDataTold && { sentDataAt: sent.lastDataAt }),
             sent: entry.memory.sealed,
           }),
           ...(received.messages !== entry.receivedTold && {
             ...(received.lastAt !== undefined && { receivedAt: received.lastAt }),
-            ...(received.lastDataAt !== undefined && { receivedDataAt: received.lastDataAt }),
+            ...(received.lastDataAt !== undefined &&
+              received.lastDataAt !== entry.receivedDataTold && { receivedDataAt: received.lastDataAt }),
           }),
         })
         entry.sentTold = sent.messages
         entry.receivedTold = received.messages
+        entry.sentDataTold = sent.lastDataAt
+        entry.receivedDataTold = received.lastDataAt
       }
     return news
   }
@@ -96,7 +104,8 @@ export class SessionBooks {
   #open(keypair: Keypair): Entry {
     const threads = 2 * this.#pairs
     const memory = new SessionMemory(threads, new SharedArrayBuffer(SessionMemory.bytesFor(threads)))
-    return { posted: { id: (this.#ids += 1), keypair, memory: memory.buffer }, memory, sentTold: 0, receivedTold: 0 }
+    const posted = { id: (this.#ids += 1), keypair, memory: memory.buffer }
+    return { posted, memory, sentTold: 0, receivedTold: 0, sentDataTold: undefined, receivedDataTold: undefined }
   }
 
   #both({ memory }: Entry) {
