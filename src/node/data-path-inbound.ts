@@ -9,10 +9,12 @@
 import type { Mono } from '../base/clock.ts'
 import type { InPlaceCipher } from '../crypto/in-place.ts'
 import { TAG_LENGTH } from '../crypto/primitives.ts'
+import { isOwnEchoReply } from '../wire/icmp-echo.ts'
 import { PacketHeader } from '../wire/ip-packet.ts'
 import type { ReceivingSession } from './data-path-session.ts'
 import { NO_ROUTES } from './data-path.ts'
 import type { DropCounts, Filter, Routes } from './data-path.ts'
+import { isToldWhenRefused } from './filter/reject.ts'
 import { FIRST_DROP, VERDICT } from './filter/verdict.ts'
 import type { VerdictCounts } from './filter/verdict.ts'
 import { Joiner, RUN_BYTES } from './packet/join.ts'
@@ -25,6 +27,9 @@ const KIND_TRANSPORT = 4
 /** Flows that are put together side by side. */
 const FLOWS = 8
 const IPV4_HEADER = 20
+/** So many refusals are told in so long: people read them, and a flood of them would keep the engine from its work. */
+const REFUSALS_MOST = 16
+const REFUSALS_MS = 100
 
 export interface InboundSink {
   /** A virtio header and packets behind it, for the device. */
@@ -33,8 +38,11 @@ export interface InboundSink {
   stranger(at: number, length: number): void
   /** Something genuine came over this session: said once for each burst, before what came is passed on. */
   heard(session: ReceivingSession): void
-  /** A message between nodes (TSMP) that the filter let in. */
-  tsmp(peer: number, at: number, length: number): void
+  /**
+   * A packet that the engine is to see in place of the device: a message between nodes (TSMP), an answer to an echo
+   * request of the node's own, or the first packet of a TCP connection over IPv4 that the filter refused.
+   */
+  forEngine(peer: number, at: number, length: number): void
 }
 
 export interface InboundOptions {
@@ -67,6 +75,9 @@ export class Inbound {
   /** By index, as a signed number: the engine keeps those unboxed. */
   readonly #sessions = new Map<number, ReceivingSession>()
   routes: Routes = NO_ROUTES
+  /** Refusals told since then. */
+  #refusals = 0
+  #refusalsSince = 0 as Mono
 
   constructor(o: InboundOptions) {
     this.#memory = o.memory
@@ -105,7 +116,7 @@ export class Inbound {
       if (session !== heard) this.#sink.heard(session)
       heard = session
       const clear = Math.min(step, end - datagram) - TRANSPORT_MIN_LENGTH
-      if (clear > 0) this.#passOn(session.peer, datagram + TRANSPORT_HEADER_LENGTH, clear)
+      if (clear > 0) this.#passOn(session.peer, datagram + TRANSPORT_HEADER_LENGTH, clear, now)
     }
   }
 
@@ -137,7 +148,7 @@ export class Inbound {
   }
 
   /** Passes an opened packet on, without the zeros behind it, if it may come in. */
-  #passOn(peer: number, at: number, length: number): void {
+  #passOn(peer: number, at: number, length: number, now: Mono): void {
     const { bytes } = this.#memory
     const h = this.#header
     h.read(bytes, at, length)
@@ -147,8 +158,12 @@ export class Inbound {
 
     const verdict = this.#filter.inbound(peer, h)
     this.#verdicts.add(verdict)
-    if (verdict >= FIRST_DROP) return
-    if (verdict === VERDICT.tsmp) return this.#sink.tsmp(peer, at, size)
+    if (verdict >= FIRST_DROP) {
+      if (isToldWhenRefused(h) && this.#mayTell(now)) this.#sink.forEngine(peer, at, size)
+      return
+    }
+    if (verdict === VERDICT.tsmp || (verdict === VERDICT.icmpResponse && isOwnEchoReply(bytes, h)))
+      return this.#sink.forEngine(peer, at, size)
 
     // Checksums are made by words: a packet at an odd place moves into its message's header, of which enough is left.
     const to = at & ~3
@@ -156,6 +171,14 @@ export class Inbound {
     if (this.#joiner !== undefined) return this.#joiner.push(to, size)
     writePlainHeader(this.#memory, to - VNET_HEADER)
     this.#sink.write(to - VNET_HEADER, size + VNET_HEADER)
+  }
+
+  #mayTell(now: Mono): boolean {
+    if (now - this.#refusalsSince >= REFUSALS_MS) {
+      this.#refusalsSince = now
+      this.#refusals = 0
+    }
+    return this.#refusals++ < REFUSALS_MOST
   }
 
   #dropped(why: 'unknown-index' | 'expired' | 'replayed' | 'forged'): undefined {

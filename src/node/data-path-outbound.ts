@@ -11,7 +11,7 @@ import type { Bytes } from '../base/bytes.ts'
 import type { Mono } from '../base/clock.ts'
 import type { InPlaceCipher } from '../crypto/in-place.ts'
 import { TAG_LENGTH } from '../crypto/primitives.ts'
-import { PacketHeader } from '../wire/ip-packet.ts'
+import { PacketHeader, TSMP } from '../wire/ip-packet.ts'
 import { Burst, Bursts, BURSTS_BYTES } from './data-path-bursts.ts'
 import type { SendingSession } from './data-path-session.ts'
 import { FOR_ENGINE, NO_PEER, NO_ROUTES } from './data-path.ts'
@@ -107,6 +107,8 @@ export class Outbound {
     const h = this.#header
     h.read(bytes, at + VNET_HEADER, size)
     if (h.version === 0) return this.#drops.add('not-ip')
+    // What nodes say to each other counts for its sender's word: programs have no part in it (node.md §2.1).
+    if (h.protocol === TSMP) return this.#drops.add('tsmp')
 
     const peer = this.routes.peerTo(h)
     if (peer === FOR_ENGINE) return this.#cut(at, length, this.#toEngine)

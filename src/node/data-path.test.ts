@@ -6,12 +6,15 @@ import * as fc from 'fast-check'
 import { inTableOrder, TableBuilder } from '../base/address-table.ts'
 import type { Mono } from '../base/clock.ts'
 import { prefix } from '../base/ip.ts'
+import type { Ip } from '../base/ip.ts'
 import { nodeKeyOf } from '../base/keys.ts'
 import type { InPlaceCipher } from '../crypto/in-place.ts'
 import { CIPHER_BYTES, EvpInPlace } from '../crypto/io/evp-in-place.ts'
 import { NodeInPlace } from '../crypto/io/node-in-place.ts'
 import { nodePrimitives } from '../crypto/io/node-primitives.ts'
 import { Arena } from '../crypto/io/raw-memory.ts'
+import { encodeOwnEcho } from '../wire/icmp-echo.ts'
+import { SYN_FLAG } from '../wire/ip-packet.ts'
 import { Inbound, INBOUND_BYTES } from './data-path-inbound.ts'
 import { Outbound, OUTBOUND_BYTES } from './data-path-outbound.ts'
 import { receivingSession, SEALS_MOST, sendingSession, SessionMemory } from './data-path-session.ts'
@@ -180,7 +183,7 @@ function node(kind: 'plain' | 'fast', own: Keypair, joins = true, flows = new Fi
     writes: [] as Uint8Array[],
     strangers: [] as Uint8Array[],
     heard: [] as number[],
-    tsmp: [] as { peer: number; packet: Uint8Array }[],
+    forEngine: [] as { peer: number; packet: Uint8Array }[],
   }
   const copy = (at: number, length: number) => memory.bytes.slice(at, at + length)
   const [drops, out, into] = [new DropCounts(), new VerdictCounts(), new VerdictCounts()]
@@ -213,7 +216,7 @@ function node(kind: 'plain' | 'fast', own: Keypair, joins = true, flows = new Fi
       write: (at, length) => void left.writes.push(copy(at, length)),
       stranger: (at, length) => void left.strangers.push(copy(at, length)),
       heard: (session) => void left.heard.push(session.localIndex),
-      tsmp: (peer, at, length) => void left.tsmp.push({ peer, packet: copy(at, length) }),
+      forEngine: (peer, at, length) => void left.forEngine.push({ peer, packet: copy(at, length) }),
     },
   })
   outbound.routes = inbound.routes = routes
@@ -503,7 +506,7 @@ for (const kind of onLinux ? (['plain', 'fast'] as const) : (['plain'] as const)
       assert.deepEqual(a.left.heard, [ours.localIndex])
       const tsmp = packetOf({ ...home, protocol: 99, data: data(10) })
       a.hear(sealer.seal(tsmp, MTU) as Uint8Array)
-      assert.deepEqual(a.left.tsmp, [{ peer: THEM, packet: tsmp }])
+      assert.deepEqual(a.left.forEngine, [{ peer: THEM, packet: tsmp }])
       const { messages, bytes } = a.session.traffic(1, 2)
       assert.deepEqual([messages, bytes, a.left.writes.length], [2, 48, 0])
       assert.deepEqual(a.dropped(), {})
@@ -526,6 +529,42 @@ for (const kind of onLinux ? (['plain', 'fast'] as const) : (['plain'] as const)
       a.hear(fromJail(4000))
       assert.equal(a.verdicts.into.of(VERDICT.flow), 1)
       assert.equal(a.left.writes.length, 1)
+    })
+
+    test('the engine sees refused connections and answers to its own echo requests; the device sees the others', () => {
+      const { ours, theirs } = keypairs()
+      const a = node(kind, ours)
+      const sealer = new Sealer(nodePrimitives, theirs)
+      const hear = (packet: Uint8Array, now = NOW): void =>
+        a.hear(sealer.seal(packet, MTU) as Uint8Array, undefined, now)
+      const syn = packetOf({ ...home, protocol: TCP, port: 10_000, flags: SYN_FLAG })
+      hear(syn)
+      hear(packetOf({ ...home, protocol: TCP, port: 80, flags: SYN_FLAG }))
+      hear(packetOf({ isV6: true, src: PEER6, dst: OURS6, protocol: TCP, port: 10_000, flags: SYN_FLAG }))
+      hear(packetOf({ ...home, port: 10_000 }))
+      const [from, to] = [PEER, OURS].map((text) => prefix(`${text}/32`).ip) as [Ip, Ip]
+      const echo = encodeOwnEcho(from, to, data(8))
+      const answer = echo.with(20, 0)
+      hear(answer)
+      hear(answer.with(30, 0x20))
+      hear(echo)
+      assert.deepEqual(a.left.forEngine, [
+        { peer: THEM, packet: syn },
+        { peer: THEM, packet: answer },
+      ])
+      assert.equal(a.left.writes.length, 3)
+      // A flood of what is refused leaves the engine its time, and the next hundred milliseconds bring more.
+      for (let i = 0; i < 100; i++) hear(syn)
+      assert.equal(a.left.forEngine.length, 17)
+      hear(syn, (NOW + 100) as Mono)
+      assert.equal(a.left.forEngine.length, 18)
+    })
+
+    test('programs of this machine send nothing that only nodes say', () => {
+      const a = node(kind, keypairs().ours)
+      a.read(alone(packetOf({ protocol: 99, data: data(10) })))
+      a.outbound.flush()
+      assert.deepEqual([a.left.bursts, a.dropped()], [[], { tsmp: 1 }])
     })
 
     test('hostile bytes and lengths: nothing is thrown, nothing is written beyond what was given', () => {

@@ -106,6 +106,8 @@ export const DROPS = [
   'no-path',
   /** More waits for the engine than may. */
   'engine-busy',
+  /** This machine's own programs sent what only nodes say to each other. */
+  'tsmp',
   /** The kernel did not take it. */
   'send-failed',
   'write-failed',

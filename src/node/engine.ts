@@ -9,21 +9,27 @@
 import type { Bytes } from '../base/bytes.ts'
 import type { Mono, Wall } from '../base/clock.ts'
 import { formatIp, parsePrefix } from '../base/ip.ts'
-import type { AddressPort, Ip, Prefix } from '../base/ip.ts'
+import type { AddressPort, Family, Ip, Prefix } from '../base/ip.ts'
 import type { NodeKey, PrivateKey } from '../base/keys.ts'
 import { nodeKeyFor } from '../crypto/primitives.ts'
 import type { Primitives } from '../crypto/primitives.ts'
 import { classify, isDisco } from '../wire/classify.ts'
+import { PacketHeader } from '../wire/ip-packet.ts'
 import type { MapNode } from '../wire/map-node.ts'
+import { encodeDiscoKey } from '../wire/tsmp.ts'
+import type { RejectedFlow, RejectReason } from '../wire/tsmp.ts'
 import type { NetmapChanges, NetworkMap } from './control/netmap.ts'
 import type { PeerDelta } from './control/peers.ts'
 import type { DataPlane, PlaneActivity, PlaneSource } from './data-plane.ts'
 import type { PeerApiAddress } from './filter/compile.ts'
 import { localNets } from './filter/local-nets.ts'
+import { rejectFor } from './filter/reject.ts'
 import { filterSet, forgetsFlows } from './filter/settings.ts'
 import type { FilterInputs, FilterSet } from './filter/settings.ts'
 import { addressOf, endpointOf, Paths } from './path/index.ts'
 import type { Endpoint, PathAction, Route } from './path/index.ts'
+import { InnerPings } from './pings/inner-pings.ts'
+import type { InnerPingAction } from './pings/inner-pings.ts'
 import { RouteKeeper } from './routes/peer-routes.ts'
 import type { DeviceAction, Source } from './wireguard/actions.ts'
 import { Device } from './wireguard/device.ts'
@@ -39,13 +45,18 @@ export interface EngineOut {
   /** A peer has proved itself, and packets may flow. */
   established(): void
   pinged(asked: string, answer: PingAnswer | undefined): void
+  /** A peer has refused a connection of this machine's. */
+  rejected(flow: RejectedFlow, reason: RejectReason): void
   /** Something was dropped here, and why. */
   dropped(why: string): void
 }
 
 export interface PingAnswer {
   readonly latencyMs: number
-  readonly via: { readonly endpoint: Endpoint } | { readonly region: number }
+  /** Absent for pings inside the tunnel, which look at no path. */
+  readonly via?: { readonly endpoint: Endpoint } | { readonly region: number }
+  /** Where the peer's PeerAPI listens, as a TSMP ping tells. */
+  readonly peerApiPort?: number
 }
 
 /** What the owner of the machine has chosen, as far as packets are concerned. */
@@ -93,6 +104,7 @@ export class Engine {
   readonly #out: EngineOut
   readonly #device: Device<From>
   readonly #paths: Paths
+  readonly #pings: InnerPings
   readonly #routes = new RouteKeeper()
   readonly #byId = new Map<number, Known>()
   readonly #byKey = new Map<NodeKey, Known>()
@@ -117,7 +129,13 @@ export class Engine {
       const known = this.#byKey.get(key)
       return known !== undefined && known.node.Expired !== true
     }
-    this.#device = new Device({ primitives, privateKey: nodeKey, isPeer, wall, now })
+    const discoBytes = primitives.x25519Public(disco)
+    const firstPacket = (key: NodeKey): Bytes | undefined => {
+      const [src, dst] = this.#innerAddresses(key)
+      return src && dst && encodeDiscoKey(src, dst, discoBytes)
+    }
+    this.#device = new Device({ primitives, privateKey: nodeKey, isPeer, firstPacket, wall, now })
+    this.#pings = new InnerPings(primitives.random)
     this.#paths = new Paths({ primitives, disco, nodeKey: nodeKeyFor(primitives, nodeKey), udp: !withoutUdp })
     this.setSettings(settings)
   }
@@ -145,6 +163,7 @@ export class Engine {
 
   setSettings(settings: EngineSettings): void {
     this.#settings = settings
+    this.#pings.peerApi = settings.peerApi
     const { acceptsRoutes: acceptsSubnets, exitNode } = settings
     this.#routes.choose({ acceptsSubnets, ...(exitNode === undefined ? {} : { exitNode }) })
     this.#setRoutes()
@@ -191,6 +210,16 @@ export class Engine {
     this.#do(this.#device.stage(known.key, packet, now), now)
   }
 
+  /** A packet of a peer's that is not for the device: TSMP, an answer to our echo, or a refused connection. */
+  forEngine(peer: number, packet: Bytes, now: Mono): void {
+    const h = new PacketHeader()
+    h.read(packet)
+    const isJailed = this.#byNumber.get(peer)?.node.IsJailed === true
+    const reject = rejectFor(packet, h, this.#settings.isShieldsUp || isJailed)
+    if (reject === undefined) this.#talk(this.#pings.take(peer, packet, now), now)
+    else this.unsealed(peer, reject, now)
+  }
+
   /** A sealed message that is to go by relay. */
   byRelay(peer: number, message: Bytes): void {
     const known = this.#byNumber.get(peer)
@@ -216,6 +245,13 @@ export class Engine {
     this.#follow(this.#paths.ping(peer, asked, now, size), now)
   }
 
+  /** The same through the tunnel, to an address that leads to the peer: answered by its daemon, or by its kernel. */
+  pingInside(kind: 'TSMP' | 'ICMP', peer: NodeKey, dst: Ip, asked: string, now: Mono): void {
+    const [number, src] = [this.numberOf(peer), this.#ownAddress(dst.family)]
+    if (number === undefined || src === undefined) return this.#out.pinged(asked, undefined)
+    this.#talk(this.#pings.ask({ kind, asked, peer: number, src, dst }, now), now)
+  }
+
   route(peer: NodeKey): Route {
     return this.#paths.route(peer)
   }
@@ -238,10 +274,11 @@ export class Engine {
   tick(now: Mono): void {
     this.#follow(this.#paths.tick(now), now)
     this.#do(this.#device.tick(now), now)
+    this.#talk(this.#pings.tick(now), now)
   }
 
   deadline(): Mono {
-    return Math.min(this.#paths.deadline(), this.#device.deadline()) as Mono
+    return Math.min(this.#paths.deadline(), this.#device.deadline(), this.#pings.deadline()) as Mono
   }
 
   // What stages ask for.
@@ -321,6 +358,32 @@ export class Engine {
     }
   }
 
+  #talk(actions: readonly InnerPingAction[], now: Mono): void {
+    for (const action of actions) {
+      switch (action.kind) {
+        case 'send':
+          this.unsealed(action.peer, action.packet, now)
+          break
+        case 'answered': {
+          const { asked, kind: _, ...answer } = action
+          this.#out.pinged(asked, answer)
+          break
+        }
+        case 'unanswered':
+          this.#out.pinged(action.asked, undefined)
+          break
+        case 'disco-key': {
+          const known = this.#byNumber.get(action.peer)
+          if (known !== undefined) this.#follow(this.#paths.learnDisco(known.key, action.key, now), now)
+          break
+        }
+        case 'rejected':
+          this.#out.rejected(action.flow, action.reason)
+          break
+      }
+    }
+  }
+
   /** A handshake message, by whatever way there is. */
   #send(peer: NodeKey, bytes: Bytes, now: Mono): void {
     this.#follow(this.#paths.sent(peer, now), now)
@@ -373,6 +436,16 @@ export class Engine {
     this.#byKey.delete(key)
     this.#usedAt.delete(key)
     this.#byNumber.delete(number)
+  }
+
+  #ownAddress(family: Family): Ip | undefined {
+    return addressesOf(this.#map?.fields.self).find((ip) => ip.family === family)
+  }
+
+  /** An address of ours and one of the peer's, of one family. */
+  #innerAddresses(key: NodeKey): readonly [Ip | undefined, Ip | undefined] {
+    const theirs = addressesOf(this.#byKey.get(key)?.node).find(({ family }) => this.#ownAddress(family) !== undefined)
+    return [theirs && this.#ownAddress(theirs.family), theirs]
   }
 
   #setRoutes(): void {

@@ -82,7 +82,7 @@ function run(o: PumpNodeOptions): void {
       datagram: (datagram, from) => say('datagram', { hex: hex(datagram), from: textOf(from) }),
       relay: (peer, message) => say('relay', { peer, hex: hex(message) }),
       toEngine: (packet) => say('engine', { hex: hex(packet) }),
-      tsmp: (peer, packet) => say('tsmp', { peer, hex: hex(packet) }),
+      forEngine: (peer, packet) => say('for-engine', { peer, hex: hex(packet) }),
       activity: (activity, from) => say('activity', { ...activity, ...(from && { from: textOf(from) }) }),
       failed: (error) => say('failed', { error: String(error) }),
     },

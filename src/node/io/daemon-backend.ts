@@ -4,9 +4,6 @@ import { dirname } from 'node:path'
 import { SECOND_MS } from '../../base/clock.ts'
 import type { Wall } from '../../base/clock.ts'
 import { MeshError } from '../../base/errors.ts'
-import { formatIp, parseIp, parsePrefix, prefixContains } from '../../base/ip.ts'
-import type { MapNode } from '../../wire/map-node.ts'
-import { displayName, magicDnsSuffix } from '../control/names.ts'
 import { CAPABILITY_VERSION } from '../../wire/control-requests.ts'
 import type {
   AbortSignalLike,
@@ -20,10 +17,10 @@ import type {
 import { checkPrefs } from '../local/check-prefs.ts'
 import { editedPrefs } from '../local/prefs-edit.ts'
 import type { MaskedPrefs, Prefs } from '../local/prefs.ts'
-import { addressesOf } from '../local/status.ts'
 import { viewOf } from './daemon-view.ts'
 import { checkForwarding } from './host/facts.ts'
 import type { LiveNode } from './live-node.ts'
+import { pingPeer } from './peer-pings.ts'
 
 /** What the server may take to hear of a farewell. */
 const LOGOUT_MS = 10_000
@@ -135,27 +132,8 @@ export class DaemonBackend implements Backend {
     return undefined
   }
 
-  async ping(ip: string, type: PingType, size: number, signal: AbortSignalLike): Promise<PingOutcome> {
-    const { netmap } = this.#node
-    if (netmap === undefined || this.#node.tunnel.tunnel === undefined)
-      return { kind: 'failed', why: 'not connected to a tailnet' }
-    const { self } = netmap.fields
-    if (addressesOf(self).includes(ip)) return { kind: 'local' }
-    const peer = peerAt([...netmap.peers.values()], ip)
-    if (peer === undefined) return { kind: 'failed', why: 'no matching peer' }
-    if (type !== 'disco')
-      return { kind: 'failed', why: `This version of Sett sends no ${type} pings; disco pings work.` }
-    const answer = await orGone(this.#node.tunnel.ping(peer.Key, size), signal)
-    if (answer === undefined) return { kind: 'failed', why: 'no answer' }
-    const { latencyMs, via } = answer
-    const code = 'region' in via ? (this.#node.relayMap?.regions.get(via.region)?.RegionCode ?? '') : ''
-    return {
-      kind: 'pong',
-      nodeIp: addressesOf(peer)[0] ?? '',
-      nodeName: displayName(peer, magicDnsSuffix(self)),
-      latencyMs,
-      ...('region' in via ? { relay: { region: via.region, code } } : { endpoint: via.endpoint }),
-    }
+  ping(ip: string, type: PingType, size: number, signal: AbortSignalLike): Promise<PingOutcome> {
+    return orGone(pingPeer(this.#node, ip, type, size), signal)
   }
 
   async setExpirySooner(expirySeconds: number): Promise<Refused | undefined> {
@@ -242,20 +220,6 @@ export class DaemonBackend implements Backend {
     this.#node.resume()
     await this.#node.settled()
   }
-}
-
-/** The peer that has this address, or else the narrowest network with it. */
-function peerAt(peers: readonly MapNode[], text: string): MapNode | undefined {
-  const ip = parseIp(text)
-  if (ip === undefined) return undefined
-  let best: { readonly peer: MapNode; readonly bits: number } | undefined
-  for (const peer of peers)
-    for (const allowed of peer.AllowedIPs) {
-      const prefix = parsePrefix(allowed)
-      if (prefix === undefined || !prefixContains(prefix, ip)) continue
-      if (best === undefined || prefix.bits > best.bits) best = { peer, bits: prefix.bits }
-    }
-  return best?.peer ?? peers.find((peer) => addressesOf(peer).includes(formatIp(ip)))
 }
 
 function orGone<T>(answer: Promise<T>, signal: AbortSignalLike): Promise<T> {

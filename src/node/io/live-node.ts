@@ -29,6 +29,7 @@ import { HealthWatch } from './health-watch.ts'
 import { exitNodeIn } from './host-wishes.ts'
 import { Login } from './login.ts'
 import { ownHostinfo, toldEndpoints } from './own-hostinfo.ts'
+import { answerServerPing } from './peer-pings.ts'
 import type { StateStore } from './state-file.ts'
 import type { TunDevice } from './tun.ts'
 import { RoutedPeers } from './routed-peers.ts'
@@ -257,7 +258,9 @@ export class LiveNode {
         queueMicrotask(() => this.login.run((session, now) => session.answerC2n(action.id, undefined, now)))
         break
       case 'ping':
-        queueMicrotask(() => this.login.run((session, now) => session.answerPing(action.id, undefined, now)))
+        void answerServerPing(this, action, (response) =>
+          this.login.run((session, now) => session.answerPing(action.id, response, now)),
+        )
         break
       case 'log':
         log(`control: ${action.event}${action.why === undefined ? '' : `: ${action.why}`}`)

@@ -6,6 +6,7 @@
 
 import { later } from '../../base/clock.ts'
 import type { Clocks, Mono } from '../../base/clock.ts'
+import type { Ip } from '../../base/ip.ts'
 import type { NodeKey, PrivateKey } from '../../base/keys.ts'
 import { nodeKeyFor } from '../../crypto/primitives.ts'
 import type { Primitives } from '../../crypto/primitives.ts'
@@ -23,6 +24,7 @@ import type { Host } from './host/host.ts'
 import { localAddresses } from './host/local-networks.ts'
 import type { HostProblem } from './host/problems.ts'
 import { engineSettings, planFor } from './host-wishes.ts'
+import { Refusals } from './refusals.ts'
 import type { TunDevice } from './tun.ts'
 import { Tunnel } from './tunnel.ts'
 import { WaitingPings } from './waiting-pings.ts'
@@ -61,6 +63,7 @@ const LIVED_MS = 5 * 60_000
 export class TunnelKeeper {
   readonly #options: TunnelKeeperOptions
   readonly #pings = new WaitingPings()
+  readonly #refusals: Refusals
   #tunnel: Tunnel | undefined
   #key: NodeKey | undefined
   #openedAt = 0 as Mono
@@ -83,6 +86,7 @@ export class TunnelKeeper {
 
   constructor(options: TunnelKeeperOptions) {
     this.#options = options
+    this.#refusals = new Refusals(options.log)
   }
 
   get tunnel(): Tunnel | undefined {
@@ -176,6 +180,13 @@ export class TunnelKeeper {
     return this.#pings.ask((asked) => tunnel.run((engine, now) => engine.ping(peer, asked, size, now)))
   }
 
+  /** One ping through the tunnel, to an address that leads to the peer; `undefined`: no answer came. */
+  pingInside(kind: 'TSMP' | 'ICMP', peer: NodeKey, dst: Ip): Promise<PingAnswer | undefined> {
+    const tunnel = this.#tunnel
+    if (tunnel === undefined) return Promise.resolve(undefined)
+    return this.#pings.ask((asked) => tunnel.run((engine, now) => engine.pingInside(kind, peer, dst, asked, now)))
+  }
+
   #open(nodeKey: PrivateKey, settings: EngineSettings): Tunnel {
     const { primitives, clocks, disco, tun, port, events } = this.#options
     this.#openedAt = clocks.mono()
@@ -210,6 +221,7 @@ export class TunnelKeeper {
           this.#hasSession = true
           events.changed()
         },
+        rejected: (flow, reason) => this.#refusals.note(flow, reason, clocks.mono()),
         rebind: () => this.reopen(),
         failed: (error) => void (this.#tunnel === tunnel && this.#failed(error)),
       },

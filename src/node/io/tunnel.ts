@@ -9,6 +9,7 @@ import { NEVER } from '../../base/clock.ts'
 import { formatIp, parseIp } from '../../base/ip.ts'
 import type { PrivateKey } from '../../base/keys.ts'
 import type { Primitives } from '../../crypto/primitives.ts'
+import type { RejectedFlow, RejectReason } from '../../wire/tsmp.ts'
 import type { NetmapChanges, NetworkMap } from '../control/netmap.ts'
 import { Engine } from '../engine.ts'
 import type { EngineSettings, PingAnswer } from '../engine.ts'
@@ -32,6 +33,8 @@ export interface TunnelEvents {
   relays(connected: ReadonlySet<number>): void
   /** A peer has proved itself, and packets may flow. */
   established(): void
+  /** A peer has refused a connection of this machine's. */
+  rejected(flow: RejectedFlow, reason: RejectReason): void
   /** The sockets may not send any more: they should be opened anew. */
   rebind(): void
   /** Something has ended that can't go on. */
@@ -94,7 +97,7 @@ export class Tunnel {
           run((engine, now) => engine.activity(activity, from, now))
         },
         toEngine: () => {},
-        tsmp: () => {},
+        forEngine: (peer, packet) => run((engine, now) => engine.forEngine(peer, packet, now)),
         failed: (error) => options.events.failed(error),
       },
     })
@@ -133,6 +136,7 @@ export class Tunnel {
         rebind: () => options.events.rebind(),
         established: () => options.events.established(),
         pinged: (asked, answer) => options.events.pinged(asked, answer),
+        rejected: (flow, reason) => options.events.rejected(flow, reason),
         dropped: () => {},
       },
     })

@@ -41,8 +41,8 @@ export type FromPump =
   | { readonly kind: 'stranger'; readonly datagram: Uint8Array; readonly address: Uint8Array }
   /** The same that came by a relay: handed back. */
   | { readonly kind: 'relayed-stranger'; readonly datagram: Uint8Array; readonly region: number }
-  /** A message between nodes (TSMP). */
-  | { readonly kind: 'tsmp'; readonly peer: number; readonly packet: Uint8Array }
+  /** A packet from a peer that the engine is to see in place of the device (`InboundSink.forEngine`). */
+  | { readonly kind: 'for-engine'; readonly peer: number; readonly packet: Uint8Array }
   /** A session was heard of for the first time, or from somewhere else than before. */
   | { readonly kind: 'heard'; readonly localIndex: number; readonly at: Mono; readonly from: HeardFrom }
 

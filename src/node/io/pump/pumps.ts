@@ -47,8 +47,8 @@ export interface PumpEvents {
   relay(peer: number, message: Uint8Array): void
   /** A packet of this machine's to an address of the engine's own. */
   toEngine(packet: Uint8Array): void
-  /** A message between nodes that a peer sent, let in by the filter. */
-  tsmp(peer: number, packet: Uint8Array): void
+  /** A packet from a peer that is for the engine and not for the device (`InboundSink.forEngine`). */
+  forEngine(peer: number, packet: Uint8Array): void
   /** For `Device.report`. `from` is there when the session was heard of for the first time, or from elsewhere. */
   activity(activity: PlaneActivity, from?: PlaneSource): void
   /** A pump has ended by itself; the others go on, and all should be closed. */
@@ -263,8 +263,8 @@ export class Pumps {
         return events.unsealed(message.peer, message.packet)
       case 'engine':
         return events.toEngine(message.packet)
-      case 'tsmp':
-        return events.tsmp(message.peer, message.packet)
+      case 'for-engine':
+        return events.forEngine(message.peer, message.packet)
       case 'relay': {
         const { peer, messages, segment } = message
         for (let at = 0; at < messages.length; at += segment) events.relay(peer, messages.subarray(at, at + segment))

@@ -61,7 +61,8 @@ export class ToTun implements Pump {
         write: (at, length) => this.#write(at, length),
         stranger: (at, length) => parts.handOver.give(() => this.#strange(copy(at, length))),
         heard: (session) => this.#heard(session),
-        tsmp: (peer, at, length) => parts.handOver.give(() => ({ kind: 'tsmp', peer, packet: copy(at, length) })),
+        forEngine: (peer, at, length) =>
+          parts.handOver.give(() => ({ kind: 'for-engine', peer, packet: copy(at, length) })),
       },
     })
   }
