@@ -161,6 +161,7 @@ export class FakeBackend implements Backend {
     return Promise.resolve(this.pong)
   }
   setExpirySooner = (seconds: number) => this.#note(`expiry ${seconds}`)
+  suggestExitNode = () => ({ ID: '', Name: '' })
   ipForwardingWarning = () => Promise.resolve('')
   systemDns = () => Promise.resolve(undefined)
   userMetrics = () => '# nothing\n'

@@ -18,6 +18,7 @@ import { checkPrefs } from '../local/check-prefs.ts'
 import { editedPrefs } from '../local/prefs-edit.ts'
 import type { MaskedPrefs, Prefs } from '../local/prefs.ts'
 import { viewOf } from './daemon-view.ts'
+import { suggestion, suggestionJson } from './exit-choice.ts'
 import { checkForwarding } from './host/facts.ts'
 import type { LiveNode } from './live-node.ts'
 import { pingPeer } from './peer-pings.ts'
@@ -139,6 +140,13 @@ export class DaemonBackend implements Backend {
   async setExpirySooner(expirySeconds: number): Promise<Refused | undefined> {
     const why = await this.#node.expireSooner((expirySeconds * SECOND_MS) as Wall)
     return why === undefined ? undefined : { refused: why }
+  }
+
+  suggestExitNode(): object {
+    const { netmap, tunnel, options } = this.#node
+    if (netmap === undefined) return { ID: '', Name: '' }
+    const found = suggestion(netmap, tunnel, this.prefs().ExitNodeID, options.primitives.random)
+    return suggestionJson(netmap, found)
   }
 
   async ipForwardingWarning(): Promise<string> {

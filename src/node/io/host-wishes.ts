@@ -10,19 +10,11 @@ import type { NetfilterMode } from '../routes/firewall.ts'
 import { hostPlan } from '../routes/host-plan.ts'
 import type { HostPlan } from '../routes/host-plan.ts'
 import { osRoutes } from '../routes/os-routes.ts'
+import { exitNodeIn } from './exit-choice.ts'
 import type { HostFacts } from './host/facts.ts'
 import type { LocalAddress } from './host/local-networks.ts'
 
 const NETFILTER: readonly NetfilterMode[] = ['off', 'nodivert', 'on']
-
-/** ID of the peer that is the chosen exit node, if it is in the map. */
-export function exitNodeIn(map: Pick<NetworkMap, 'peers'> | undefined, prefs: Prefs): number | undefined {
-  const { ExitNodeID: id, ExitNodeIP: ip } = prefs
-  if (map === undefined || (id === '' && ip === '')) return undefined
-  for (const peer of map.peers.values())
-    if (id === '' ? peer.Addresses.some((text) => text.split('/', 1)[0] === ip) : peer.StableID === id) return peer.ID
-  return undefined
-}
 
 export function engineSettings(prefs: Prefs, map: NetworkMap, local: readonly LocalAddress[]): EngineSettings {
   return {

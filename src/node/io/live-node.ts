@@ -18,7 +18,6 @@ import type { Bus } from '../local/bus.ts'
 import type { Health } from '../local/health.ts'
 import { isIdle, nextIpnState } from '../local/ipn.ts'
 import type { IpnState } from '../local/ipn.ts'
-import { withExitNodeId } from '../local/prefs-edit.ts'
 import type { Prefs } from '../local/prefs.ts'
 import type { Profiles } from '../local/profiles.ts'
 import type { OwnerAction } from './control-shell.ts'
@@ -26,12 +25,12 @@ import type { Host } from './host/host.ts'
 import { checkForwarding } from './host/facts.ts'
 import { localAddresses } from './host/local-networks.ts'
 import { HealthWatch } from './health-watch.ts'
-import { exitNodeIn } from './host-wishes.ts'
+import { exitNodeIn, withExitNodeNamed } from './exit-choice.ts'
 import { Login } from './login.ts'
 import { ownHostinfo, toldEndpoints } from './own-hostinfo.ts'
-import { answerServerPing } from './peer-pings.ts'
 import type { StateStore } from './state-file.ts'
 import type { TunDevice } from './tun.ts'
+import { answerServerPing } from './peer-pings.ts'
 import { RoutedPeers } from './routed-peers.ts'
 import { MARK_BYPASS } from '../routes/firewall.ts'
 import { TunnelKeeper } from './tunnel-keeper.ts'
@@ -96,7 +95,10 @@ export class LiveNode {
           const told = toldEndpoints(endpoints)
           this.login.run((session, now) => session.setEndpoints(told, now))
         },
-        netInfo: (netInfo) => this.login.run((session, now) => session.setNetInfo(netInfo, now)),
+        netInfo: (netInfo) => {
+          this.login.run((session, now) => session.setNetInfo(netInfo, now))
+          this.#nameExitNode()
+        },
         changed: () => this.#settle(),
       },
     })
@@ -175,7 +177,7 @@ export class LiveNode {
 
   /** Preferences have been set: makes them so. */
   setPrefs(prefs: Prefs): void {
-    const { profiles, bus, version, logId } = this.options
+    const { profiles, bus } = this.options
     const before = this.prefs
     this.login.write(() => profiles.setPrefs(this.#named(prefs)))
     const now = this.prefs
@@ -185,8 +187,7 @@ export class LiveNode {
       // A login that waits for a person goes on waiting.
       if (!(now.WantRunning && this.login.isBegun && now.ControlURL === before.ControlURL)) return this.resume()
     }
-    const hostinfo = ownHostinfo(now, { version, logId })
-    this.login.run((session, at) => session.setHostinfo(hostinfo, at))
+    this.#tellHostinfo()
     this.#settle()
   }
 
@@ -286,8 +287,7 @@ export class LiveNode {
     const suffix = magicDnsSuffix(self)
     if (changes.parts.has('self') || changes.parts.has('profiles') || changes.parts.has('domain'))
       this.login.write(() => profiles.setNetwork(self.StableID, map.fields.profiles.get(self.User), suffix, domain))
-    const named = this.#named(this.prefs)
-    if (named.ExitNodeID !== this.prefs.ExitNodeID) this.login.write(() => profiles.setPrefs(named))
+    if (changes.peers.length > 0) this.#nameExitNode()
     if (changes.parts.has('messages') || changes.parts.has('health')) {
       health.setMessages(displayMessages(map.fields, (bytes) => primitives.sha256(bytes)))
       this.#healthWatch.tell()
@@ -397,12 +397,23 @@ export class LiveNode {
     return this.tunnel.rest(waits)
   }
 
-  /** With an exit node that was given by its address named by its ID. */
   #named(prefs: Prefs): Prefs {
-    return withExitNodeId(prefs, (ip) => {
-      const id = exitNodeIn(this.netmap, { ...prefs, ExitNodeID: '', ExitNodeIP: ip })
-      return id === undefined ? undefined : this.netmap?.peers.get(id)?.StableID
-    })
+    return withExitNodeNamed(prefs, this.netmap, this.tunnel, this.options.primitives.random)
+  }
+
+  /** The exit node may be another by what is known now. */
+  #nameExitNode(): void {
+    const named = this.#named(this.prefs)
+    if (named.ExitNodeID === this.prefs.ExitNodeID) return
+    this.login.write(() => this.options.profiles.setPrefs(named))
+    this.options.bus.publish({ prefs: this.prefs }, this.#mono())
+    this.#tellHostinfo()
+  }
+
+  #tellHostinfo(): void {
+    const { version, logId } = this.options
+    const hostinfo = ownHostinfo(this.prefs, { version, logId })
+    this.login.run((session, at) => session.setHostinfo(hostinfo, at))
   }
 
   #mono(): Mono {

@@ -73,6 +73,7 @@ export class TunnelKeeper {
   #reopenTimer: NodeJS.Timeout | undefined
   #endpoints: readonly OwnEndpoint[] = []
   #home = 0
+  #latencies: ReadonlyMap<number, number> = new Map()
   #relays: ReadonlySet<number> = new Set()
   /** Some peer has proved itself since the tunnel was opened. */
   #hasSession = false
@@ -98,6 +99,10 @@ export class TunnelKeeper {
   /** Region of the home relay; 0: none. */
   get home(): number {
     return this.#home
+  }
+  /** In ms, of the relays that have answered the last look around. */
+  get latencies(): ReadonlyMap<number, number> {
+    return this.#latencies
   }
   /** Regions whose relay has taken our connection. */
   get relays(): ReadonlySet<number> {
@@ -207,6 +212,7 @@ export class TunnelKeeper {
         },
         home: (region, latencies) => {
           this.#home = region
+          this.#latencies = latencies
           const DERPLatency = Object.fromEntries([...latencies].map(([id, ms]) => [`${id}-v4`, ms / 1000]))
           events.netInfo({ PreferredDERP: region, WorkingUDP: latencies.size > 0, DERPLatency })
           events.changed()

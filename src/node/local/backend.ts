@@ -110,6 +110,8 @@ export interface Backend {
 
   /** Asks for more or less of a key's time: `expiry` may only be sooner than it is. Seconds since 1970. */
   setExpirySooner(expirySeconds: number): Promise<Refused | undefined>
+  /** `ID`, `Name` and perhaps `Location` of the best exit node there is now; empty texts: there is none. */
+  suggestExitNode(): object
   /** What the host's forwarding settings keep the advertised routes from; empty: nothing. */
   ipForwardingWarning(): Promise<string>
   /** What the machine's resolver is set to, and whether we set it. `undefined`: not known here. */

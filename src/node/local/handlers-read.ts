@@ -90,7 +90,7 @@ export const noWarning: Handler = () => json({ Warning: '' })
 
 export const soMarkInUse: Handler = ({ backend }) => json({ UseSOMark: backend.view().tun })
 
-export const noSuggestion: Handler = () => json({ ID: '', Name: '' })
+export const suggestExitNode: Handler = ({ backend }) => json(backend.suggestExitNode())
 
 export const noAppRoutes: Handler = () => json({})
 

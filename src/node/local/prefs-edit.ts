@@ -3,7 +3,10 @@
 import { DEFAULT_PREFS } from './prefs.ts'
 import type { MaskedPrefs, NetfilterMode, Prefs } from './prefs.ts'
 
-/** The preferences with the named fields set; the same object when nothing is named. */
+/**
+ * The preferences with the named fields set; the same object when nothing is named. Whoever names an exit node wants
+ * that one, and no longer the best there is.
+ */
 export function editedPrefs(prefs: Prefs, { values, set }: MaskedPrefs): Prefs {
   if (set.size === 0) return prefs
   const edited: Record<string, unknown> = { ...prefs }
@@ -13,6 +16,7 @@ export function editedPrefs(prefs: Prefs, { values, set }: MaskedPrefs): Prefs {
     else if (name === 'AutoUpdate.Apply') autoUpdate.Apply = values.AutoUpdate.Apply
     else edited[name] = values[name]
   }
+  if ((set.has('ExitNodeID') || set.has('ExitNodeIP')) && !set.has('AutoExitNode')) edited['AutoExitNode'] = ''
   if (set.has('AutoUpdate.Check') || set.has('AutoUpdate.Apply')) edited['AutoUpdate'] = autoUpdate
   return edited as unknown as Prefs
 }

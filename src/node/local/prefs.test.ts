@@ -93,6 +93,16 @@ test('an edit does not log anybody in, and names in any case are names', () => {
   assert.equal(editedPrefs(DEFAULT_PREFS, edit).Hostname, 'x')
 })
 
+test('naming an exit node ends the choice of the best one, unless both are named', () => {
+  const auto = { ...DEFAULT_PREFS, AutoExitNode: 'any', ExitNodeID: 'n1' }
+  const after = (edit: object) => editedPrefs(auto, readMaskedPrefs(text(edit)))
+  assert.equal(after({ ExitNodeID: 'n2', ExitNodeIDSet: true }).AutoExitNode, '')
+  assert.equal(after({ ExitNodeIP: '', ExitNodeIPSet: true }).AutoExitNode, '')
+  const both = { ExitNodeID: '', ExitNodeIDSet: true, AutoExitNode: 'any', AutoExitNodeSet: true }
+  assert.equal(after(both).AutoExitNode, 'any')
+  assert.equal(after({ Hostname: 'x', HostnameSet: true }).AutoExitNode, 'any')
+})
+
 test('names of prototypes are no preferences', () => {
   const edit = readMaskedPrefs('{"__proto__":{"RunSSH":true,"RunSSHSet":true},"constructorSet":true}')
   assert.equal(edit.set.size, 0)

@@ -48,7 +48,7 @@ export const ROUTES: readonly Route[] = [
   route('check-ip-forwarding', GET, 'read', read.ipForwarding),
   route('check-udp-gro-forwarding', GET, 'read', read.noWarning),
   route('check-so-mark-in-use', GET, 'read', read.soMarkInUse),
-  route('suggest-exit-node', [...GET, 'POST'], 'nothing', read.noSuggestion),
+  route('suggest-exit-node', [...GET, 'POST'], 'nothing', read.suggestExitNode),
   route('appc-route-info', GET, 'read', read.noAppRoutes),
   route('update/check', GET, 'nothing', read.updateCheck),
   route('bugreport', POST, 'read', read.bugReport),
