@@ -1,7 +1,7 @@
 /**
  * `sett`: which program a command line means. Each is loaded only when it is asked for.
  *
- * `coord` and `admin` are programs of their own; every other word is a verb of the node's command line.
+ * Those in the table are programs of their own; every other word is a verb of the node's command line.
  */
 
 import { readFileSync } from 'node:fs'
@@ -14,6 +14,10 @@ const PROGRAMS: { readonly [command: string]: { readonly short: string; readonly
     load: async () => (await import('../coord/main.ts')).main,
   },
   admin: { short: 'Administer a coordination server', load: async () => (await import('./admin/main.ts')).main },
+  try: {
+    short: 'Start a server and some nodes on this machine, to try things with',
+    load: async () => (await import('./try/main.ts')).main,
+  },
 }
 
 async function run(args: readonly string[]): Promise<number> {
