@@ -25,6 +25,7 @@ import type { Host } from './host/host.ts'
 import { checkForwarding } from './host/facts.ts'
 import { localAddresses } from './host/local-networks.ts'
 import { HealthWatch } from './health-watch.ts'
+import { EngineNews } from './engine-news.ts'
 import { exitNodeIn, withExitNodeNamed } from './exit-choice.ts'
 import { Login } from './login.ts'
 import { ownHostinfo, toldEndpoints } from './own-hostinfo.ts'
@@ -60,6 +61,7 @@ export class LiveNode {
   readonly login: Login
   readonly tunnel: TunnelKeeper
   readonly #healthWatch: HealthWatch
+  readonly #engineNews: EngineNews
   readonly #routedPeers = new RoutedPeers()
   #state: IpnState = 'NoState'
   #authUrl = ''
@@ -102,6 +104,8 @@ export class LiveNode {
         changed: () => this.#settle(),
       },
     })
+    const { tunnel } = this
+    this.#engineNews = new EngineNews({ ...options, tunnel, netmap: () => this.netmap })
   }
 
   get prefs(): Prefs {
@@ -206,6 +210,7 @@ export class LiveNode {
     this.#settle()
     await this.settled()
     this.#healthWatch.close()
+    this.#engineNews.close()
   }
 
   /** Resolves when the machine is as preferences and map say. */
