@@ -62,6 +62,11 @@ export function lastError(): number {
 const PROT_NONE = 0
 const PROT_READ_WRITE = 3
 const MAP_PRIVATE_ANONYMOUS = 0x22
+/**
+ * Below 2 GiB, which x64 alone has a flag for (arm64 looks past it). Addresses are then small integers, which cost the
+ * engine no object each, and a call a fifth less.
+ */
+const MAP_32BIT = 0x40
 const MADV_DONTDUMP = 16
 
 const UTF8 = new TextEncoder()
@@ -96,7 +101,10 @@ export class Arena {
       mprotect: 'int mprotect(int64_t at, size_t length, int protection)',
       madvise: 'int madvise(int64_t at, size_t length, int advice)',
     })
-    const whole = libc.mmap(NULL, this.size + 2 * GUARD_BYTES, PROT_NONE, MAP_PRIVATE_ANONYMOUS, -1, 0)
+    const map = (flags: number): unknown => libc.mmap(NULL, this.size + 2 * GUARD_BYTES, PROT_NONE, flags, -1, 0)
+    const low = map(MAP_PRIVATE_ANONYMOUS | MAP_32BIT)
+    // There is not always room below.
+    const whole = typeof low === 'number' && low > 0 ? low : map(MAP_PRIVATE_ANONYMOUS)
     // Beyond 2^53 it would come as a bigint; Linux gives such addresses only to those who ask for them.
     if (typeof whole !== 'number' || whole <= 0) throw new Error('Cannot map an arena')
     this.#base = whole + GUARD_BYTES

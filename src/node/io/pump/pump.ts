@@ -5,7 +5,7 @@
 
 import type { Mono } from '../../../base/clock.ts'
 import type { InPlaceCipher } from '../../../crypto/in-place.ts'
-import { CIPHER_BYTES, EvpInPlace } from '../../../crypto/io/evp-in-place.ts'
+import { CIPHER_BYTES, inPlaceCipher, TRIAL_BYTES } from '../../../crypto/io/choose-in-place.ts'
 import { NodeInPlace } from '../../../crypto/io/node-in-place.ts'
 import { Arena } from '../../../crypto/io/raw-memory.ts'
 import { DropCounts, Filter } from '../../data-path.ts'
@@ -73,7 +73,7 @@ export function pumpParts(
   return {
     arena,
     memory,
-    cipher: plain ? new NodeInPlace(memory.bytes) : new EvpInPlace(arena, CIPHER_AT),
+    cipher: plain ? new NodeInPlace(memory.bytes) : inPlaceCipher(arena, CIPHER_AT, READ_AT),
     waiter: new Waiter(arena, WAITER_AT, [doorbell, ...reads]),
     mailbox: new Mailbox(arena, MAILBOX_AT),
     filter: new Filter(new FlowTable(shared.flows), new FlowTable(shared.jailedFlows)),
@@ -84,5 +84,11 @@ export function pumpParts(
   }
 }
 
-if (CIPHER_AT + CIPHER_BYTES > READ_AT || OWN_AT % 4 !== 0 || READ_AT % 4 !== 2)
+if (
+  CIPHER_AT + CIPHER_BYTES > READ_AT ||
+  CIPHER_AT % 16 !== 0 ||
+  TRIAL_BYTES > READ_MOST ||
+  OWN_AT % 4 !== 0 ||
+  READ_AT % 4 !== 2
+)
   throw new Error('Places in the arena do not fit together')
