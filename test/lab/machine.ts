@@ -31,6 +31,7 @@ export interface PeerStatus {
   readonly HostName: string
   readonly TailscaleIPs: readonly string[] | null
   readonly Online: boolean
+  readonly Expired?: boolean
   /** Where packets go, where they go directly; else empty. */
   readonly CurAddr: string
   readonly RxBytes: number
@@ -84,6 +85,12 @@ export class Machine {
     return this.where.exec(this.#options.sett ?? SETT, ['--socket', this.socket, ...args], { timeoutMs: 60_000 })
   }
 
+  /** Begins a command that waits for something. */
+  begin(...args: string[]): LabProcess {
+    const all = ['--socket', this.socket, ...args]
+    return this.where.spawn(this.#options.sett ?? SETT, all, { name: `sett ${args[0] ?? ''}` })
+  }
+
   /** Joins a network under the machine's own name. */
   async up(login: { readonly url: string; readonly key: string }, ...more: string[]): Promise<void> {
     const flags = [`--login-server=${login.url}`, `--auth-key=${login.key}`, `--hostname=${this.name}`, '--timeout=40s']
@@ -93,20 +100,26 @@ export class Machine {
   }
 
   /** Asked over the daemon's socket: a poll must not cost a process each time. */
-  status(): Promise<Status> {
+  async status(): Promise<Status> {
+    return JSON.parse(await this.local('GET', 'status')) as Status
+  }
+
+  /** A request to the daemon's own API. */
+  local(method: 'GET' | 'POST', path: string): Promise<string> {
     return new Promise((resolve, reject) => {
-      const url = { socketPath: this.socket, path: '/localapi/v0/status', headers: { host: 'local-tailscaled.sock' } }
+      const headers = { host: 'local-tailscaled.sock' }
+      const url = { socketPath: this.socket, method, path: `/localapi/v0/${path}`, headers }
       const call = request({ ...url, agent: false, timeout: 10_000 }, (answer) => {
         let text = ''
         answer.setEncoding('utf8')
         answer.on('data', (piece: string) => (text += piece))
         answer.on('error', reject)
         answer.on('end', () => {
-          if (answer.statusCode === 200) resolve(JSON.parse(text) as Status)
-          else reject(new Error(`${this.name}: status: ${answer.statusCode} ${text}`))
+          if (answer.statusCode === 200 || answer.statusCode === 204) resolve(text)
+          else reject(new Error(`${this.name}: ${path}: ${answer.statusCode} ${text}`))
         })
       })
-      call.on('timeout', () => call.destroy(new Error(`${this.name}: no status in 10 s`)))
+      call.on('timeout', () => call.destroy(new Error(`${this.name}: no answer in 10 s`)))
       call.on('error', reject)
       call.end()
     })
