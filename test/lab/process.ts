@@ -29,6 +29,15 @@ export function isAlive(pid: number | string): boolean {
   }
 }
 
+/** What is said while the lab is cleared away is nobody's any more. */
+function keep(file: string, text: string): void {
+  try {
+    appendFileSync(file, text)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+}
+
 export class LabProcess {
   readonly name: string
   readonly child: ChildProcess
@@ -54,7 +63,7 @@ export class LabProcess {
     })
     const hear = (chunk: Buffer, fromStdout: boolean): void => {
       const text = chunk.toString()
-      if (options.log !== undefined) appendFileSync(options.log, text)
+      if (options.log !== undefined) keep(options.log, text)
       this.#output = (this.#output + text).slice(-KEPT_CHARS)
       if (fromStdout) this.#cutLines(text)
       for (const look of this.#watchers) look()

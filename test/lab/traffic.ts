@@ -15,41 +15,51 @@ export const answers = (from: Namespace, address: string): Promise<boolean> =>
     () => false,
   )
 
-/** Pings that go on, and when each was answered. */
+/** Pings that go on, also while there is no route, and when each was answered. */
 export class Pulse {
-  readonly #process: LabProcess
-  /** When answers came, in milliseconds of `performance.now()`, and to which ping. */
-  readonly answered: { readonly at: number; readonly sequence: number }[] = []
-  readonly everyMs: number
+  readonly #from: Namespace
+  readonly #args: readonly string[]
+  #process: LabProcess | undefined
+  #stopped = false
+  /** When answers came, in milliseconds of `performance.now()`. */
+  readonly answered: number[] = []
 
   constructor(from: Namespace, address: string, everyMs = 20) {
-    this.everyMs = everyMs
-    this.#process = from.spawn('ping', ['-n', '-i', String(everyMs / 1000), address], {
-      name: 'pulse',
-      onLine: (line) => {
-        const sequence = /icmp_seq=(\d+) ttl/.exec(line)?.[1]
-        if (sequence !== undefined) this.answered.push({ at: performance.now(), sequence: Number(sequence) })
-      },
-    })
+    this.#from = from
+    this.#args = ['-n', '-i', String(everyMs / 1000), address]
+    this.#ping()
   }
 
   /** Resolves with the moment of the first answer that comes after `since`. */
   async next(since = performance.now(), patienceMs = 30_000): Promise<number> {
     for (const end = performance.now() + patienceMs; performance.now() < end; await wait(5)) {
-      const found = this.answered.find(({ at }) => at > since)
-      if (found !== undefined) return found.at
+      const found = this.answered.find((at) => at > since)
+      if (found !== undefined) return found
     }
     throw new Error(`no ping was answered in ${patienceMs} ms`)
   }
 
   /** The longest time between two answers since then, and up to now. */
   longestGap(since: number): number {
-    const times = [...this.answered.map(({ at }) => at).filter((at) => at >= since), performance.now()]
+    const times = [...this.answered.filter((at) => at >= since), performance.now()]
     return Math.max(...times.map((at, i) => at - (times[i - 1] ?? since)))
   }
 
   async stop(): Promise<void> {
-    await this.#process.stop('SIGINT', 500)
+    this.#stopped = true
+    await this.#process?.stop('SIGKILL')
+  }
+
+  /** Where there is no route at first, `ping` ends at once. */
+  #ping(): void {
+    if (this.#stopped) return
+    this.#process = this.#from.spawn('ping', this.#args, {
+      name: 'pulse',
+      onLine: (line) => {
+        if (/icmp_seq=\d+ ttl/.test(line)) this.answered.push(performance.now())
+      },
+    })
+    void this.#process.ended.then(() => setTimeout(() => this.#ping(), 10))
   }
 }
 
