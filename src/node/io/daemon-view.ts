@@ -2,6 +2,7 @@
 
 import type { Mono, Wall } from '../../base/clock.ts'
 import { parseIp, parsePrefix } from '../../base/ip.ts'
+import type { AddressPort } from '../../base/ip.ts'
 import type { NodeKey } from '../../base/keys.ts'
 import { CapabilityGrants } from '../filter/grants.ts'
 import type { NodeView, PeerTraffic } from '../local/node-view.ts'
@@ -30,13 +31,18 @@ export function viewOf(node: LiveNode): NodeView {
     relays: node.relayMap?.regions,
     homeRelay: node.tunnel.home,
     endpoints: node.tunnel.endpoints.map(({ endpoint }) => endpoint),
-    peerApi: {},
+    peerApi: portsOf(node.tunnel.peerApi),
     health: [...health.texts(clocks.mono()), ...node.tunnel.problems.map(({ text }) => text)],
     ...(exitNode === undefined ? {} : { exitNode }),
     ...(clientVersion === undefined ? {} : { clientVersion }),
     traffic: (peer) => trafficWith(node, peer),
     capabilitiesOf: (ip) => capabilitiesOf(node, ip),
   }
+}
+
+function portsOf(places: readonly AddressPort[]): NodeView['peerApi'] {
+  const [v4, v6] = [4, 6].map((family) => places.find(({ ip }) => ip.family === family)?.port)
+  return { ...(v4 === undefined ? {} : { v4 }), ...(v6 === undefined ? {} : { v6 }) }
 }
 
 function trafficWith(node: LiveNode, peer: NodeKey): PeerTraffic | undefined {

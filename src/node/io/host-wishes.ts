@@ -16,7 +16,12 @@ import type { LocalAddress } from './host/local-networks.ts'
 
 const NETFILTER: readonly NetfilterMode[] = ['off', 'nodivert', 'on']
 
-export function engineSettings(prefs: Prefs, map: NetworkMap, local: readonly LocalAddress[]): EngineSettings {
+/** All but where PeerAPI listens, which is seen only when it does. */
+export function engineSettings(
+  prefs: Prefs,
+  map: NetworkMap,
+  local: readonly LocalAddress[],
+): Omit<EngineSettings, 'peerApi'> {
   return {
     isShieldsUp: prefs.ShieldsUp,
     acceptsRoutes: prefs.RouteAll,
@@ -24,7 +29,6 @@ export function engineSettings(prefs: Prefs, map: NetworkMap, local: readonly Lo
     routes: (prefs.AdvertiseRoutes ?? []).flatMap((text) => parsePrefix(text) ?? []),
     interfaces: local.flatMap(({ prefix }) => parsePrefix(prefix) ?? []),
     hostAddresses: local.flatMap(({ address }) => parseIp(address) ?? []),
-    peerApi: [],
   }
 }
 

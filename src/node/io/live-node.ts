@@ -8,11 +8,14 @@
 
 import type { Clocks, Mono, Wall } from '../../base/clock.ts'
 import type { PrivateKey } from '../../base/keys.ts'
+import { formatIp } from '../../base/ip.ts'
+import type { Ip } from '../../base/ip.ts'
 import type { Secret } from '../../base/secret.ts'
 import { discoKeyFor } from '../../crypto/primitives.ts'
 import type { Primitives } from '../../crypto/primitives.ts'
+import type { Hostinfo } from '../../wire/hostinfo.ts'
 import type { ClientVersion } from '../../wire/map-response.ts'
-import { displayMessages, magicDnsSuffix } from '../control/names.ts'
+import { displayMessages, displayName, magicDnsSuffix } from '../control/names.ts'
 import type { NetmapChanges, NetworkMap } from '../control/netmap.ts'
 import type { Bus } from '../local/bus.ts'
 import type { Health } from '../local/health.ts'
@@ -20,6 +23,7 @@ import { isIdle, nextIpnState } from '../local/ipn.ts'
 import type { IpnState } from '../local/ipn.ts'
 import type { Prefs } from '../local/prefs.ts'
 import type { Profiles } from '../local/profiles.ts'
+import { findNode } from '../local/whois.ts'
 import type { OwnerAction } from './control-shell.ts'
 import type { Host } from './host/host.ts'
 import { checkForwarding } from './host/facts.ts'
@@ -28,7 +32,7 @@ import { HealthWatch } from './health-watch.ts'
 import { EngineNews } from './engine-news.ts'
 import { exitNodeIn, withExitNodeNamed } from './exit-choice.ts'
 import { Login } from './login.ts'
-import { ownHostinfo, toldEndpoints } from './own-hostinfo.ts'
+import { ownHostinfo, ownName, toldEndpoints } from './own-hostinfo.ts'
 import type { StateStore } from './state-file.ts'
 import type { TunDevice } from './tun.ts'
 import { answerServerPing } from './peer-pings.ts'
@@ -75,7 +79,7 @@ export class LiveNode {
 
   constructor(options: LiveNodeOptions) {
     this.options = options
-    const { primitives, clocks, store, profiles, machineKey, disco, mapFile, log, version, logId } = options
+    const { primitives, clocks, store, profiles, machineKey, disco, mapFile, log } = options
     this.#healthWatch = new HealthWatch(options)
     this.login = new Login({
       primitives,
@@ -86,12 +90,14 @@ export class LiveNode {
       discoKey: discoKeyFor(primitives, disco),
       mapFile,
       mark: MARK_BYPASS,
-      hostinfo: () => ownHostinfo(profiles.prefs, { version, logId }),
+      hostinfo: () => this.#hostinfo(),
       log,
       on: (action) => this.#take(action),
     })
     this.tunnel = new TunnelKeeper({
       ...options,
+      nameOf: (ip) => this.#nameOf(ip),
+      ownName: () => ownName(this.prefs),
       events: {
         endpoints: (endpoints) => {
           const told = toldEndpoints(endpoints)
@@ -101,6 +107,7 @@ export class LiveNode {
           this.login.run((session, now) => session.setNetInfo(netInfo, now))
           this.#nameExitNode()
         },
+        peerApi: () => this.#tellHostinfo(),
         changed: () => this.#settle(),
       },
     })
@@ -415,9 +422,20 @@ export class LiveNode {
     this.#tellHostinfo()
   }
 
-  #tellHostinfo(): void {
+  /** What whoever has this address in the tailnet is called. */
+  #nameOf(ip: Ip): string | undefined {
+    const { netmap } = this
+    const node = findNode({ netmap }, { ip: formatIp(ip) })
+    return netmap && node && displayName(node, magicDnsSuffix(netmap.fields.self))
+  }
+
+  #hostinfo(): Hostinfo {
     const { version, logId } = this.options
-    const hostinfo = ownHostinfo(this.prefs, { version, logId })
+    return ownHostinfo(this.prefs, { version, logId, peerApi: this.tunnel.peerApi })
+  }
+
+  #tellHostinfo(): void {
+    const hostinfo = this.#hostinfo()
     this.login.run((session, at) => session.setHostinfo(hostinfo, at))
   }
 

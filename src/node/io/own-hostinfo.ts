@@ -2,8 +2,9 @@
 
 import { readFileSync } from 'node:fs'
 import { arch, hostname, machine, release } from 'node:os'
+import type { AddressPort } from '../../base/ip.ts'
 import type { Endpoint } from '../../wire/control-requests.ts'
-import type { Hostinfo } from '../../wire/hostinfo.ts'
+import type { Hostinfo, Service } from '../../wire/hostinfo.ts'
 import type { Prefs } from '../local/prefs.ts'
 import type { OwnEndpoint } from '../path/index.ts'
 
@@ -12,10 +13,14 @@ export function ownName(prefs: Pick<Prefs, 'Hostname'>): string {
   return prefs.Hostname === '' ? hostname() : prefs.Hostname
 }
 
-export function ownHostinfo(
-  prefs: Prefs,
-  { version, logId }: { readonly version: string; readonly logId: string },
-): Hostinfo {
+export interface HostinfoFacts {
+  readonly version: string
+  readonly logId: string
+  /** Where PeerAPI listens. */
+  readonly peerApi: readonly AddressPort[]
+}
+
+export function ownHostinfo(prefs: Prefs, { version, logId, peerApi }: HostinfoFacts): Hostinfo {
   const { AdvertiseRoutes: routes, AdvertiseTags: tags, ExitNodeID: exitNode } = prefs
   return {
     IPNVersion: version,
@@ -26,11 +31,16 @@ export function ownHostinfo(
     Hostname: ownName(prefs),
     Machine: machine(),
     GoArch: arch() === 'x64' ? 'amd64' : arch(),
+    ...(peerApi.length === 0 ? {} : { Services: peerApi.map(serviceOf) }),
     ...(prefs.ShieldsUp ? { ShieldsUp: true } : {}),
     ...(routes !== null && routes.length > 0 ? { RoutableIPs: routes } : {}),
     ...(tags !== null && tags.length > 0 ? { RequestTags: tags } : {}),
     ...(exitNode === '' ? {} : { ExitNodeID: exitNode }),
   }
+}
+
+function serviceOf({ ip, port }: AddressPort): Service {
+  return { Proto: ip.family === 4 ? 'peerapi4' : 'peerapi6', Port: port }
 }
 
 function distribution(): Pick<Hostinfo, 'Distro' | 'DistroVersion' | 'DistroCodeName'> {

@@ -6,7 +6,8 @@
 
 import { later } from '../../base/clock.ts'
 import type { Clocks, Mono } from '../../base/clock.ts'
-import type { Ip } from '../../base/ip.ts'
+import { formatAddressPort, parsePrefix } from '../../base/ip.ts'
+import type { AddressPort, Ip } from '../../base/ip.ts'
 import type { NodeKey, PrivateKey } from '../../base/keys.ts'
 import { nodeKeyFor } from '../../crypto/primitives.ts'
 import type { Primitives } from '../../crypto/primitives.ts'
@@ -24,6 +25,7 @@ import type { Host } from './host/host.ts'
 import { localAddresses } from './host/local-networks.ts'
 import type { HostProblem } from './host/problems.ts'
 import { engineSettings, planFor } from './host-wishes.ts'
+import { PeerApi } from './peer-api.ts'
 import { Refusals } from './refusals.ts'
 import type { TunDevice } from './tun.ts'
 import { Tunnel } from './tunnel.ts'
@@ -38,12 +40,17 @@ export interface TunnelKeeperOptions {
   /** Of the UDP sockets; 0: any. */
   readonly port: number
   readonly log: (line: string) => void
+  /** For PeerAPI: what whoever has this address in the tailnet is called. */
+  readonly nameOf: (ip: Ip) => string | undefined
+  readonly ownName: () => string
   readonly events: TunnelKeeperEvents
 }
 
 export interface TunnelKeeperEvents {
   endpoints(endpoints: readonly OwnEndpoint[]): void
   netInfo(netInfo: NetInfo): void
+  /** PeerAPI listens elsewhere than before. */
+  peerApi(): void
   /** Something that others look at is not as it was, or it is time to look anew. */
   changed(): void
 }
@@ -64,6 +71,7 @@ export class TunnelKeeper {
   readonly #options: TunnelKeeperOptions
   readonly #pings = new WaitingPings()
   readonly #refusals: Refusals
+  readonly #peerApi: PeerApi
   #tunnel: Tunnel | undefined
   #key: NodeKey | undefined
   #openedAt = 0 as Mono
@@ -88,6 +96,7 @@ export class TunnelKeeper {
   constructor(options: TunnelKeeperOptions) {
     this.#options = options
     this.#refusals = new Refusals(options.log)
+    this.#peerApi = new PeerApi(options)
   }
 
   get tunnel(): Tunnel | undefined {
@@ -108,6 +117,10 @@ export class TunnelKeeper {
   get relays(): ReadonlySet<number> {
     return this.#relays
   }
+  /** Where PeerAPI listens. */
+  get peerApi(): readonly AddressPort[] {
+    return this.#peerApi.places
+  }
   get hasSession(): boolean {
     return this.#hasSession
   }
@@ -122,14 +135,16 @@ export class TunnelKeeper {
 
   /** Makes it so; the tunnel runs when this resolves. Only one such call may run at a time. */
   async run(wish: TunnelWish): Promise<void> {
-    const { primitives, host, tun, clocks } = this.#options
+    const { primitives, host, tun, clocks, events } = this.#options
     const { nodeKey, map, prefs } = wish
     const key = nodeKeyFor(primitives, nodeKey)
     if (this.#tunnel !== undefined && (this.#key !== key || this.#failure !== undefined)) await this.#close()
     const local = localAddresses(tun.name)
-    const settings = engineSettings(prefs, map, local)
+    const peerApi = this.#peerApi.places
+    const settings = { ...engineSettings(prefs, map, local), peerApi }
     const { ShieldsUp, RouteAll, AdvertiseRoutes } = prefs
-    const told = JSON.stringify([ShieldsUp, RouteAll, AdvertiseRoutes, settings.exitNode, local])
+    const ports = peerApi.map(formatAddressPort)
+    const told = JSON.stringify([ShieldsUp, RouteAll, AdvertiseRoutes, settings.exitNode, local, ports])
     if (this.#tunnel === undefined) {
       if (clocks.mono() < this.#reopenAt) return
       this.#tunnel = this.#open(nodeKey, settings)
@@ -144,6 +159,11 @@ export class TunnelKeeper {
     const facts = this.#facts
     const plan = planFor({ device: tun.name, prefs, map, installed: engine.installed(), local, facts, udpPort: port })
     this.#setProblems([...facts.problems, ...(await host.apply(plan))])
+    // Only now the device has the addresses.
+    if (await this.#peerApi.listenOn(ownAddresses(map))) {
+      events.peerApi()
+      events.changed()
+    }
   }
 
   /** @param keepsHost leaves on the machine what is there of an earlier run, so that nothing leaks meanwhile */
@@ -152,6 +172,7 @@ export class TunnelKeeper {
     this.#reopenAt = 0 as Mono
     this.#failure = undefined
     clearTimeout(this.#reopenTimer)
+    if (!keepsHost) await this.#peerApi.close()
     if (keepsHost || !this.#hostBusy) return
     this.#hostBusy = false
     this.#setProblems(await this.#options.host.down())
@@ -265,4 +286,8 @@ export class TunnelKeeper {
     for (const { text } of problems) if (!told.has(text)) this.#options.log(text)
     this.#problems = problems
   }
+}
+
+function ownAddresses(map: NetworkMap): Ip[] {
+  return map.fields.self.Addresses.flatMap((text) => parsePrefix(text)?.ip ?? [])
 }

@@ -16,7 +16,10 @@ export function readWhoisAddress(text: string): { readonly ip: string } | { read
 }
 
 /** The node of this address or key, this one included. */
-export function findNode(view: NodeView, who: { readonly ip: string } | { readonly key: string }): MapNode | undefined {
+export function findNode(
+  view: Pick<NodeView, 'netmap'>,
+  who: { readonly ip: string } | { readonly key: string },
+): MapNode | undefined {
   const fits = (node: MapNode) => ('key' in who ? node.Key === who.key : addressesOf(node).includes(who.ip))
   const { netmap } = view
   if (netmap === undefined) return undefined
