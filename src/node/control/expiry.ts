@@ -28,6 +28,17 @@ export class Expiry {
     return (wall + this.#skewMs) as Wall
   }
 
+  /** By what our own key expires: a server whose clock was never set says nothing of it. */
+  ownTime(wall: Wall): Wall {
+    const now = this.corrected(wall)
+    return now >= EARLIEST_SANE ? now : wall
+  }
+
+  isOwnExpired({ KeyExpiry: expiry }: MapNode, wall: Wall): boolean {
+    const now = this.ownTime(wall)
+    return expiry !== undefined && now >= EARLIEST_SANE && expiry <= now
+  }
+
   isExpired(node: MapNode, wall: Wall): boolean {
     const now = this.corrected(wall)
     return node.KeyExpiry !== undefined && now >= EARLIEST_SANE && node.KeyExpiry <= now

@@ -61,13 +61,13 @@ export class NetmapKeeper {
   }
 
   isSelfExpired(wall: Wall): boolean {
-    return this.#map !== undefined && this.#expiry.isExpired(this.#map.fields.self, wall)
+    return this.#map !== undefined && this.#expiry.isOwnExpired(this.#map.fields.self, wall)
   }
 
   /** Milliseconds until a key is past its time; `Infinity` when none is known to be. */
   dueInMs(wall: Wall): number {
     const self = this.#map?.fields.self.KeyExpiry
-    const own = self === undefined ? Infinity : self - this.#expiry.corrected(wall)
+    const own = self === undefined ? Infinity : self - this.#expiry.ownTime(wall)
     // One's own key that is past its time is nothing to wait for.
     return Math.min(own > 0 ? own : Infinity, this.#expiry.dueInMs(wall))
   }

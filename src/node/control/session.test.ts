@@ -360,12 +360,14 @@ test('§16.2 item 15: one’s own key is past its time by the server’s clock; 
 })
 
 test('§16.2 item 15: a clock that is wrong is put right by the server’s', () => {
-  for (const { name, skew, phase } of [
+  for (const { name, skew, expiry = 1, phase } of [
     { name: 'ours is a day behind', skew: 86_400_000, phase: 'expired' },
+    { name: 'ours is a day ahead', skew: -86_400_000, expiry: -1000, phase: 'joined' },
+    { name: 'the server’s was never set, so ours counts', skew: 0 - START_WALL, expiry: -1000, phase: 'expired' },
     { name: 'ours is half a minute behind, as messages are', skew: 30_000, phase: 'joined' },
     { name: 'the server’s was never set', skew: 0 - START_WALL, phase: 'joined' },
   ])
-    assert.equal(rejoined({ KeyExpiry: at(1) }, { ControlTime: at(skew) }).session.state.phase, phase, name)
+    assert.equal(rejoined({ KeyExpiry: at(expiry) }, { ControlTime: at(skew) }).session.state.phase, phase, name)
 })
 
 test('a key at hand replaces an expired one without asking anybody, once', () => {
