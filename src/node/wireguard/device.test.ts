@@ -14,7 +14,7 @@ import type { NodeKey } from '../../base/keys.ts'
 import { nodePrimitives } from '../../crypto/io/node-primitives.ts'
 import { generateKey, nodeKeyFor } from '../../crypto/primitives.ts'
 import type { DeviceAction } from './actions.ts'
-import { Device } from './device.ts'
+import { Device, YOUNG_MS } from './device.ts'
 import type { DeviceOptions } from './device.ts'
 import type { Keypair } from './keypairs.ts'
 import { kindOf } from './messages.ts'
@@ -290,23 +290,43 @@ test('the index of a session that is over may be drawn again', () => {
   const first = ask(START)
   const answer = pair.b.receive(first, FROM, START)
   a.receive(of(answer, 'send')[0]?.bytes as Uint8Array, FROM, START)
-  a.reset(pair.names[1], at(1))
-  const second = ask(at(1))
-  const third = of(a.reset(pair.names[1], at(2)), 'send')[0]?.bytes
+  const later = at(YOUNG_MS + 1)
+  a.reset(pair.names[1], later)
+  const second = ask(later)
+  const third = of(a.reset(pair.names[1], later), 'send')[0]?.bytes
   assert.deepEqual([first[4], second[4], third?.[4]], [7, 7, 7])
 })
 
 test('a session that was told to be over is the worker’s no more: its reports lead to nothing', () => {
   const pair = new Pair()
   const { localIndex } = sending(pair.shake(START).a)
-  const gone = pair.a.reset(pair.names[1], at(1))
+  const now = at(YOUNG_MS + 1)
+  const gone = pair.a.reset(pair.names[1], now)
   assert.deepEqual(of(gone, 'sessions')[0], {
     kind: 'sessions',
     peer: pair.names[1],
     sending: undefined,
     receiving: [],
   })
-  assert.deepEqual(pair.a.report({ localIndex, sentAt: at(2), receivedAt: at(2) }, at(2)), [])
+  assert.deepEqual(pair.a.report({ localIndex, sentAt: now, receivedAt: now }, now), [])
+})
+
+test('a peer was started again, and the news comes after it: what it agreed on since stays, until it is replaced', () => {
+  const pair = new Pair()
+  const old = sending(pair.shake(START).a)
+  const again = at(60_000)
+  const restarted = device(pair.keys[1], pair.names, { now: again })
+  const asked = of(restarted.stage(pair.names[0], ipPacket('x'), again), 'send')[0]?.bytes as Uint8Array
+  const [offered] = of(pair.a.receive(asked, FROM, again), 'sessions')
+  const fresh = offered?.receiving.find((k) => k !== old)
+  assert.equal(offered?.sending, old)
+  const told = pair.a.reset(pair.names[1], at(60_030))
+  assert.deepEqual(kinds(told), ['sessions', 'send'])
+  const [left] = of(told, 'sessions')
+  assert.deepEqual([left?.sending, left?.receiving], [undefined, [fresh]])
+  // The new run uses it before the handshake is done: it is what we send with.
+  const used = pair.a.report({ localIndex: fresh?.localIndex ?? 0, receivedAt: at(60_031) }, at(60_031))
+  assert.equal(sending(used), fresh)
 })
 
 test('packets that wait are copies: their buffer may be used again', () => {

@@ -30,6 +30,8 @@ import { isLater, StampClock } from './tai64n.ts'
 
 /** A peer's initiations are answered at most this often. */
 export const ANSWER_EVERY_MS = 20
+/** How long the news that a peer was started again may take to come round by the server. */
+export const YOUNG_MS = 10_000
 
 export interface DeviceOptions {
   readonly primitives: Primitives
@@ -131,16 +133,21 @@ export class Device<From extends Source> {
     return actions
   }
 
-  /** Ends a peer's sessions, since the peer has lost them; the next packet begins a new one (disco.md §7.3). */
+  /**
+   * Ends a peer's sessions, since the peer has lost them; the next packet begins a new one (disco.md §7.3).
+   *
+   * The news that a peer was started again comes by the server, and often after the peer itself: a young session may be
+   * with the new run, which would not notice its end for 15 s. It stays until a handshake, begun at once, replaces it.
+   */
   reset(key: NodeKey, now: Mono): DeviceAction<From>[] {
     const peer = this.#peers.get(key)
     if (peer === undefined) return []
     const actions: DeviceAction<From>[] = []
-    this.#sessions.ended(actions, peer, peer.keypairs.clear())
+    this.#sessions.ended(actions, peer, peer.keypairs.keepSince((now - YOUNG_MS) as Mono))
     this.#sessions.dropPending(peer)
     peer.timers.reset()
     peer.used(now)
-    if (peer.hasWaiting) this.#sessions.want(actions, peer, now)
+    if (peer.hasWaiting || peer.keypairs.all().length > 0) this.#sessions.want(actions, peer, now)
     this.#peers.refresh(peer)
     return actions
   }

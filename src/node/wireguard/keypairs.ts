@@ -80,6 +80,16 @@ export class Keypairs {
     })
   }
 
+  /** Ends all that were agreed on before `since`. */
+  keepSince(since: Mono): readonly Keypair[] {
+    const young = (k: Keypair | undefined) => (k === undefined || k.createdAt < since ? undefined : k)
+    return this.#become({
+      current: young(this.#current),
+      previous: young(this.#previous),
+      next: young(this.#next),
+    })
+  }
+
   /** Ends all. */
   clear(): readonly Keypair[] {
     return this.#become({ current: undefined, previous: undefined, next: undefined })
