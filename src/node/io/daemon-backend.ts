@@ -105,7 +105,8 @@ export class DaemonBackend implements Backend {
 
   async resetAuth(): Promise<Refused | undefined> {
     const { login, options } = this.#node
-    return this.#changeLogin(() => login.write(() => options.profiles.forgetKeys()))
+    await this.#node.changeLogin(() => login.write(() => options.profiles.forgetKeys()))
+    return undefined
   }
 
   profiles() {
@@ -113,23 +114,24 @@ export class DaemonBackend implements Backend {
     return { all, current }
   }
 
-  newProfile(): Promise<undefined> {
+  async newProfile(): Promise<undefined> {
     const { login, options } = this.#node
-    return this.#changeLogin(() => login.write(() => options.profiles.begin()))
+    await this.#node.changeLogin(() => login.write(() => options.profiles.begin()))
   }
 
   async switchProfile(id: string): Promise<Refused | undefined> {
     const { login, options } = this.#node
     if (!options.profiles.has(id)) return { refused: 'no profile with that ID' }
     if (options.profiles.current.ID === id) return undefined
-    return this.#changeLogin(() => login.write(() => options.profiles.use(id)))
+    await this.#node.changeLogin(() => login.write(() => options.profiles.use(id)))
+    return undefined
   }
 
   async deleteProfile(id: string): Promise<Refused | undefined> {
     const { login, options } = this.#node
-    if (options.profiles.current.ID === id)
-      return this.#changeLogin(() => login.write(() => options.profiles.remove(id)))
-    login.write(() => options.profiles.remove(id))
+    const remove = (): void => login.write(() => options.profiles.remove(id))
+    if (options.profiles.current.ID === id) await this.#node.changeLogin(remove)
+    else remove()
     return undefined
   }
 
@@ -215,18 +217,6 @@ export class DaemonBackend implements Backend {
 
   shutdown(): void {
     this.#shutdown()
-  }
-
-  /** Another login is in use from now on, or none. */
-  async #changeLogin(change: () => void): Promise<undefined> {
-    const { login, options } = this.#node
-    login.end()
-    await this.#node.settled()
-    login.forgetMap()
-    change()
-    this.bus.publish({ prefs: this.prefs() }, options.clocks.mono())
-    this.#node.resume()
-    await this.#node.settled()
   }
 }
 

@@ -150,6 +150,18 @@ export class LiveNode {
     this.#settle()
   }
 
+  /** Another login is in use from now on, or none; what was so of the last is so no more. */
+  async changeLogin(change: () => void): Promise<void> {
+    this.login.end()
+    this.#state = 'NoState'
+    await this.settled()
+    this.login.forgetMap()
+    change()
+    this.options.bus.publish({ prefs: this.prefs }, this.#mono())
+    this.resume()
+    await this.settled()
+  }
+
   /** A person is to log in; the link comes from the server. */
   logIn(): void {
     if (this.login.isBegun && this.login.state.phase === 'connecting') return
@@ -332,6 +344,7 @@ export class LiveNode {
     const { WantRunning: wantRunning, LoggedOut: loggedOut } = this.prefs
     const { phase } = this.login.state
     const self = this.netmap?.fields.self
+    const { hasRoutes, hasSession, relays } = this.tunnel
     const inputs = {
       storeWorks: this.login.storeError === undefined,
       wantRunning,
@@ -342,8 +355,9 @@ export class LiveNode {
       ...(self === undefined
         ? {}
         : { netmap: { expired: phase === 'expired', authorized: self.MachineAuthorized === true } }),
-      liveSessions: this.tunnel.hasSession ? 1 : 0,
-      liveRelays: this.tunnel.relays.size,
+      // What nobody's packets come to is not up yet, whoever has answered it.
+      liveSessions: hasRoutes && hasSession ? 1 : 0,
+      liveRelays: hasRoutes ? relays.size : 0,
     }
     let next = nextIpnState(this.#state, inputs)
     // A map that comes while relays stand leads through both states at once.

@@ -85,6 +85,8 @@ export class TunnelKeeper {
   #relays: ReadonlySet<number> = new Set()
   /** Some peer has proved itself since the tunnel was opened. */
   #hasSession = false
+  /** The machine's routes lead into the tunnel that runs. */
+  #hasRoutes = false
   #problems: readonly HostProblem[] = []
   /** Of the machine, since its network changed last. */
   #facts: HostFacts | undefined
@@ -124,6 +126,10 @@ export class TunnelKeeper {
   get hasSession(): boolean {
     return this.#hasSession
   }
+  /** Whatever programs send to peers comes to the tunnel. */
+  get hasRoutes(): boolean {
+    return this.#hasRoutes
+  }
   /** What has ended the last tunnel, until one is opened again. */
   get failure(): Error | undefined {
     return this.#failure
@@ -160,6 +166,10 @@ export class TunnelKeeper {
     const plan = planFor({ device: tun.name, prefs, map, installed: engine.installed(), local, facts, udpPort: port })
     this.#setProblems([...facts.problems, ...(await host.apply(plan))])
     // Only now the device has the addresses.
+    if (!this.#hasRoutes) {
+      this.#hasRoutes = true
+      events.changed()
+    }
     if (await this.#peerApi.listenOn(ownAddresses(map))) {
       events.peerApi()
       events.changed()
@@ -275,6 +285,7 @@ export class TunnelKeeper {
     this.#key = undefined
     this.#relays = new Set()
     this.#hasSession = false
+    this.#hasRoutes = false
     this.#facts = undefined
     this.#endpoints = []
     this.#pings.end()
