@@ -25,6 +25,7 @@ export const NULL = 0 as Address & Handle
 interface Koffi {
   load(library: string | null): { func(prototype: string): unknown }
   view(address: number, length: number): ArrayBuffer
+  address(buffer: ArrayBuffer): bigint
   errno(): number
 }
 
@@ -80,6 +81,36 @@ interface Libc {
   madvise(at: number, length: number, advice: number): number
 }
 
+function libc(): Libc {
+  return nativeFunctions<Libc>({
+    mmap: 'int64_t mmap(int64_t at, size_t length, int protection, int flags, int fd, int64_t offset)',
+    mprotect: 'int mprotect(int64_t at, size_t length, int protection)',
+    madvise: 'int madvise(int64_t at, size_t length, int advice)',
+  })
+}
+
+function roundedUp(bytes: number): number {
+  return Math.ceil(bytes / GUARD_BYTES) * GUARD_BYTES
+}
+
+/** Where so many bytes, rounded up, begin that lie between pages that nobody may touch. */
+function map(atLeast: number): number {
+  if (!Number.isSafeInteger(atLeast) || atLeast < 1) throw new RangeError('Cannot map an arena of this size')
+  const size = roundedUp(atLeast)
+  const c = libc()
+  const get = (flags: number): unknown => c.mmap(NULL, size + 2 * GUARD_BYTES, PROT_NONE, flags, -1, 0)
+  const low = get(MAP_PRIVATE_ANONYMOUS | MAP_32BIT)
+  // There is not always room below.
+  const whole = typeof low === 'number' && low > 0 ? low : get(MAP_PRIVATE_ANONYMOUS)
+  // Beyond 2^53 it would come as a bigint; Linux gives such addresses only to those who ask for them.
+  if (typeof whole !== 'number' || whole <= 0) throw new Error('Cannot map an arena')
+  if (c.mprotect(whole + GUARD_BYTES, size, PROT_READ_WRITE) !== 0) throw new Error('Cannot open an arena')
+  return whole + GUARD_BYTES
+}
+
+/** Buffers whose addresses native functions may still have. */
+const kept = new Set<ArrayBuffer>()
+
 /** A stretch of raw memory. Its bytes go in and out as copies; every method throws RangeError for a place outside. */
 export class Arena {
   readonly size: number
@@ -90,28 +121,17 @@ export class Arena {
   /**
    * Maps an arena that is never unmapped: make few.
    *
-   * @param atLeast bytes; rounded up, so that the pages behind it that nobody may touch follow at once
+   * @param room how many bytes at least; rounded up, so that the pages behind it that nobody may touch follow at once.
+   *   Or the bytes themselves: the buffer of a WebAssembly memory that can't grow, which lies between such pages too.
    * @throws Error when there is no memory, or no way to raw memory
    */
-  constructor(atLeast: number) {
-    if (!Number.isSafeInteger(atLeast) || atLeast < 1) throw new RangeError('Cannot map an arena of this size')
-    this.size = Math.ceil(atLeast / GUARD_BYTES) * GUARD_BYTES
-    const libc = nativeFunctions<Libc>({
-      mmap: 'int64_t mmap(int64_t at, size_t length, int protection, int flags, int fd, int64_t offset)',
-      mprotect: 'int mprotect(int64_t at, size_t length, int protection)',
-      madvise: 'int madvise(int64_t at, size_t length, int advice)',
-    })
-    const map = (flags: number): unknown => libc.mmap(NULL, this.size + 2 * GUARD_BYTES, PROT_NONE, flags, -1, 0)
-    const low = map(MAP_PRIVATE_ANONYMOUS | MAP_32BIT)
-    // There is not always room below.
-    const whole = typeof low === 'number' && low > 0 ? low : map(MAP_PRIVATE_ANONYMOUS)
-    // Beyond 2^53 it would come as a bigint; Linux gives such addresses only to those who ask for them.
-    if (typeof whole !== 'number' || whole <= 0) throw new Error('Cannot map an arena')
-    this.#base = whole + GUARD_BYTES
-    if (libc.mprotect(this.#base, this.size, PROT_READ_WRITE) !== 0) throw new Error('Cannot open an arena')
+  constructor(room: number | ArrayBuffer) {
+    this.#base = typeof room === 'number' ? map(room) : Number(koffi().address(room))
+    const buffer = typeof room === 'number' ? koffi().view(this.#base, roundedUp(room)) : room
+    this.size = buffer.byteLength
+    kept.add(buffer)
     // Kernels that can't do this are none the worse for it.
-    libc.madvise(this.#base, this.size, MADV_DONTDUMP)
-    const buffer = koffi().view(this.#base, this.size)
+    libc().madvise(this.#base, this.size, MADV_DONTDUMP)
     this.#bytes = new Uint8Array(buffer)
     this.#view = new DataView(buffer)
   }
