@@ -41,8 +41,8 @@ const FULL_SIZE = {
   SETT_KILLS: '100',
   SETT_STORE_KILLS: '100',
 }
-/** Longer than proxies let idle connections live; the newest client is enough for that. */
-const LONG_HOLD = { SETT_PROXY_HOLD_MS: '90000' }
+/** Longer than proxies let idle connections live, and than sessions do; the newest client is enough for that. */
+const LONG_HOLD = { SETT_PROXY_HOLD_MS: '90000', SETT_REKEY_SECONDS: '240' }
 /** Official clients, newest first; `npm test` has the first one only. */
 const CLIENTS = ['v1.102', 'v1.90', 'v1.80']
 

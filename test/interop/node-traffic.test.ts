@@ -5,12 +5,14 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 
 import { tunMissing } from '../lab/available.ts'
 import { Machine } from '../lab/machine.ts'
 import { datagrams, reachable, serveDatagrams, serveEcho, transfer } from '../lab/traffic.ts'
 import { chosenClient, NEWEST } from './driver/build.ts'
 import { Official } from './driver/official.ts'
+import { Stream } from './driver/stream.ts'
 import { type TsClients, type TsNode, until } from './driver/tsclient.ts'
 import { interopMissing, World } from './driver/world.ts'
 
@@ -18,6 +20,9 @@ const skip =
   interopMissing() ||
   tunMissing() ||
   (chosenClient() === NEWEST ? false : 'the daemon is built for the newest version only')
+
+/** How long connections are kept in use while sessions are renewed every two minutes. */
+const REKEY_SECONDS = Number(process.env['SETT_REKEY_SECONDS'] ?? 0)
 
 describe('our daemon beside official software', { skip }, () => {
   let world: World
@@ -182,4 +187,24 @@ describe('our daemon beside official software', { skip }, () => {
       )
       t.diagnostic(`direct again ${Math.round(performance.now() - opened)} ms after UDP is let through`)
     })
+  test(
+    'connections go on while sessions are renewed',
+    { skip: REKEY_SECONDS > 0 ? false : 'takes SETT_REKEY_SECONDS, 240 in `npm run proof`' },
+    async (t) => {
+      const handshakes = new Set<string>()
+      await using atBen = await serveEcho(ben.where, ips.ben.four)
+      await using atAnna = await serveEcho(anna.where, ips.anna.six)
+      const streams = [await Stream.open(anna.where, atBen, 20_000), await Stream.open(ben.where, atAnna, 20_000)]
+      for (const end = performance.now() + REKEY_SECONDS * 1000; performance.now() < end; await wait(2000))
+        handshakes.add((await ben.peer('anna'))?.LastHandshake ?? '')
+      for (const stream of streams) {
+        const { how, same, bytes, maxGapMs } = await stream.end()
+        t.diagnostic(`${bytes} bytes; longest pause ${Math.round(maxGapMs)} ms`)
+        assert.deepEqual({ how, same }, { how: 'ended', same: true })
+        assert.ok(maxGapMs < 1000, `${maxGapMs} ms`)
+      }
+      t.diagnostic(`handshakes seen: ${handshakes.size}`)
+      assert.ok(handshakes.size > Math.floor(REKEY_SECONDS / 121))
+    },
+  )
 })

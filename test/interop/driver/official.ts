@@ -26,7 +26,13 @@ export class Official {
     const { where, socket } = this
     const daemon = where.spawn(
       this.#world.built.tailscaled,
-      ['--tun=tailscale0', `--statedir=${where.dir}/state`, `--socket=${socket}`, '--port=41641', '--no-logs-no-support'],
+      [
+        '--tun=tailscale0',
+        `--statedir=${where.dir}/state`,
+        `--socket=${socket}`,
+        '--port=41641',
+        '--no-logs-no-support',
+      ],
       { env: { ...this.#world.clientEnv, HOME: where.dir } },
     )
     this.daemon = daemon

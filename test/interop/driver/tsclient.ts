@@ -34,6 +34,7 @@ export type PeerStatus = {
   readonly Online: boolean
   readonly Expired?: boolean
   readonly KeyExpiry?: string
+  readonly LastHandshake?: string
 }
 
 export type Status = {
