@@ -9,7 +9,10 @@ interface Event {
 }
 
 /** So much at one moment is a machine that asks to be woken for nothing. */
-const STANDSTILL = 1_000_000
+const STANDSTILL = 100_000
+
+/** Time goes in grains of a power of two, so that sums of times are exact, and nothing happens a rounding too soon. */
+const GRAINS = 1024
 
 export class SimClock {
   #now = 0
@@ -29,7 +32,7 @@ export class SimClock {
 
   /** At that very moment, or at once when it is past. */
   at(time: number, act: () => void): void {
-    this.#push({ at: Math.max(this.#now, time), order: this.#said++, act })
+    this.#push({ at: Math.max(this.#now, Math.ceil(time * GRAINS) / GRAINS), order: this.#said++, act })
   }
 
   /** Lets the next thing happen. False when there is none up to `limit`; then it is `limit`. */

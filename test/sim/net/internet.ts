@@ -48,6 +48,10 @@ export class Internet {
   /** A number from 0 up to, not including, `below`. */
   readonly random: (below: number) => number
   line: Line
+  /** No way between these two, for nothing that is sent. */
+  isSplit: (a: Host, b: Host) => boolean = () => false
+  /** Sees everything that arrives. */
+  onArrival: (from: string, to: string, bytes: Uint8Array) => void = () => {}
   /** Datagrams sent, and what became of those that did not arrive. */
   readonly counts = { sent: 0, lost: 0, refused: 0, delivered: 0 }
   readonly #hosts = new Map<string, Host>()
@@ -118,11 +122,16 @@ export class Internet {
         continue
       }
       const delay = isLocal ? 1 : this.line.delayMs + this.random(1000 * this.line.jitterMs + 1) / 1000
-      clock.after(delay, () => this.#arrive(from, to, isLocal, bytes))
+      clock.after(delay, () => this.#arrive(sender, from, to, isLocal, bytes))
     }
   }
 
-  #arrive(from: string, to: string, isLocal: boolean, bytes: Uint8Array): void {
+  /** Is there no way between these two machines now, whatever they send? */
+  isBlocked(a: Host, b: Host): boolean {
+    return !a.isOnline || !b.isOnline || this.isSplit(a, b)
+  }
+
+  #arrive(sender: Host, from: string, to: string, isLocal: boolean, bytes: Uint8Array): void {
     let inner: string | undefined = to
     const nat = this.#nats.get(ipOf(to))
     if (nat !== undefined) inner = nat.in(portOf(to), from, this.clock.now)
@@ -130,11 +139,12 @@ export class Internet {
     // Private addresses mean nothing outside their site, and hosts behind a NAT have no others.
     const isReachable =
       host !== undefined && (isLocal || nat !== undefined || host.attachment.nat === undefined || to.startsWith('['))
-    if (inner === undefined || !isReachable || !host.accepts()) {
+    if (inner === undefined || !isReachable || !host.accepts() || this.isBlocked(sender, host)) {
       this.counts.refused++
       return
     }
     this.counts.delivered++
+    this.onArrival(from, inner, bytes)
     host.receiver.datagram(from, inner, bytes)
   }
 
@@ -149,6 +159,8 @@ export class Host {
   readonly receiver: Receiver
   firewall: Firewall = 'open'
   port = 41641
+  /** Its cable is in, and it is awake. */
+  isOnline = true
   readonly #internet: Internet
   #attachment: Attachment = { ips: [], nat: undefined }
 
@@ -176,7 +188,7 @@ export class Host {
     const isSix = to.startsWith('[')
     const ip = this.#attachment.ips.find((own) => own.includes(':') === isSix)
     if (ip === undefined) return 'unreachable'
-    if (this.firewall === 'open' || this.firewall === 'no-udp-in')
+    if (this.isOnline && (this.firewall === 'open' || this.firewall === 'no-udp-in'))
       this.#internet.carry(this, isSix ? `[${ip}]:${this.port}` : `${ip}:${this.port}`, to, bytes)
     return 'sent'
   }

@@ -52,6 +52,8 @@ export interface Services {
   mono(): Mono
   /** Bytes that left inside Noise. */
   counted(bytes: number): void
+  /** Gives numbers from 0 up to 1, by which connections that begin together go apart; chance when left out. */
+  readonly spread?: () => number
 }
 
 export interface Peer {
@@ -90,7 +92,7 @@ export class ControlConnection implements ReplyCarrier {
   /** When it last said something, and when it was asked since whether it is there. */
   #heardAt: Mono
   #askedAt: Mono | undefined
-  readonly #quietMs = QUIET_MS + Math.random() * QUIET_SPREAD_MS
+  readonly #quietMs: number
   readonly #closed: () => void
 
   /**
@@ -111,6 +113,7 @@ export class ControlConnection implements ReplyCarrier {
     this.#closed = closed
     this.#records = new RecordReader(peer.session.receiver)
     this.#busyAt = this.#movedAt = this.#heardAt = services.mono()
+    this.#quietMs = QUIET_MS + (services.spread ?? Math.random)() * QUIET_SPREAD_MS
     pipe.write(concat([opening.first, this.#seal([opening.early, ...this.#h2.take(WRITE_BYTES)])]))
     pipe.listen({
       data: (chunk) => this.#receive(chunk),
