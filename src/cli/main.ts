@@ -14,6 +14,10 @@ const PROGRAMS: { readonly [command: string]: { readonly short: string; readonly
     load: async () => (await import('../coord/main.ts')).main,
   },
   admin: { short: 'Administer a coordination server', load: async () => (await import('./admin/main.ts')).main },
+  service: {
+    short: 'Make the node, or the server, a service of this machine',
+    load: async () => (await import('./service/main.ts')).main,
+  },
   try: {
     short: 'Start a server and some nodes on this machine, to try things with',
     load: async () => (await import('./try/main.ts')).main,

@@ -3,6 +3,8 @@
  */
 
 import { join } from 'node:path'
+import { tellServiceManager } from '../../crypto/io/service-manager.ts'
+import type { ServiceState } from '../../crypto/io/service-manager.ts'
 import type { Config } from './config/options.ts'
 import { defaultData } from './config/config.ts'
 import { printsToJournal, thisHost } from './host.ts'
@@ -40,7 +42,13 @@ export async function runServer(config: Config, mountRelay: MountRelay): Promise
   })
   const server = await startServer(config, { log, mountRelay, version: readVersion() })
   process.stdout.write(await banner(server))
+  const tell = (state: ServiceState): void => {
+    const problem = tellServiceManager(state)
+    if (problem !== undefined) log.warn(problem)
+  }
+  tell('READY=1')
   const signal = await asked
+  tell('STOPPING=1')
   log.info('stopping', { signal })
   const late = setTimeout(() => die('could not stop in time'), DRAIN_MS)
   await server.stop()
