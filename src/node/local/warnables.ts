@@ -85,6 +85,7 @@ export const WARNABLES: { readonly [Code in WarnableCode]: Warnable } = {
     title: 'Network map response timeout',
     text: ({ duration }) => `The coordination server has sent nothing for ${duration ?? 'more than two minutes'}.`,
     dependsOn: CONNECTED,
+    visibleAfterMs: 2 * MINUTE_MS + 5 * SECOND_MS,
   },
   'no-derp-home': {
     severity: 'medium',
