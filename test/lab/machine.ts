@@ -66,7 +66,8 @@ export class Machine {
     const { where, socket } = this
     const { settd = SETTD, env } = this.#options
     const args = ['--statedir', `${where.dir}/state`, '--socket', socket, '--port', String(PORT)]
-    this.daemon = where.spawn(settd, args, { name: 'settd', ...(env && { env }) })
+    // A namespace has no certificates of the machine's own to offer.
+    this.daemon = where.spawn(settd, args, { name: 'settd', env: { NODE_EXTRA_CA_CERTS: '', ...env } })
     await this.daemon.waitFor(/answers on/)
   }
 
