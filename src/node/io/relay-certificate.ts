@@ -16,10 +16,14 @@ import type { RelayMeta, RelayTls } from '../relay/index.ts'
 /** A chain is three or four long; a stranger's is read no further than this. */
 const CHAIN_MAX = 10
 
-/** How TLS is to be opened so that `checkCertificates` has its say, or the chain has been checked by then. */
-export function tlsOptions({ serverName, verify }: RelayTls, roots: SecureContext): ConnectionOptions {
+/**
+ * How TLS is to be opened so that `checkCertificates` has its say, or the chain has been checked by then.
+ *
+ * @param roots asked for only where a chain is to lead to one: they take 50 ms to read, and some megabytes
+ */
+export function tlsOptions({ serverName, verify }: RelayTls, roots: () => SecureContext): ConnectionOptions {
   const options: ConnectionOptions = {
-    secureContext: roots,
+    secureContext: verify.by === 'roots' ? roots() : withoutRoots(),
     // The upgrade is HTTP/1.1's.
     ALPNProtocols: ['http/1.1'],
     minVersion: 'TLSv1.2',
@@ -28,6 +32,14 @@ export function tlsOptions({ serverName, verify }: RelayTls, roots: SecureContex
   if (verify.by !== 'roots') return { ...options, rejectUnauthorized: false }
   const check = (_host: string, certificate: PeerCertificate) => checkServerIdentity(verify.name, certificate)
   return { ...options, rejectUnauthorized: true, checkServerIdentity: check }
+}
+
+let bare: SecureContext | undefined
+
+/** By default Node would read its own. */
+function withoutRoots(): SecureContext {
+  bare ??= createSecureContext({ ca: [], minVersion: 'TLSv1.2' })
+  return bare
 }
 
 /** The roots of Node and of the system, and others. Make it once: reading them takes a while. */

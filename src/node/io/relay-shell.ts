@@ -96,8 +96,8 @@ export class RelayShell {
   }
 
   #secure(conn: number, wanted: Parameters<typeof tlsOptions>[0], tcp: Socket): void {
-    this.#roots ??= rootsWith(this.#options.roots ?? [])
-    const tls = connectTls({ ...tlsOptions(wanted, this.#roots), socket: tcp })
+    const roots = (): SecureContext => (this.#roots ??= rootsWith(this.#options.roots ?? []))
+    const tls = connectTls({ ...tlsOptions(wanted, roots), socket: tcp })
     this.#lines.set(conn, { tls, stop: () => tls.destroy() })
     let why = 'the relay closed the connection'
     tls.on('error', (error) => (why = error.message))
