@@ -13,6 +13,7 @@ The node daemon of Sett: joins this machine to a tailnet. "sett up" tells it to.
   --socket PATH      where "sett" finds it (/var/run/sett/settd.sock)
   --tun NAME         name of the TUN device (sett0)
   --port N           UDP port for packets of peers; 0: any (41641)
+  --ceiling FILE     what this machine's owner forbids, whatever servers and users say (/etc/sett/ceiling.json, if it is there)
   --verbose N        taken for tailscaled's sake; settd logs the same at every level
   --cleanup          undo what a daemon that died has left on this machine, and end
   --version          print the version, and end
@@ -24,6 +25,7 @@ const FLAGS = {
   socket: { type: 'string', default: '/var/run/sett/settd.sock' },
   tun: { type: 'string', default: 'sett0' },
   port: { type: 'string', default: '41641' },
+  ceiling: { type: 'string' },
   verbose: { type: 'string', default: '0' },
   cleanup: { type: 'boolean' },
   version: { type: 'boolean', short: 'V' },
@@ -83,7 +85,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (flags.cleanup === true) return cleanUpHere(stateDir)
   const { startDaemon } = await import('./io/daemon.ts')
   const log = openLog()
-  const { socket, tun, port } = flags
+  const { socket, tun, port, ceiling } = flags
   const ended = new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
     asked = resolve
@@ -95,6 +97,7 @@ async function main(args: readonly string[]): Promise<number> {
     tun,
     port: Number(port),
     version: version(),
+    ...(ceiling === undefined ? {} : { ceiling }),
     log,
     asked: () => asked(),
   })

@@ -7,7 +7,7 @@ import type { Secret } from '../../base/secret.ts'
 import type { Primitives } from '../../crypto/primitives.ts'
 import type { LoginProfile } from '../../wire/control-requests.ts'
 import type { Hostinfo } from '../../wire/hostinfo.ts'
-import type { ClientVersion } from '../../wire/map-response.ts'
+import type { ClientVersion, MapResponse } from '../../wire/map-response.ts'
 import type { DialAction } from './dialling.ts'
 import type { Unzstd } from './map-stream.ts'
 import type { NetmapChanges } from './netmap.ts'
@@ -38,6 +38,8 @@ export interface SessionOptions {
   readonly ephemeral?: boolean
   /** What `cache` actions have kept; a torn end is passed over. */
   readonly cached?: Bytes
+  /** What of a message counts on this machine, whatever the server says; all when left out. */
+  readonly believed?: (message: MapResponse) => MapResponse
   /** The server's version of what we can do; `CAPABILITY_VERSION` when left out. */
   readonly version?: number
 }

@@ -50,13 +50,19 @@ export class MapCache {
  * The map that was kept; `undefined` when it is not of this node, or makes no sense. What follows the last whole
  * frame was torn off by a crash, and is passed over.
  */
-export function restoreMap(cached: Bytes, own: NodeKey, unzstd: Unzstd, wall: Wall): NetworkMap | undefined {
+export function restoreMap(
+  cached: Bytes,
+  own: NodeKey,
+  unzstd: Unzstd,
+  wall: Wall,
+  believed: (message: MapResponse) => MapResponse = (message) => message,
+): NetworkMap | undefined {
   let map: NetworkMap | undefined
   for (const frame of new MapFrameReader(MAP_FRAME_MAX).push(cached)) {
     const json = unzstd(frame, MAP_JSON_MAX)
     if (json === undefined) break
     try {
-      const message = readMapResponse(json)
+      const message = believed(readMapResponse(json))
       if (map !== undefined) map.apply(message, wall)
       else if (message.Node === undefined) return undefined
       else map = new NetworkMap(message as MapResponse & { readonly Node: MapNode }, wall)

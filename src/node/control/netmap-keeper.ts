@@ -15,15 +15,17 @@ import { differences, NetworkMap } from './netmap.ts'
 import type { NetmapChanges } from './netmap.ts'
 import type { PeerDelta } from './peers.ts'
 
+type KeeperOptions = Pick<SessionOptions, 'believed' | 'cached' | 'unzstd' | 'zstd'>
+
 export class NetmapKeeper {
-  readonly #options: Pick<SessionOptions, 'cached' | 'unzstd' | 'zstd'>
+  readonly #options: KeeperOptions
   readonly #expiry = new Expiry()
   readonly #cache = new MapCache()
   #map: NetworkMap | undefined
   /** The map is of the stream under way; otherwise the next whole message begins another. */
   #live = false
 
-  constructor(options: Pick<SessionOptions, 'cached' | 'unzstd' | 'zstd'>) {
+  constructor(options: KeeperOptions) {
     this.#options = options
   }
 
@@ -32,8 +34,9 @@ export class NetmapKeeper {
   }
 
   restore(own: NodeKey, wall: Wall): ControlAction[] {
-    const { cached, unzstd } = this.#options
-    const map = this.#map === undefined && cached !== undefined ? restoreMap(cached, own, unzstd, wall) : undefined
+    const { cached, unzstd, believed } = this.#options
+    const isWanted = this.#map === undefined && cached !== undefined
+    const map = isWanted ? restoreMap(cached, own, unzstd, wall, believed) : undefined
     return map === undefined ? [] : this.#begin(map, wall)
   }
 
@@ -43,7 +46,8 @@ export class NetmapKeeper {
   }
 
   /** Takes a message of a stream; the first of one has a node in it. */
-  take(message: MapResponse, frame: Bytes, wall: Wall): ControlAction[] {
+  take(said: MapResponse, frame: Bytes, wall: Wall): ControlAction[] {
+    const message = this.#options.believed?.(said) ?? said
     if (message.ControlTime !== undefined) this.#expiry.serverTime(message.ControlTime, wall)
     if (message.KeepAlive) return []
     if (!this.#live || this.#map === undefined) {

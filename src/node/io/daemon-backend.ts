@@ -14,6 +14,7 @@ import type {
   Refused,
   StartRequest,
 } from '../local/backend.ts'
+import { whyForbidden } from '../ceiling/ceiling.ts'
 import { checkPrefs } from '../local/check-prefs.ts'
 import { editedPrefs } from '../local/prefs-edit.ts'
 import type { MaskedPrefs, Prefs } from '../local/prefs.ts'
@@ -82,11 +83,14 @@ export class DaemonBackend implements Backend {
       has: netmap && ((capability) => netmap.fields.self.CapMap?.has(capability) === true),
       profileNames: this.#node.options.profiles.otherNames,
       can: {},
+      forbidden: (asked) => whyForbidden(this.#node.options.ceiling, asked),
     })
   }
 
   async start({ prefs, authKey }: StartRequest): Promise<Refused | undefined> {
-    const { profiles } = this.#node.options
+    const { profiles, ceiling } = this.#node.options
+    const forbidden = prefs && whyForbidden(ceiling, prefs)
+    if (forbidden !== undefined) return { refused: forbidden }
     if (prefs !== undefined) this.#node.login.write(() => profiles.setPrefs(prefs))
     this.bus.publish({ prefs: this.prefs() }, this.#node.options.clocks.mono())
     this.#node.resume(authKey)

@@ -9,10 +9,13 @@ import type { Clocks, Mono, Wall } from '../../base/clock.ts'
 import { hex, utf8 } from '../../base/bytes.ts'
 import { nodePrimitives } from '../../crypto/io/node-primitives.ts'
 import { generateKey, machineKeyFor } from '../../crypto/primitives.ts'
+import { underCeiling } from '../ceiling/ceiling.ts'
+import type { Backend } from '../local/backend.ts'
 import { Bus } from '../local/bus.ts'
 import { Health } from '../local/health.ts'
 import { Profiles } from '../local/profiles.ts'
 import { machineKeyIn } from '../local/state.ts'
+import { openCeiling } from './ceiling-file.ts'
 import { DaemonBackend } from './daemon-backend.ts'
 import type { DaemonLog } from './daemon-backend.ts'
 import { Host } from './host/host.ts'
@@ -21,6 +24,7 @@ import { LiveNode } from './live-node.ts'
 import { operatorUid } from './local-api-operator.ts'
 import { openLocalApi } from './local-api.ts'
 import type { LocalApiSocket } from './local-api.ts'
+import { answerServer } from './server-requests.ts'
 import { openState } from './state-file.ts'
 import { openTun } from './tun.ts'
 
@@ -35,6 +39,8 @@ export interface DaemonOptions {
   readonly port: number
   readonly version: string
   readonly log: DaemonLog
+  /** The ceiling's file; absent: where it is by default, if there is one. */
+  readonly ceiling?: string
   /** Somebody has asked for the end over the local API. */
   readonly asked: () => void
 }
@@ -58,11 +64,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     for (const each of closers.splice(0).reverse()) await each()
   }
   try {
+    const ceiling = openCeiling(options.ceiling)
+    if (ceiling.file !== '') log.write(`bounded by ${ceiling.file}: ${[...ceiling.forbids].join(', ') || 'c2n only'}`)
     const store = openState(options.state)
     const { random: dice } = nodePrimitives
     const machine = machineKeyIn(store.state, dice)
     store.write(machine.writes)
-    const profiles = new Profiles(store.state, dice)
+    const profiles = new Profiles(store.state, dice, (prefs) => underCeiling(ceiling, prefs))
     const tun = openTun({ name: options.tun })
     closers.push(() => tun.close())
     const host = await Host.open({ folder: options.stateDir, device: tun.name })
@@ -82,12 +90,17 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       version,
       // Public, and the same as long as the machine is.
       logId: hex(sha256(utf8(`log of ${ownKey}`))),
+      ceiling,
+      answerC2n: (request, timeoutMs) => {
+        const failed = (error: unknown): void => log.write(`c2n: ${(error as Error).stack ?? String(error)}`)
+        return answerServer({ backend, ceiling, random: dice, failed }, request, timeoutMs)
+      },
       bus: new Bus(version),
       health: new Health(sha256),
       log: (line) => log.write(line),
     })
     closers.push(() => node.close())
-    const backend = new DaemonBackend(node, log, options.asked)
+    const backend: Backend = new DaemonBackend(node, log, options.asked)
     const api: LocalApiSocket = await openLocalApi({
       path: options.socket,
       backend,

@@ -6,6 +6,7 @@
  * reconciliation run at a time, which begins anew while things change.
  */
 
+import type { Bytes } from '../../base/bytes.ts'
 import type { Clocks, Mono, Wall } from '../../base/clock.ts'
 import type { PrivateKey } from '../../base/keys.ts'
 import { formatIp } from '../../base/ip.ts'
@@ -15,6 +16,8 @@ import { discoKeyFor } from '../../crypto/primitives.ts'
 import type { Primitives } from '../../crypto/primitives.ts'
 import type { Hostinfo } from '../../wire/hostinfo.ts'
 import type { ClientVersion } from '../../wire/map-response.ts'
+import { believed } from '../ceiling/believed.ts'
+import type { Ceiling } from '../ceiling/ceiling.ts'
 import { displayMessages, displayName, magicDnsSuffix } from '../control/names.ts'
 import type { NetmapChanges, NetworkMap } from '../control/netmap.ts'
 import type { Bus } from '../local/bus.ts'
@@ -55,6 +58,10 @@ export interface LiveNodeOptions {
   readonly port: number
   readonly version: string
   readonly logId: string
+  /** What the machine's owner forbids, whoever asks. */
+  readonly ceiling: Ceiling
+  /** Answers a raw HTTP/1 request of the server's; `undefined`: there is no answer. */
+  readonly answerC2n: (request: Bytes, timeoutMs: number) => Promise<Bytes | undefined>
   readonly bus: Bus
   readonly health: Health
   readonly log: (line: string) => void
@@ -90,6 +97,7 @@ export class LiveNode {
       discoKey: discoKeyFor(primitives, disco),
       mapFile,
       mark: MARK_BYPASS,
+      believed: (message) => believed(options.ceiling, message),
       hostinfo: () => this.#hostinfo(),
       log,
       on: (action) => this.#take(action),
@@ -278,9 +286,10 @@ export class LiveNode {
         this.#clientVersion = action.version
         bus.publish({ clientVersion: action.version }, mono)
         break
-      // Nothing here answers for the node itself yet; silence would be waited for.
       case 'c2n':
-        queueMicrotask(() => this.login.run((session, now) => session.answerC2n(action.id, undefined, now)))
+        void this.options
+          .answerC2n(action.request, action.timeoutMs)
+          .then((response) => this.login.run((session, now) => session.answerC2n(action.id, response, now)))
         break
       case 'ping':
         void answerServerPing(this, action, (response) =>

@@ -11,6 +11,7 @@ import type { Secret } from '../../base/secret.ts'
 import { nodeKeyFor } from '../../crypto/primitives.ts'
 import type { Primitives } from '../../crypto/primitives.ts'
 import type { Hostinfo } from '../../wire/hostinfo.ts'
+import type { MapResponse } from '../../wire/map-response.ts'
 import type { ControlAction, ControlState, Now } from '../control/actions.ts'
 import type { NetworkMap } from '../control/netmap.ts'
 import { ControlSession } from '../control/session.ts'
@@ -35,6 +36,8 @@ export interface LoginOptions {
   readonly mapFile: string
   /** What packets to the server are marked with, so that they stay out of the tunnel. */
   readonly mark: number
+  /** What of the server's messages counts on this machine. */
+  readonly believed: (message: MapResponse) => MapResponse
   readonly hostinfo: () => Hostinfo
   readonly log: (line: string) => void
   /** Actions that are neither keys nor cache; keys and `keys-gone` come after they have been kept. */
@@ -75,7 +78,7 @@ export class Login {
   /** Begins a session for the current profile; one that there was ends. */
   begin(authKey?: Secret): void {
     this.end()
-    const { profiles, primitives, clocks, machineKey, discoKey, hostinfo } = this.#options
+    const { profiles, primitives, clocks, machineKey, discoKey, hostinfo, believed } = this.#options
     const { nodeKey, oldNodeKey } = profiles.login
     const lockKey = this.#lockKey()
     const cached = nodeKey === undefined ? undefined : this.#file.read()
@@ -90,6 +93,7 @@ export class Login {
       ...(nodeKey === undefined ? {} : { nodeKey }),
       ...(oldNodeKey === undefined ? {} : { oldNodeKey: nodeKeyFor(primitives, oldNodeKey) }),
       hostinfo: hostinfo(),
+      believed,
       ...(authKey === undefined ? {} : { authKey }),
       ...(cached === undefined ? {} : { cached }),
     })

@@ -75,12 +75,17 @@ interface Kept {
 
 export class Profiles {
   readonly #dice: Dice
+  readonly #inForce: (prefs: Prefs) => Prefs
   readonly #kept = new Map<string, Kept>()
   #current: Kept = { profile: NEW, prefs: NEW_PREFS, login: NO_LOGIN }
 
-  /** @throws MeshError `store/corrupt`: a damaged profile must not become a new node by itself */
-  constructor(state: State, dice: Dice) {
+  /**
+   * @param inForce what is left of preferences that this machine's owner bounds
+   * @throws MeshError `store/corrupt`: a damaged profile must not become a new node by itself
+   */
+  constructor(state: State, dice: Dice, inForce: (prefs: Prefs) => Prefs = (prefs) => prefs) {
     this.#dice = dice
+    this.#inForce = inForce
     const listed = state.get(PROFILES)
     for (const profile of listed === undefined ? [] : decodeProfiles(listed)) {
       const bytes = state.get(profile.Key)
@@ -100,10 +105,13 @@ export class Profiles {
     return this.#current.profile
   }
 
-  /** Those of the current profile, with what may be shown of its login. */
+  /** Those in force of the current profile, with what may be shown of its login. */
   get prefs(): Prefs {
     const { prefs, login, profile } = this.#current
-    return { ...prefs, Config: profile.ID === '' ? null : { UserProfile: login.user, NodeID: login.nodeId } }
+    return {
+      ...this.#inForce(prefs),
+      Config: profile.ID === '' ? null : { UserProfile: login.user, NodeID: login.nodeId },
+    }
   }
 
   /** Keys of the current profile. */
