@@ -51,8 +51,9 @@ export function settingsJson(prefs: Prefs): object {
 }
 
 function saysNothing(name: keyof Prefs, value: unknown): boolean {
-  // Left open on purpose is something that is said.
-  if (value === null) return name !== 'NoStatefulFiltering'
+  // No, and left open on purpose, are things that are said.
+  if (name === 'NoStatefulFiltering') return value === undefined
+  if (value === null) return true
   return value === undefined || value === '' || value === false || (Array.isArray(value) && value.length === 0)
 }
 

@@ -127,6 +127,7 @@ test('whatever is read is written so that it is read the same', () => {
     fc.property(bytes, (object) => {
       const once = readPrefs(text(object))
       assert.equal(written(readPrefs(written(once))), written(once))
+      assert.deepEqual(readPrefs(written(once)), once)
     }),
     { numRuns: 200 },
   )
