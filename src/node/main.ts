@@ -83,7 +83,10 @@ async function main(args: readonly string[]): Promise<number> {
   const state = flags.state ?? join(flags.statedir ?? '/var/lib/sett', 'settd.state')
   const stateDir = flags.statedir ?? (state.startsWith('mem:') ? '/var/lib/sett' : dirname(state))
   if (flags.cleanup === true) return cleanUpHere(stateDir)
-  const { startDaemon } = await import('./io/daemon.ts')
+  const [{ startDaemon }, { tellServiceManager }] = await Promise.all([
+    import('./io/daemon.ts'),
+    import('../crypto/io/service-manager.ts'),
+  ])
   const log = openLog()
   const { socket, tun, port, ceiling } = flags
   const ended = new Promise<void>((resolve) => {
@@ -101,8 +104,14 @@ async function main(args: readonly string[]): Promise<number> {
     log,
     asked: () => asked(),
   })
+  const tell = (state: 'READY=1' | 'STOPPING=1'): void => {
+    const problem = tellServiceManager(state)
+    if (problem !== undefined) log.write(problem)
+  }
+  tell('READY=1')
   await ended
   log.write('ending')
+  tell('STOPPING=1')
   await daemon.close()
   return 0
 }
