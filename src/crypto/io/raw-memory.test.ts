@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { Arena, nativeFunctions } from './raw-memory.ts'
+import type { Address } from './raw-memory.ts'
 
 const skip =
   !(process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch)) && 'raw memory is reached on Linux only'
@@ -125,14 +126,42 @@ test('a subclass is not shown the arena’s own bytes', { skip }, () => {
   assert.deepEqual(shown, [])
 })
 
-for (const [side, place] of [
-  ['behind', 'arena.address(0, 0) + arena.size'],
-  ['before', 'arena.address(0, 0) - 1'],
+test(
+  'an arena in bytes of WebAssembly’s is the same bytes to all: views, native functions, and itself',
+  { skip },
+  () => {
+    // The standard's, which the compiler is not told of here.
+    const { Memory } = (
+      globalThis as unknown as { WebAssembly: { Memory: new (size: object) => { buffer: ArrayBuffer } } }
+    ).WebAssembly
+    const { buffer } = new Memory({ initial: 2, maximum: 2 })
+    const made = new Arena(buffer)
+    const bytes = new Uint8Array(buffer)
+    assert.equal(made.size, 131_072)
+    assert.equal(made.buffer, buffer)
+    assert.ok(bytes.every((byte) => byte === 0))
+    const { memset } = nativeFunctions<{ memset: (at: Address, byte: number, length: number) => number }>({
+      memset: 'int64_t memset(int64_t at, int byte, size_t length)',
+    })
+    memset(made.address(131_000, 72), 5, 72)
+    assert.ok(bytes.subarray(131_000).every((byte) => byte === 5))
+    bytes[3] = 9
+    assert.deepEqual([...made.take(0, 5)], [0, 0, 0, 9, 0])
+    assert.throws(() => made.address(131_000, 73), RangeError)
+  },
+)
+
+const WASM = 'new Arena(new WebAssembly.Memory({ initial: 1, maximum: 1 }).buffer)'
+for (const [side, make, place] of [
+  ['behind an arena', 'new Arena(1)', 'arena.address(0, 0) + arena.size'],
+  ['before an arena', 'new Arena(1)', 'arena.address(0, 0) - 1'],
+  ['behind one in WebAssembly', WASM, 'arena.address(0, 0) + arena.size'],
+  ['before one in WebAssembly', WASM, 'arena.address(0, 0) - 1'],
 ] as const) {
-  test(`whoever touches the byte ${side} an arena ends at once`, { skip }, () => {
+  test(`whoever touches the byte ${side} ends at once`, { skip }, () => {
     const program = `
       import { Arena, nativeFunctions } from ${JSON.stringify(new URL('./raw-memory.ts', import.meta.url).href)}
-      const arena = new Arena(1)
+      const arena = ${make}
       const { memchr } = nativeFunctions({ memchr: 'int64_t memchr(int64_t at, int byte, size_t length)' })
       memchr(arena.address(arena.size - 1, 1), 1, 1)
       console.log('within')

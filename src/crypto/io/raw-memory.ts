@@ -68,7 +68,9 @@ const MAP_PRIVATE_ANONYMOUS = 0x22
  * engine no object each, and a call a fifth less.
  */
 const MAP_32BIT = 0x40
+const MAP_SHARED_FIXED = 0x11
 const MADV_DONTDUMP = 16
+const MFD_CLOEXEC = 1
 
 const UTF8 = new TextEncoder()
 
@@ -76,9 +78,12 @@ const UTF8 = new TextEncoder()
 const GUARD_BYTES = 64 * 1024
 
 interface Libc {
-  mmap(at: Address, length: number, protection: number, flags: number, fd: number, offset: number): unknown
+  mmap(at: number, length: number, protection: number, flags: number, fd: number, offset: number): unknown
   mprotect(at: number, length: number, protection: number): number
   madvise(at: number, length: number, advice: number): number
+  memfd_create(name: string, flags: number): number
+  ftruncate(fd: number, length: number): number
+  close(fd: number): number
 }
 
 function libc(): Libc {
@@ -86,6 +91,9 @@ function libc(): Libc {
     mmap: 'int64_t mmap(int64_t at, size_t length, int protection, int flags, int fd, int64_t offset)',
     mprotect: 'int mprotect(int64_t at, size_t length, int protection)',
     madvise: 'int madvise(int64_t at, size_t length, int advice)',
+    memfd_create: 'int memfd_create(const char *name, unsigned int flags)',
+    ftruncate: 'int ftruncate(int fd, int64_t length)',
+    close: 'int close(int fd)',
   })
 }
 
@@ -97,6 +105,13 @@ function roundedUp(bytes: number): number {
 function map(atLeast: number): number {
   if (!Number.isSafeInteger(atLeast) || atLeast < 1) throw new RangeError('Cannot map an arena of this size')
   const size = roundedUp(atLeast)
+  const at = reserve(size)
+  if (libc().mprotect(at, size, PROT_READ_WRITE) !== 0) throw new Error('Cannot open an arena')
+  return at
+}
+
+/** A stretch of addresses, with as many as a guard takes before and behind it: nothing may be touched. */
+function reserve(size: number): number {
   const c = libc()
   const get = (flags: number): unknown => c.mmap(NULL, size + 2 * GUARD_BYTES, PROT_NONE, flags, -1, 0)
   const low = get(MAP_PRIVATE_ANONYMOUS | MAP_32BIT)
@@ -104,8 +119,33 @@ function map(atLeast: number): number {
   const whole = typeof low === 'number' && low > 0 ? low : get(MAP_PRIVATE_ANONYMOUS)
   // Beyond 2^53 it would come as a bigint; Linux gives such addresses only to those who ask for them.
   if (typeof whole !== 'number' || whole <= 0) throw new Error('Cannot map an arena')
-  if (c.mprotect(whole + GUARD_BYTES, size, PROT_READ_WRITE) !== 0) throw new Error('Cannot open an arena')
   return whole + GUARD_BYTES
+}
+
+/**
+ * Gives bytes that WebAssembly chose the place of another place below as well, where native functions reach them: the
+ * same pages are mapped twice. What was in them is lost.
+ */
+function mapAgain(buffer: ArrayBuffer): number {
+  const c = libc()
+  const { byteLength: size } = buffer
+  const first = Number(koffi().address(buffer))
+  const again = reserve(size)
+  const fd = c.memfd_create('arena', MFD_CLOEXEC)
+  try {
+    const at = (place: number): unknown => c.mmap(place, size, PROT_READ_WRITE, MAP_SHARED_FIXED, fd, 0)
+    if (fd < 0 || c.ftruncate(fd, size) !== 0 || at(again) !== again || at(first) !== first)
+      throw new Error('Cannot map an arena twice')
+  } finally {
+    if (fd >= 0) c.close(fd)
+  }
+  keepFromDumps(first, size)
+  return again
+}
+
+function keepFromDumps(at: number, size: number): void {
+  // Kernels that can't do this are none the worse for it.
+  libc().madvise(at, size, MADV_DONTDUMP)
 }
 
 /** Buffers whose addresses native functions may still have. */
@@ -126,12 +166,11 @@ export class Arena {
    * @throws Error when there is no memory, or no way to raw memory
    */
   constructor(room: number | ArrayBuffer) {
-    this.#base = typeof room === 'number' ? map(room) : Number(koffi().address(room))
+    this.#base = typeof room === 'number' ? map(room) : mapAgain(room)
     const buffer = typeof room === 'number' ? koffi().view(this.#base, roundedUp(room)) : room
     this.size = buffer.byteLength
     kept.add(buffer)
-    // Kernels that can't do this are none the worse for it.
-    libc().madvise(this.#base, this.size, MADV_DONTDUMP)
+    keepFromDumps(this.#base, this.size)
     this.#bytes = new Uint8Array(buffer)
     this.#view = new DataView(buffer)
   }

@@ -11,9 +11,18 @@ import type { Memory } from './memory.ts'
 export const TCP = 6
 export const UDP = 17
 
+/** From so many bytes on the fast way is faster. */
+const FAST_FROM = 64
+
 /** Adds `length` bytes from `at` on to a sum. Odd places work, and cost a few times more. */
 export function add(memory: Memory, at: number, length: number, sum = 0): number {
-  const { words, view, bytes } = memory
+  const { wordSum } = memory
+  if (wordSum === undefined || length < FAST_FROM) return addPlainly(memory, at, length, sum)
+  const fast = length & ~15
+  return addPlainly(memory, at + fast, length - fast, sum + wordSum(at, at + fast))
+}
+
+function addPlainly({ words, view, bytes }: Memory, at: number, length: number, sum: number): number {
   let i = at
   let left = length
   if ((at & 3) === 0) {

@@ -17,6 +17,7 @@ import { MAILBOX, Mailbox } from '../udp.ts'
 import { HandOver } from './hand-over.ts'
 import type { FromPump, PumpSetup, ToPump } from './messages.ts'
 import { Waiter, WAITER_BYTES } from './waiter.ts'
+import { makeWasmMemory, makeWordSum } from './word-sums.ts'
 
 export interface Pump {
   /** Takes a word of the engine's. */
@@ -67,8 +68,9 @@ export function pumpParts(
   post: (message: FromPump) => void,
 ): PumpParts {
   const { shared, plain, doorbell } = setup
-  const arena = new Arena(OWN_AT + ownBytes)
-  const memory = memoryOf(arena.buffer)
+  const wasm = plain ? undefined : makeWasmMemory(OWN_AT + ownBytes)
+  const arena = new Arena(wasm === undefined ? OWN_AT + ownBytes : wasm.buffer)
+  const memory = memoryOf(arena.buffer, wasm && makeWordSum(wasm))
   const drops = new DropCounts(shared.drops)
   return {
     arena,
