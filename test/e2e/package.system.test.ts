@@ -11,7 +11,8 @@ import { delimiter, dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Coord } from './coord.ts'
 import { Node } from './node.ts'
-import { run } from './program.ts'
+import { Program, run } from './program.ts'
+import { tunMissing } from '../lab/available.ts'
 
 const ROOT = new URL('../../', import.meta.url).pathname
 const folder = mkdtempSync(join(tmpdir(), 'sett-package-'))
@@ -79,7 +80,8 @@ async function done(command: string, args: readonly string[], cwd: string) {
 test('the package holds the program, its licence and its manual, and no tests', () => {
   for (const want of ['package.json', 'LICENSE', 'README.md', 'bin/sett', 'bin/settd', 'bin/find-node.sh'])
     assert.ok(packed.includes(want), `${want} is missing`)
-  for (const want of ['cli/main', 'coord/main', 'node/main', 'coord/io/store/sqlite-worker'])
+  const programs = ['cli/main', 'coord/main', 'node/main', 'coord/io/store/sqlite-worker', 'node/io/pump/worker']
+  for (const want of [...programs, 'cli/try/inside', 'cli/try/transfer'])
     assert.ok(packed.includes(`dist/${want}.js`), `${want} is missing`)
   const stray = packed.filter(
     (path) =>
@@ -145,6 +147,19 @@ describe('from where npm puts them', () => {
     assert.equal(node.self?.Name, 'installed.home.sett.internal.')
     node.close()
     assert.equal(await coord.stop(), 0)
+  })
+
+  test('sett try brings up a network to try', { skip: tunMissing() }, async () => {
+    const program = new Program(join(bin, 'sett'), ['try'], { cwd: '/', env: { PATH, TMPDIR: folder } })
+    await program.says(/^Ctrl-C ends it; nothing stays\.$/m, { within: 60_000 })
+    assert.match(program.out, /ben to anna: pong from anna/)
+    assert.equal(await program.end('SIGINT'), 0)
+    assert.equal(program.err, '')
+  })
+
+  test('a service is made of it where it is', async () => {
+    const { out } = await run(join(bin, 'sett'), ['service', 'install', '--print'], { env: { PATH } })
+    assert.match(out, new RegExp(`^ExecStart=${installed}/bin/settd `, 'm'))
   })
 
   const older = olderNode()
