@@ -50,6 +50,10 @@ export class Pulse {
     await this.#process?.stop('SIGKILL')
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
   /** Where there is no route at first, `ping` ends at once. */
   #ping(): void {
     if (this.#stopped) return
