@@ -50,6 +50,11 @@ export class ControlShell {
     this.#setTimer()
   }
 
+  /** Has every connection end, as if the network had ended it. */
+  breakConnections(): void {
+    for (const socket of this.#sockets.values()) socket.destroy()
+  }
+
   /** Lets go of everything; the session hears nothing more. */
   close(): void {
     this.#closed = true

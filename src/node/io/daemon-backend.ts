@@ -1,6 +1,5 @@
 /** What the local API asks of a running node (local/backend.ts): each question put to the part that knows. */
 
-import { dirname } from 'node:path'
 import { SECOND_MS } from '../../base/clock.ts'
 import type { Wall } from '../../base/clock.ts'
 import { MeshError } from '../../base/errors.ts'
@@ -19,6 +18,7 @@ import { checkPrefs } from '../local/check-prefs.ts'
 import { editedPrefs } from '../local/prefs-edit.ts'
 import type { MaskedPrefs, Prefs } from '../local/prefs.ts'
 import { viewOf } from './daemon-view.ts'
+import { debugAction } from './debug-actions.ts'
 import { suggestion, suggestionJson } from './exit-choice.ts'
 import { checkForwarding } from './host/facts.ts'
 import type { LiveNode } from './live-node.ts'
@@ -175,28 +175,8 @@ export class DaemonBackend implements Backend {
     return this.userMetrics()
   }
 
-  async debug(action: DebugAction): Promise<unknown> {
-    const { tunnel, login, options } = this.#node
-    switch (action) {
-      case 'restun':
-        tunnel.tunnel?.lookAround('somebody asked')
-        return undefined
-      case 'rebind':
-        tunnel.reopen()
-        return undefined
-      case 'statedir':
-        return dirname(options.mapFile)
-      case 'clear-netmap-cache':
-        login.forgetMap()
-        return undefined
-      case 'notify-last-netmap': {
-        const self = this.#node.netmap?.fields.self
-        if (self !== undefined) this.bus.publish({ self }, options.clocks.mono())
-        return undefined
-      }
-      default:
-        throw new MeshError('input/invalid', `Cannot do ${action}: this version of Sett does not have it`)
-    }
+  async debug(action: DebugAction, body: string): Promise<unknown> {
+    return debugAction(this.#node, action, body)
   }
 
   setComponentLogging(): Refused {

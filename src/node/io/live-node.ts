@@ -74,6 +74,7 @@ export class LiveNode {
   readonly #healthWatch: HealthWatch
   readonly #engineNews: EngineNews
   readonly #routedPeers = new RoutedPeers()
+  #disco: PrivateKey
   #state: IpnState = 'NoState'
   #authUrl = ''
   #relayMap: NetworkMap['fields']['relays']
@@ -86,7 +87,8 @@ export class LiveNode {
 
   constructor(options: LiveNodeOptions) {
     this.options = options
-    const { primitives, clocks, store, profiles, machineKey, disco, mapFile, log } = options
+    this.#disco = options.disco
+    const { primitives, clocks, store, profiles, machineKey, mapFile, log } = options
     this.#healthWatch = new HealthWatch(options)
     this.login = new Login({
       primitives,
@@ -94,16 +96,18 @@ export class LiveNode {
       store,
       profiles,
       machineKey,
-      discoKey: discoKeyFor(primitives, disco),
+      discoKey: () => discoKeyFor(primitives, this.#disco),
       mapFile,
       mark: MARK_BYPASS,
       believed: (message) => believed(options.ceiling, message),
       hostinfo: () => this.#hostinfo(),
       log,
+      unkept: (why) => options.bus.publish({ error: why }, clocks.mono()),
       on: (action) => this.#take(action),
     })
     this.tunnel = new TunnelKeeper({
       ...options,
+      disco: () => this.#disco,
       nameOf: (ip) => this.#nameOf(ip),
       ownName: () => ownName(this.prefs),
       events: {
@@ -195,6 +199,14 @@ export class LiveNode {
     this.login.forgetMap()
     this.options.bus.publish({ prefs: this.prefs }, this.#mono())
     await this.settled()
+  }
+
+  /** Takes a new disco key: peers learn of it from the server, and look for us anew. */
+  useDisco(disco: PrivateKey): void {
+    this.#disco = disco
+    if (this.login.isBegun) this.login.begin()
+    this.tunnel.reopen()
+    this.#settle()
   }
 
   /** Has the server end the key sooner. Resolves with why not, if it does not. */
@@ -310,13 +322,13 @@ export class LiveNode {
   }
 
   #netmapChanged(changes: NetmapChanges): void {
+    this.#routedPeers.take(changes)
     const map = this.netmap
     if (map === undefined) return
     const { profiles, bus, health, primitives } = this.options
     const { self, domain, relays } = map.fields
     if (relays !== undefined) this.#relayMap = relays
     this.tunnel.netmap(map, changes)
-    this.#routedPeers.take(changes)
     const suffix = magicDnsSuffix(self)
     if (changes.parts.has('self') || changes.parts.has('profiles') || changes.parts.has('domain'))
       this.login.write(() => profiles.setNetwork(self.StableID, map.fields.profiles.get(self.User), suffix, domain))
@@ -426,7 +438,9 @@ export class LiveNode {
     const { nodeKey } = this.options.profiles.login
     const isOut = this.#closed || (isIdle(this.#state) && this.#state !== 'NoState')
     const map = isOut ? undefined : this.netmap
-    if (map !== undefined && nodeKey !== undefined) return this.tunnel.run({ nodeKey, map, prefs: this.prefs })
+    const { publicKey } = this.login
+    if (map !== undefined && nodeKey !== undefined && publicKey !== undefined)
+      return this.tunnel.run({ nodeKey, publicKey, map, prefs: this.prefs })
     // A node that is about to come up keeps what an earlier run has left on the machine.
     const waits = !this.#closed && (this.#state === 'NoState' || (this.login.isBegun && !isIdle(this.#state)))
     return this.tunnel.rest(waits)

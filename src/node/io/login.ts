@@ -6,7 +6,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { LockPrivateKey } from '../../base/lock-private-key.ts'
 import type { Clocks } from '../../base/clock.ts'
-import type { DiscoKey, PrivateKey } from '../../base/keys.ts'
+import type { DiscoKey, NodeKey, PrivateKey } from '../../base/keys.ts'
 import type { Secret } from '../../base/secret.ts'
 import { nodeKeyFor } from '../../crypto/primitives.ts'
 import type { Primitives } from '../../crypto/primitives.ts'
@@ -31,7 +31,7 @@ export interface LoginOptions {
   readonly store: StateStore
   readonly profiles: Profiles
   readonly machineKey: PrivateKey
-  readonly discoKey: DiscoKey
+  readonly discoKey: () => DiscoKey
   /** Where the last map is kept. */
   readonly mapFile: string
   /** What packets to the server are marked with, so that they stay out of the tunnel. */
@@ -40,6 +40,8 @@ export interface LoginOptions {
   readonly believed: (message: MapResponse) => MapResponse
   readonly hostinfo: () => Hostinfo
   readonly log: (line: string) => void
+  /** What must outlive this process can not be kept. */
+  readonly unkept: (why: string) => void
   /** Actions that are neither keys nor cache; keys and `keys-gone` come after they have been kept. */
   readonly on: (action: OwnerAction) => void
 }
@@ -52,6 +54,8 @@ export class Login {
   #session: ControlSession | undefined
   #shell: ControlShell | undefined
   #storeError: string | undefined
+  /** Making a public key is costly. */
+  #known: { readonly nodeKey: PrivateKey; readonly publicKey: NodeKey } | undefined
 
   constructor(options: LoginOptions) {
     this.#options = options
@@ -62,8 +66,18 @@ export class Login {
     return this.#session?.state ?? AT_REST
   }
 
+  /** The map of the node that the current key makes; another key's is of no use. */
   get netmap(): NetworkMap | undefined {
-    return this.#session?.netmap
+    const map = this.#session?.netmap
+    return map?.fields.self.Key === this.publicKey ? map : undefined
+  }
+
+  get publicKey(): NodeKey | undefined {
+    const { nodeKey } = this.#options.profiles.login
+    if (nodeKey === undefined) return undefined
+    if (this.#known?.nodeKey !== nodeKey)
+      this.#known = { nodeKey, publicKey: nodeKeyFor(this.#options.primitives, nodeKey) }
+    return this.#known.publicKey
   }
 
   get isBegun(): boolean {
@@ -89,7 +103,7 @@ export class Login {
       zstd,
       machineKey,
       lockKey: lockKey.publicKey,
-      discoKey,
+      discoKey: discoKey(),
       ...(nodeKey === undefined ? {} : { nodeKey }),
       ...(oldNodeKey === undefined ? {} : { oldNodeKey: nodeKeyFor(primitives, oldNodeKey) }),
       hostinfo: hostinfo(),
@@ -115,6 +129,11 @@ export class Login {
   /** Lets go of the server; the map stays as it is. */
   disconnect(): void {
     this.run((session, now) => session.stop(now))
+  }
+
+  /** Has the connections with the server end; they come back by themselves. */
+  breakConnections(): void {
+    this.#shell?.breakConnections()
   }
 
   /** Ends without a word to the server. */
@@ -166,6 +185,7 @@ export class Login {
     } catch (error) {
       this.#storeError = (error as Error).message
       this.#options.log(this.#storeError)
+      this.#options.unkept(this.#storeError)
     }
   }
 

@@ -58,6 +58,14 @@ export class RelayShell {
     this.#setTimer()
   }
 
+  /** Has every connection end, as if the network had ended it. */
+  breakConnections(): void {
+    for (const [conn, line] of this.#lines) {
+      line.stop()
+      this.#lost(conn, 'it was broken, as somebody asked')
+    }
+  }
+
   /** Lets go of everything; nothing more is heard. */
   close(): void {
     this.#closed = true

@@ -9,7 +9,6 @@ import type { Clocks, Mono } from '../../base/clock.ts'
 import { formatAddressPort, parsePrefix } from '../../base/ip.ts'
 import type { AddressPort, Ip } from '../../base/ip.ts'
 import type { NodeKey, PrivateKey } from '../../base/keys.ts'
-import { nodeKeyFor } from '../../crypto/primitives.ts'
 import type { Primitives } from '../../crypto/primitives.ts'
 import type { NetInfo } from '../../wire/hostinfo.ts'
 import { differences } from '../control/netmap.ts'
@@ -34,7 +33,7 @@ import { WaitingPings } from './waiting-pings.ts'
 export interface TunnelKeeperOptions {
   readonly primitives: Primitives
   readonly clocks: Clocks
-  readonly disco: PrivateKey
+  readonly disco: () => PrivateKey
   readonly tun: TunDevice
   readonly host: Host
   /** Of the UDP sockets; 0: any. */
@@ -57,6 +56,7 @@ export interface TunnelKeeperEvents {
 
 export interface TunnelWish {
   readonly nodeKey: PrivateKey
+  readonly publicKey: NodeKey
   readonly map: NetworkMap
   readonly prefs: Prefs
 }
@@ -141,9 +141,8 @@ export class TunnelKeeper {
 
   /** Makes it so; the tunnel runs when this resolves. Only one such call may run at a time. */
   async run(wish: TunnelWish): Promise<void> {
-    const { primitives, host, tun, clocks, events } = this.#options
-    const { nodeKey, map, prefs } = wish
-    const key = nodeKeyFor(primitives, nodeKey)
+    const { host, tun, clocks, events } = this.#options
+    const { nodeKey, publicKey: key, map, prefs } = wish
     if (this.#tunnel !== undefined && (this.#key !== key || this.#failure !== undefined)) await this.#close()
     const local = localAddresses(tun.name)
     const peerApi = this.#peerApi.places
@@ -230,7 +229,7 @@ export class TunnelKeeper {
       primitives,
       clocks,
       nodeKey,
-      disco,
+      disco: disco(),
       tun,
       port,
       mtu: MTU,

@@ -61,6 +61,12 @@ export interface TunnelOptions {
 /** Node's timers take no longer. */
 const TIMER_MAX_MS = 2 ** 31 - 1
 
+interface PreferredRelay {
+  readonly region: number
+  readonly how: 'once' | 'always'
+}
+const NONE_PREFERRED: PreferredRelay = { region: 0, how: 'always' }
+
 export class Tunnel {
   readonly engine: Engine
   readonly #options: TunnelOptions
@@ -73,6 +79,7 @@ export class Tunnel {
   readonly #homeRelay = new HomeRelay()
   /** Regions whose relay has taken our connection. */
   readonly #connected = new Set<number>()
+  #preferred: PreferredRelay = NONE_PREFERRED
   #map: NetworkMap | undefined
   #timer: NodeJS.Timeout | undefined
   #closed = false
@@ -170,6 +177,17 @@ export class Tunnel {
     this.lookAround('the network has changed')
   }
 
+  /** Has every connection with a relay end; they come back by themselves. */
+  breakRelays(): void {
+    this.#relays.breakConnections()
+  }
+
+  /** Makes a region home if its relay can be reached: in the next look around only, or as long as this lives. 0: none. */
+  preferRelay(region: number, how: 'once' | 'always'): void {
+    this.#preferred = { region, how }
+    this.lookAround('another relay is wanted')
+  }
+
   /** Finds out anew where we are seen, and which relay is near. */
   lookAround(why: string): void {
     if (this.#refresh.want(why) !== undefined) void this.#lookNow()
@@ -215,8 +233,11 @@ export class Tunnel {
     events.endpoints(endpoints)
     const before = this.#homeRelay.home
     const scores = this.#map?.fields.relays?.scores
+    const { region: forced, how } = this.#preferred
+    if (how === 'once') this.#preferred = NONE_PREFERRED
+    const { beganAt, latencies } = report
     const home = this.#homeRelay.choose(
-      { beganAt: report.beganAt, latencies: report.latencies, heardAt: new Map(), ...(scores && { scores }) },
+      { beganAt, latencies, heardAt: new Map(), forced, ...(scores && { scores }) },
       now,
     )
     // Without an answer over UDP, any relay is better than none.

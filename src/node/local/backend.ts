@@ -52,6 +52,7 @@ export const DEBUG_ACTIONS = [
   'rebind',
   'restun',
   'rotate-disco-key',
+  'break-tcp-conns',
   'break-derp-conns',
   'pick-new-derp',
   'force-prefer-derp',
@@ -59,6 +60,7 @@ export const DEBUG_ACTIONS = [
   'clear-netmap-cache',
   'statedir',
   'notify-last-netmap',
+  'current-netmap',
   'control-knobs',
 ] as const
 export type DebugAction = (typeof DEBUG_ACTIONS)[number]
@@ -120,8 +122,8 @@ export interface Backend {
   userMetrics(): string
   /** Counters for us, as Prometheus text. */
   debugMetrics(): string
-  /** Does it, and gives what is to be shown as JSON, if anything. */
-  debug(action: DebugAction): Promise<unknown>
+  /** Does it, and gives what is to be shown as JSON, if anything. `body`: of the request, as some need one. */
+  debug(action: DebugAction, body: string): Promise<unknown>
   /** Logs more of this component for so many seconds; 0: no more. */
   setComponentLogging(component: string, seconds: number): Refused | undefined
   /** Writes a marker to the log, so that it can be found there. */

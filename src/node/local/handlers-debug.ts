@@ -1,15 +1,19 @@
 /** Endpoints of the local API for whoever looks after the daemon: debugging, logs, its end (node.md §9). */
 
+import { textOf } from '../../base/bytes.ts'
 import { DEBUG_ACTIONS } from './backend.ts'
 import { json, nothing, refusal, text } from './exchange.ts'
 import type { Handler } from './exchange.ts'
+
+/** No action needs a longer body, in bytes. */
+const BODY_MAX = 1_024
 
 export const debug: Handler = async ({ backend, request }) => {
   const asked = request.query.get('action') ?? request.header('debug-action') ?? ''
   if (asked === '') return refusal(400, 'missing parameter "action"')
   const action = DEBUG_ACTIONS.find((each) => each === asked)
   if (action === undefined) return refusal(400, 'unknown action')
-  const shown = await backend.debug(action)
+  const shown = await backend.debug(action, textOf(request.body.subarray(0, BODY_MAX)) ?? '')
   return shown === undefined ? text('done\n') : json(shown)
 }
 
