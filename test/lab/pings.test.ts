@@ -31,7 +31,7 @@ describe('nodes among themselves', { skip }, () => {
     for (const address of [their.four, their.six])
       for (const kind of ['TSMP', 'ICMP']) {
         const said = await a.sett('ping', `--${kind.toLowerCase()}`, '-c', '1', '--timeout=10s', address)
-        assert.match(said, new RegExp(`^pong from ben \\(${their.four}(, \\d+)?\\) via ${kind} in [0-9.]+m?s`), said)
+        assert.match(said, new RegExp(`^pong from ben \\(${address}(, \\d+)?\\) via ${kind} in [0-9.]+m?s`), said)
       }
   })
 

@@ -37,11 +37,12 @@ export async function pingPeer(node: PingingNode, ip: string, type: PingType, si
   if (addressesOf(self).includes(ip)) return { kind: 'local' }
   const peer = to && peerAt([...netmap.peers.values()], to)
   if (to === undefined || peer === undefined) return { kind: 'failed', why: 'no matching peer' }
-  const nodeIp = addressesOf(peer)[0] ?? ''
-  if (type === 'peerapi') return hitPeerApi(peer, self, nodeIp)
+  if (type === 'peerapi') return hitPeerApi(peer, self, ip)
   const answer = await (type === 'disco' ? tunnel.ping(peer.Key, size) : tunnel.pingInside(type, peer.Key, to))
   if (answer === undefined) return { kind: 'failed', why: 'no answer' }
   const nodeName = displayName(peer, magicDnsSuffix(self))
+  // Official daemons name the address that was asked, where the question goes there.
+  const nodeIp = type === 'disco' ? (addressesOf(peer)[0] ?? '') : ip
   return { kind: 'pong', nodeIp, nodeName, latencyMs: answer.latencyMs, ...wayOf(node, answer) }
 }
 
