@@ -29,6 +29,7 @@ export function viewOf(node: LiveNode): NodeView {
     os: 'linux',
     netmap,
     relays: node.relayMap?.regions,
+    ...(node.relayMap === undefined ? {} : { relayScores: node.relayMap.scores }),
     homeRelay: node.tunnel.home,
     endpoints: node.tunnel.endpoints.map(({ endpoint }) => endpoint),
     peerApi: portsOf(node.tunnel.peerApi),

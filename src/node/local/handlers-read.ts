@@ -38,7 +38,10 @@ export const watchBus: Handler = ({ backend, request, random }) => {
   }
 }
 
-export const derpMap: Handler = ({ backend }) => json(derpMapJson(backend.view().relays))
+export const derpMap: Handler = ({ backend }) => {
+  const { relays, relayScores } = backend.view()
+  return json(derpMapJson(relays, relayScores))
+}
 
 export const dnsConfig: Handler = ({ backend }) => json(dnsJson(backend.view().netmap?.fields.dns ?? {}))
 

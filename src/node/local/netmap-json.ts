@@ -7,6 +7,7 @@ import { nodeJson, suffixOf } from './node-json.ts'
 export function netmapJson(
   { fields, peers }: NetmapView,
   relays: ReadonlyMap<number, RelayRegion> | undefined,
+  scores?: ReadonlyMap<number, number>,
 ): object {
   const { self } = fields
   const suffix = suffixOf(self.Name)
@@ -22,7 +23,7 @@ export function netmapJson(
     PacketFilterRules: null,
     SSHPolicy: null,
     CollectServices: fields.collectServices,
-    DERPMap: derpMapJson(relays),
+    DERPMap: derpMapJson(relays, scores),
     DisplayMessages: null,
     TKAEnabled: false,
     TKAHead: 'A'.repeat(52),
@@ -32,9 +33,13 @@ export function netmapJson(
   }
 }
 
-/** Relays by number; `{}` when none are known. */
-export function derpMapJson(relays: ReadonlyMap<number, RelayRegion> | undefined): object {
-  return { Regions: Object.fromEntries(relays ?? []) }
+/** Relays by number, `{}` when none are known; and how near the server says they are, where it says so. */
+export function derpMapJson(
+  relays: ReadonlyMap<number, RelayRegion> | undefined,
+  scores: ReadonlyMap<number, number> = new Map(),
+): object {
+  const home = scores.size === 0 ? {} : { HomeParams: { RegionScore: Object.fromEntries(scores) } }
+  return { ...home, Regions: Object.fromEntries(relays ?? []) }
 }
 
 /** The DNS configuration with its maps as objects. */

@@ -67,6 +67,8 @@ export interface NodeView {
   readonly netmap: NetmapView | undefined
   /** The last that were known, also without a map. */
   readonly relays: ReadonlyMap<number, RelayRegion> | undefined
+  /** By how much the server has relays count as nearer or farther, by region. */
+  readonly relayScores?: ReadonlyMap<number, number>
   /** Region of the home relay; 0: none yet. */
   readonly homeRelay: number
   /** Own endpoints, `ip:port`. */

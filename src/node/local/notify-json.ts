@@ -82,7 +82,7 @@ export function firstLine(
     {
       ...(asked(WATCH.initialState) ? { SessionID: sessionId } : {}),
       ...(asked(WATCH.initialStatus) ? { InitialStatus: statusJson(view) } : {}),
-      ...(netmap === undefined ? {} : { NetMap: netmapJson(netmap, view.relays) }),
+      ...(netmap === undefined ? {} : { NetMap: netmapJson(netmap, view.relays, view.relayScores) }),
     },
   )
 }
