@@ -93,7 +93,7 @@ export class BareInPlace implements InPlaceCipher {
 
   sealAt(key: Bytes, counter: number, at: number, length: number): void {
     const ssl = this.#ssl
-    const text = this.#arena.address(at, length + TAG_LENGTH)
+    const text = this.#arena.address(at, length)
     const tag = this.#arena.address(at + length, TAG_LENGTH)
     this.#begin(key, Math.floor(counter / 0x1_0000_0000), counter >>> 0)
     if (this.#mayBorrowBefore(at)) this.#sealWithFirstBlock(at, length)

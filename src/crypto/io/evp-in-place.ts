@@ -53,7 +53,7 @@ export class EvpInPlace implements InPlaceCipher {
 
   sealAt(key: Bytes, counter: number, at: number, length: number): void {
     const ssl = this.#ssl
-    const text = this.#arena.address(at, length + TAG_LENGTH)
+    const text = this.#arena.address(at, length)
     const tag = this.#arena.address(at + length, TAG_LENGTH)
     this.#setNonce(Math.floor(counter / 0x1_0000_0000), counter >>> 0)
     const isNew = key !== this.#sealKey

@@ -92,6 +92,8 @@ for (const kind of KINDS) {
         [0.5, 10],
         [0, NaN],
         [0, -17],
+        [64, -16],
+        [66, -1],
         [0, Infinity],
         [bytes.length - 25, 10],
         [bytes.length, 0],

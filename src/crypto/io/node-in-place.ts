@@ -22,7 +22,8 @@ export class NodeInPlace implements InPlaceCipher {
   }
 
   sealAt(key: Bytes, counter: number, at: number, length: number): void {
-    this.#check(at, length + TAG_LENGTH)
+    this.#check(at, length)
+    this.#check(at + length, TAG_LENGTH)
     this.#setNonce(Math.floor(counter / 0x1_0000_0000), counter >>> 0)
     const clear = this.#memory.subarray(at, at + length)
     this.#cipherOf(key).sealInto(this.#nonce, clear, this.#memory, at)
