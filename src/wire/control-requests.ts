@@ -15,9 +15,6 @@ import type { DiscoKey, LockKey, NodeKey } from '../base/keys.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Hostinfo } from './hostinfo.ts'
 
-/** What our node tells a server that it can do (control.md §5.8): everything up to here that concerns a server. */
-export const CAPABILITY_VERSION = 137
-
 export interface RegisterBody {
   readonly version: number
   readonly nodeKey: NodeKey

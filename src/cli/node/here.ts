@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 import { isatty } from 'node:tty'
-import { CAPABILITY_VERSION } from '../../wire/control-requests.ts'
+import { CAPABILITY_VERSION } from '../../wire/capability-version.ts'
 import { socketTransport } from './socket-transport.ts'
 import type { Surroundings, Version } from './surroundings.ts'
 
