@@ -5,9 +5,12 @@ import { test } from 'node:test'
 import { zstdCompressSync } from 'node:zlib'
 import { concat, utf8 } from '../../base/bytes.ts'
 import type { Bytes } from '../../base/bytes.ts'
+import type { PrivateKey } from '../../base/keys.ts'
 import { Secret } from '../../base/secret.ts'
 import { encodeMapFrame, mapFrameHeader } from '../../wire/map-frame.ts'
+import type { MapNode } from '../../wire/map-node.ts'
 import { MAP_JSON_MAX } from '../../wire/map-response.ts'
+import type { MapResponse } from '../../wire/map-response.ts'
 import { unzstd } from '../io/control-zstd.ts'
 import { ControlWorld, firstMap, JOINED, peerNode } from '../../../test/support/fake-control.ts'
 import { MAP_FRAME_MAX } from './map-stream.ts'
@@ -136,4 +139,36 @@ test('names that are also members of every object are names like others', () => 
   assert.deepEqual(world.session.netmap?.peers.get(2)?.CapMap?.get('__proto__'), [1])
   world.send({ OnlineChange: { '2': false }, PeersRemoved: [3], PeersChanged: [peerNode(4)] })
   assert.deepEqual([...(world.session.netmap?.peers.keys() ?? [])], [2, 4])
+})
+
+test('what the machine’s owner does not believe is in no map, nor in one that was kept', () => {
+  const greedy = (id: number): object => peerNode(id, { AllowedIPs: [`100.64.0.${id}/32`, '10.0.0.0/8'] })
+  const believed = (message: MapResponse): MapResponse => {
+    const modest = (peer: MapNode): MapNode => ({ ...peer, AllowedIPs: peer.AllowedIPs.slice(0, 1) })
+    const { Peers, PeersChanged } = message
+    return {
+      ...message,
+      ...(Peers && { Peers: Peers.map(modest) }),
+      ...(PeersChanged && { PeersChanged: PeersChanged.map(modest) }),
+    }
+  }
+  const routes = (world: ControlWorld): (readonly string[])[] =>
+    [...(world.session.netmap?.peers.values() ?? [])].map(({ AllowedIPs }) => AllowedIPs)
+  const modest = [['100.64.0.2/32'], ['100.64.0.3/32'], ['100.64.0.4/32']]
+  // Kept by a daemon that believed everything.
+  const world = new ControlWorld({ session: AUTH })
+  world.first = (key) => firstMap(key, { Peers: [greedy(2), greedy(3)] })
+  world.start()
+  world.send({ PeersChanged: [greedy(4)] })
+  assert.equal(routes(world).flat().length, 6)
+  const { nodeKey } = world.all('keys')[0] as { readonly nodeKey: PrivateKey }
+  const cached = concat(world.all('cache').map(({ bytes }) => bytes))
+  world.restart({ nodeKey, cached, believed })
+  world.network = () => 'refused'
+  world.start()
+  assert.deepEqual(routes(world), modest)
+  world.network = () => 'open'
+  world.until('online', () => world.session.state.online)
+  world.send({ PeersChanged: [greedy(4)] })
+  assert.deepEqual(routes(world), modest)
 })
