@@ -1,6 +1,6 @@
 /** Tells watchers of the bus who want counters how much has gone over the tunnel, while there are such watchers. */
 
-import type { Clocks } from '../../base/clock.ts'
+import type { Clocks, Mono } from '../../base/clock.ts'
 import { MINUTE_MS } from '../../base/clock.ts'
 import type { NetworkMap } from '../control/netmap.ts'
 import type { Bus } from '../local/bus.ts'
@@ -45,17 +45,22 @@ export class EngineNews {
 
   #count(): EngineNotice {
     const { tunnel, netmap, clocks } = this.#options
-    const [now, running] = [clocks.mono(), tunnel.tunnel]
-    let [rxBytes, txBytes, livePeers] = [0, 0, 0]
-    for (const { Key } of running === undefined ? [] : (netmap()?.peers.values() ?? [])) {
-      const number = running?.engine.numberOf(Key)
-      if (running === undefined || number === undefined) continue
-      const { receivedBytes, sentBytes } = running.traffic(number)
-      rxBytes += receivedBytes
-      txBytes += sentBytes
-      const handshake = running.engine.lastHandshakeAt(Key)
-      if (handshake !== undefined && now - handshake < SESSION_MS) livePeers++
-    }
-    return { rxBytes, txBytes, livePeers, liveRelays: tunnel.relays.size }
+    return engineCounts(tunnel, netmap(), clocks.mono())
   }
+}
+
+/** What has gone over the tunnel with all peers of the map, since it was opened. */
+export function engineCounts(tunnel: TunnelKeeper, map: NetworkMap | undefined, now: Mono): EngineNotice {
+  const running = tunnel.tunnel
+  let [rxBytes, txBytes, livePeers] = [0, 0, 0]
+  for (const { Key } of running === undefined ? [] : (map?.peers.values() ?? [])) {
+    const number = running?.engine.numberOf(Key)
+    if (running === undefined || number === undefined) continue
+    const { receivedBytes, sentBytes } = running.traffic(number)
+    rxBytes += receivedBytes
+    txBytes += sentBytes
+    const handshake = running.engine.lastHandshakeAt(Key)
+    if (handshake !== undefined && now - handshake < SESSION_MS) livePeers++
+  }
+  return { rxBytes, txBytes, livePeers, liveRelays: tunnel.relays.size }
 }

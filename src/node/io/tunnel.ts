@@ -79,6 +79,7 @@ export class Tunnel {
   readonly #homeRelay = new HomeRelay()
   /** Regions whose relay has taken our connection. */
   readonly #connected = new Set<number>()
+  readonly #relayed = { received: 0, sent: 0 }
   #preferred: PreferredRelay = NONE_PREFERRED
   #map: NetworkMap | undefined
   #timer: NodeJS.Timeout | undefined
@@ -113,9 +114,10 @@ export class Tunnel {
       clocks,
       mark,
       on: (action) => {
-        if (action.kind === 'packet')
+        if (action.kind === 'packet') {
+          this.#relayed.received += action.bytes.length
           run((engine, now) => engine.relayed(action.region, action.from, action.bytes.slice(), now))
-        else if (action.kind === 'state') {
+        } else if (action.kind === 'state') {
           if (action.state.phase === 'connected') this.#connected.add(action.region)
           else this.#connected.delete(action.region)
           options.events.relays(this.#connected)
@@ -137,7 +139,10 @@ export class Tunnel {
       now: clocks.mono(),
       wall: clocks.wall(),
       out: {
-        sendRelay: (region, to, bytes) => this.#relays.run((relays, now) => relays.send(region, to, bytes, now)),
+        sendRelay: (region, to, bytes) => {
+          this.#relayed.sent += bytes.length
+          this.#relays.run((relays, now) => relays.send(region, to, bytes, now))
+        },
         stun: (_from, bytes, now) => this.#look.take(bytes, now),
         refreshEndpoints: () => this.lookAround('somebody asked'),
         rebind: () => options.events.rebind(),
@@ -195,6 +200,11 @@ export class Tunnel {
 
   traffic(peer: number): ReturnType<Pumps['traffic']> {
     return this.#pumps.traffic(peer)
+  }
+
+  /** Bytes that relays have carried from peers and to them. */
+  get relayed(): { readonly received: number; readonly sent: number } {
+    return this.#relayed
   }
 
   counts(): ReturnType<Pumps['counts']> {

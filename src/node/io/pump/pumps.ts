@@ -2,12 +2,13 @@
  * The engine's side of the pumps: starts them, tells them what they look up, hears what they hand over, and ends them.
  * The threads' side is worker.ts.
  *
- * Each pair of pumps has one thread from the TUN device to the peers and one back. All of them seal with a session's
- * key by one counter (data-path-session.ts); the engine itself never does, it hands packets in by `seal`.
+ * Each pair of pumps is one from the TUN device to the peers and one back, in a thread each or in one for both. All
+ * seal with a session's key by one counter (data-path-session.ts); the engine itself never does, it hands packets in by `seal`.
  *
  * Device and sockets are the caller's: opened before, and closed after `close` has settled.
  */
 
+import { availableParallelism } from 'node:os'
 import type { Mono } from '../../../base/clock.ts'
 import type { AddressPort } from '../../../base/ip.ts'
 import { Arena } from '../../../crypto/io/raw-memory.ts'
@@ -16,7 +17,7 @@ import type { DropName, FilterTables, RouteTables } from '../../data-path.ts'
 import type { PlaneActivity, PlaneSource } from '../../data-plane.ts'
 import { FlowTable } from '../../filter/flows.ts'
 import { nameOfVerdict, VERDICT, VerdictCounts } from '../../filter/verdict.ts'
-import type { VerdictName } from '../../filter/verdict.ts'
+import type { DropReason, VerdictName } from '../../filter/verdict.ts'
 import { addressOf } from '../../path/endpoint.ts'
 import type { Route } from '../../path/route.ts'
 import { VNET_HEADER } from '../../packet/vnet-header.ts'
@@ -27,13 +28,15 @@ import type { TunDevice } from '../tun.ts'
 import { Mailbox } from '../udp.ts'
 import type { UdpSocket } from '../udp.ts'
 import { driveHere, driveInThread } from './drive.ts'
-import type { Driven } from './drive.ts'
+import type { Driven, GivenSetups } from './drive.ts'
 import { taken } from './hand-over.ts'
 import type { FromPump, PumpMemory, PumpSetup, ToPump } from './messages.ts'
 import { Words } from './messages.ts'
 import { SessionBooks } from './sessions.ts'
 import type { PeerTraffic } from './sessions.ts'
 
+/** A pair's two threads are worth having where there are more cores than that: others want to run too. */
+const THREADS_A_PAIR = 2
 /** WireGuard's timers are of seconds. */
 const REPORT_MS = 250
 
@@ -69,6 +72,8 @@ export interface PumpsOptions {
   readonly clock: () => Mono
   /** All in this thread, by Node's own cipher: for machines that have no other. */
   readonly plain?: boolean
+  /** One thread for each pair instead of one for each pump; where nobody says, as many as there are cores for. */
+  readonly oneThread?: boolean
   readonly events: PumpEvents
 }
 
@@ -76,6 +81,9 @@ export interface PumpCounts {
   readonly drops: Readonly<Record<DropName, number>>
   readonly outbound: ReadonlyMap<VerdictName, number>
   readonly inbound: ReadonlyMap<VerdictName, number>
+  /** What the filter dropped, by reason. */
+  readonly refusedOutbound: ReadonlyMap<DropReason, number>
+  readonly refusedInbound: ReadonlyMap<DropReason, number>
 }
 
 interface Started {
@@ -109,9 +117,13 @@ export class Pumps {
     this.#books = new SessionBooks(pairs.length)
     // A thread that waits in a system call would not end with the process, nor let it end.
     process.once('exit', this.#atExit)
-    this.#pumps = (['to-udp', 'to-tun'] as const).flatMap((direction, d) =>
-      pairs.map((pair, i) => this.#start(direction, d * pairs.length + i, pair)),
-    )
+    const { plain = false, oneThread = !plain && availableParallelism() <= THREADS_A_PAIR } = options
+    this.#pumps = pairs.flatMap((pair, i) => {
+      const [toUdp, toTun] = [this.#setup('to-udp', i, pair), this.#setup('to-tun', pairs.length + i, pair)]
+      if (!oneThread) return [...this.#start([toUdp]), ...this.#start([toTun])]
+      const { words } = toUdp.shared
+      return this.#start([toUdp, { ...toTun, shared: { ...toTun.shared, words } }])
+    })
   }
 
   setRoutes(tables: RouteTables): void {
@@ -201,6 +213,8 @@ export class Pumps {
       drops: drops as Record<DropName, number>,
       outbound: this.#verdicts('to-udp'),
       inbound: this.#verdicts('to-tun'),
+      refusedOutbound: this.#refused('to-udp', 'outbound'),
+      refusedInbound: this.#refused('to-tun', 'inbound'),
     }
   }
 
@@ -209,7 +223,7 @@ export class Pumps {
     if (!this.#open) return
     this.#open = false
     clearInterval(this.#timer)
-    await Promise.all(this.#pumps.map(({ driven }) => driven.close()))
+    await Promise.all([...new Set(this.#pumps.map(({ driven }) => driven))].map((driven) => driven.close()))
     process.removeListener('exit', this.#atExit)
   }
 
@@ -217,8 +231,8 @@ export class Pumps {
     await this.close()
   }
 
-  #start(direction: PumpSetup['direction'], thread: number, { tun, sockets }: PumpPair): Started {
-    const { mtu, plain = false, clock, events, pairs } = this.#options
+  #setup(direction: PumpSetup['direction'], thread: number, { tun, sockets }: PumpPair): GivenSetups[0] {
+    const { mtu, plain = false, pairs } = this.#options
     const shared: PumpMemory = {
       words: new SharedArrayBuffer(Words.count * 4),
       drops: new SharedArrayBuffer(DropCounts.BYTES),
@@ -226,8 +240,7 @@ export class Pumps {
       flows: this.#flows[0],
       jailedFlows: this.#flows[1],
     }
-    const words = new Int32Array(shared.words)
-    const setup = {
+    return {
       direction,
       thread,
       threads: 2 * pairs.length,
@@ -237,8 +250,13 @@ export class Pumps {
       plain,
       shared,
     }
+  }
+
+  #start(setups: GivenSetups): Started[] {
+    const { plain = false, clock, events } = this.#options
+    const words = new Int32Array(setups[0].shared.words)
     const drive = plain ? driveHere : driveInThread
-    const driven = drive(setup, {
+    const driven = drive(setups, {
       clock,
       heard: (message) => {
         taken(words)
@@ -248,12 +266,12 @@ export class Pumps {
         if (this.#open) events.failed(error)
       },
     })
-    return { direction, driven, shared }
+    return setups.map(({ direction, shared }) => ({ direction, driven, shared }))
   }
 
   #tell(direction: PumpSetup['direction'] | undefined, message: ToPump): void {
-    for (const pump of this.#pumps)
-      if (direction === undefined || pump.direction === direction) pump.driven.tell(message)
+    const told = this.#pumps.filter((pump) => direction === undefined || pump.direction === direction)
+    for (const driven of new Set(told.map((pump) => pump.driven))) driven.tell(message)
   }
 
   #hear(message: FromPump): void {
@@ -297,6 +315,15 @@ export class Pumps {
 
   #report(): void {
     for (const activity of this.#books.news()) this.#options.events.activity(activity)
+  }
+
+  #refused(direction: PumpSetup['direction'], which: 'inbound' | 'outbound'): Map<DropReason, number> {
+    const found = new Map<DropReason, number>()
+    for (const { direction: own, shared } of this.#pumps)
+      if (own === direction)
+        for (const [reason, count] of new VerdictCounts(shared.verdicts).dropped(which))
+          found.set(reason, (found.get(reason) ?? 0) + count)
+    return found
   }
 
   #verdicts(direction: PumpSetup['direction']): Map<VerdictName, number> {
