@@ -30,6 +30,8 @@ export interface PumpNodeOptions {
   readonly mtu: number
   readonly pairs: number
   readonly plain: boolean
+  /** Both pumps of a pair in one thread; where nobody says, as `Pumps` chooses. */
+  readonly oneThread?: boolean
   /** Begin without a session. */
   readonly withoutSession?: boolean
 }
@@ -68,7 +70,7 @@ function run(o: PumpNodeOptions): void {
       openUdp({ family, port: o.port, plain: o.plain, reusePort: o.pairs > 1 }),
     ),
   }))
-  execFileSync('ip', ['link', 'set', 'pump0', 'mtu', String(o.mtu), 'txqueuelen', '1000', 'up'])
+  execFileSync('ip', ['link', 'set', 'pump0', 'mtu', String(o.mtu), 'up'])
   execFileSync('ip', ['addr', 'add', `${own.four}/10`, 'dev', 'pump0'])
   execFileSync('ip', ['addr', 'add', `${own.six}/48`, 'dev', 'pump0', 'nodad'])
 
@@ -77,6 +79,7 @@ function run(o: PumpNodeOptions): void {
     mtu: o.mtu,
     clock,
     plain: o.plain,
+    ...(o.oneThread !== undefined && { oneThread: o.oneThread }),
     events: {
       unsealed: (peer, packet) => say('unsealed', { peer, hex: hex(packet) }),
       datagram: (datagram, from) => say('datagram', { hex: hex(datagram), from: textOf(from) }),

@@ -98,10 +98,12 @@ async function counts(end: End): Promise<Counts> {
 }
 
 const KINDS: readonly (readonly [string, Partial<PumpNodeOptions>, Partial<PumpNodeOptions>])[] = [
-  ['fast and fast', {}, {}],
+  ['fast and fast, a thread a pair', { oneThread: true }, { oneThread: true }],
+  ['fast and fast, a thread a pump', { oneThread: false }, { oneThread: false }],
   ['fast and plain', {}, { plain: true }],
   ['plain and plain', { plain: true }, { plain: true }],
-  ['two pairs and two', { pairs: 2 }, { pairs: 2 }],
+  ['two pairs and two, a thread a pair', { pairs: 2, oneThread: true }, { pairs: 2, oneThread: true }],
+  ['two pairs and two, a thread a pump', { pairs: 2, oneThread: false }, { pairs: 2, oneThread: false }],
   ['two pairs and plain', { pairs: 2 }, { plain: true }],
   [
     'fast and fast, over IPv6, MTU 1420',

@@ -69,6 +69,7 @@ export function pollAside(entries: Address, count: number, timeoutMs: number): P
 }
 
 export const O_RDWR = 2
+export const SOCK_DGRAM = 2
 export const O_NONBLOCK = 0o4000
 export const O_CLOEXEC = 0o2000000
 

@@ -9,11 +9,10 @@
 import type { AddressPort, Family } from '../../base/ip.ts'
 import { Arena } from '../../crypto/io/raw-memory.ts'
 import type { Address } from '../../crypto/io/raw-memory.ts'
-import { done, failure, kernel, O_CLOEXEC, O_NONBLOCK } from './kernel.ts'
+import { done, failure, kernel, O_CLOEXEC, O_NONBLOCK, SOCK_DGRAM } from './kernel.ts'
 import { AF_INET, AF_INET6, decodeSocketAddress, encodeSocketAddress, SOCKET_ADDRESS } from './socket-address.ts'
 
 /** From Linux's socket.h, in.h, in6.h and udp.h. */
-const SOCK_DGRAM = 2
 const SOL_SOCKET = 1
 const SO_SNDBUF = 7
 const SO_RCVBUF = 8

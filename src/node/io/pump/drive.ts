@@ -5,13 +5,12 @@
 
 import { MessageChannel, Worker } from 'node:worker_threads'
 import type { Mono } from '../../../base/clock.ts'
+import { makePump } from './both.ts'
 import { offsetOf } from './clock.ts'
 import { Doorbell, hear } from './doorbell.ts'
 import type { FromPump, PumpSetup, ToPump } from './messages.ts'
 import { Words } from './messages.ts'
 import { SPARE_AT } from './pump.ts'
-import { ToTun } from './to-tun.ts'
-import { ToUdp } from './to-udp.ts'
 import type { WorkerStart } from './worker.ts'
 
 export interface DriveOptions {
@@ -30,14 +29,21 @@ export interface Driven {
 }
 
 type SetupWithoutDoorbell = Omit<PumpSetup, 'doorbell'>
+/** One pump, or a pair that shares its words with the engine. */
+export type GivenSetups = readonly [SetupWithoutDoorbell, ...SetupWithoutDoorbell[]]
 
-/** Starts a pump in a thread of its own. */
-export function driveInThread(given: SetupWithoutDoorbell, { clock, heard, failed }: DriveOptions): Driven {
+function withDoorbell(given: GivenSetups, doorbell: number): [PumpSetup, ...PumpSetup[]] {
+  const [first, ...others] = given
+  return [{ ...first, doorbell }, ...others.map((setup) => ({ ...setup, doorbell }))]
+}
+
+/** Starts a pump, or a pair, in a thread of its own. */
+export function driveInThread(given: GivenSetups, { clock, heard, failed }: DriveOptions): Driven {
   const doorbell = new Doorbell()
-  const setup: PumpSetup = { ...given, doorbell: doorbell.fd }
-  const words = new Int32Array(setup.shared.words)
+  const setups = withDoorbell(given, doorbell.fd)
+  const words = new Int32Array(setups[0].shared.words)
   const { port1, port2 } = new MessageChannel()
-  const start: WorkerStart = { setup, port: port2, clockOffset: offsetOf(clock) }
+  const start: WorkerStart = { setups, port: port2, clockOffset: offsetOf(clock) }
   // With this module's own ending, since the built package has .js files.
   const url = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
   const worker = new Worker(url, { workerData: start, transferList: [port2] })
@@ -73,12 +79,11 @@ export function driveInThread(given: SetupWithoutDoorbell, { clock, heard, faile
  * Drives a pump in this thread, in turns with whatever else happens here. It waits in a thread of Node's pool, which
  * it keeps for itself.
  */
-export function driveHere(given: SetupWithoutDoorbell, { clock, heard, failed }: DriveOptions): Driven {
+export function driveHere(given: GivenSetups, { clock, heard, failed }: DriveOptions): Driven {
   const doorbell = new Doorbell()
-  const setup: PumpSetup = { ...given, doorbell: doorbell.fd }
   // Never in the middle of a word of the engine's.
   const post = (message: FromPump): void => void setImmediate(heard, message)
-  const pump = setup.direction === 'to-udp' ? new ToUdp(setup, post) : new ToTun(setup, post)
+  const pump = makePump(withDoorbell(given, doorbell.fd), post)
   const state = { stopped: false }
   const run = async (): Promise<void> => {
     for (let isMore = false; !state.stopped;) {
@@ -87,7 +92,7 @@ export function driveHere(given: SetupWithoutDoorbell, { clock, heard, failed }:
         pump.waiter.wait(0)
       } else await pump.waiter.waitAside(-1)
       if (state.stopped) break
-      if (pump.waiter.isReady(0)) hear(setup.doorbell, pump.arena, SPARE_AT)
+      if (pump.waiter.isReady(0)) hear(doorbell.fd, pump.arena, SPARE_AT)
       isMore = pump.turn(clock())
     }
   }

@@ -52,7 +52,7 @@ export interface PumpSocket {
   readonly offloads: boolean
 }
 
-/** What a pump works with; the descriptors are the engine's, which closes them after the pumps. */
+/** What a pump works with; the descriptors are the engine's, which closes them after the pumps. A thread has one or two. */
 export interface PumpSetup {
   readonly direction: 'to-udp' | 'to-tun'
   /** Its record in each session's memory, and how many there are. */

@@ -1,6 +1,6 @@
 /**
  * What both kinds of pump have in common: the arena with its places, the cipher, and how they are driven. Each is
- * driven by a thread of its own (worker.ts), or both by the main thread (in-thread.ts).
+ * driven by a thread of its own, or both by one (worker.ts, both.ts), or each by the main thread (drive.ts).
  */
 
 import type { Mono } from '../../../base/clock.ts'
@@ -60,11 +60,14 @@ export interface PumpParts {
   readonly at: number
 }
 
-/** @param ownBytes how much memory its direction of the data path takes */
+/**
+ * @param ownBytes how much memory its direction of the data path takes
+ * @param waiter descriptors to wait for behind the doorbell; or another pump's waiter, which waits for them too
+ */
 export function pumpParts(
   setup: PumpSetup,
   ownBytes: number,
-  reads: readonly number[],
+  waiter: Waiter | readonly number[],
   post: (message: FromPump) => void,
 ): PumpParts {
   const { shared, plain, doorbell } = setup
@@ -76,7 +79,7 @@ export function pumpParts(
     arena,
     memory,
     cipher: plain ? new NodeInPlace(memory.bytes) : inPlaceCipher(arena, CIPHER_AT, READ_AT),
-    waiter: new Waiter(arena, WAITER_AT, [doorbell, ...reads]),
+    waiter: waiter instanceof Waiter ? waiter : new Waiter(arena, WAITER_AT, [doorbell, ...waiter]),
     mailbox: new Mailbox(arena, MAILBOX_AT),
     filter: new Filter(new FlowTable(shared.flows), new FlowTable(shared.jailedFlows)),
     drops,

@@ -34,6 +34,8 @@ export class ToTun implements Pump {
   readonly arena: Arena
   readonly #setup: PumpSetup
   readonly #parts: PumpParts
+  /** Which of those that the waiter waits for is the first socket. */
+  readonly #firstSocket: number
   readonly #kernel: Kernel = kernel()
   readonly #inbound: Inbound
   readonly #byPeer = new Map<number, readonly Known[]>()
@@ -44,9 +46,11 @@ export class ToTun implements Pump {
   #region = 0
   #now = 0 as Mono
 
-  constructor(setup: PumpSetup, post: (message: FromPump) => void) {
+  /** @param shared another pump's waiter, that waits for doorbell, device and sockets, in this order */
+  constructor(setup: PumpSetup, post: (message: FromPump) => void, shared?: Waiter) {
     const sockets = setup.sockets.map(({ fd }) => fd)
-    const parts = pumpParts(setup, INBOUND_BYTES, sockets, post)
+    const parts = pumpParts(setup, INBOUND_BYTES, shared ?? sockets, post)
+    this.#firstSocket = shared === undefined ? 1 : 2
     this.#setup = setup
     this.#parts = parts
     this.arena = parts.arena
@@ -94,9 +98,8 @@ export class ToTun implements Pump {
     this.#region = 0
     let isMore = false
     const { sockets } = this.#setup
-    // The doorbell is the first that is waited for.
     for (let i = 0; i < sockets.length; i++)
-      if (this.waiter.isReady(i + 1)) isMore = this.#receive((sockets[i] as PumpSocket).fd) || isMore
+      if (this.waiter.isReady(i + this.#firstSocket)) isMore = this.#receive((sockets[i] as PumpSocket).fd) || isMore
     this.#inbound.flush()
     return isMore
   }

@@ -47,8 +47,9 @@ export class ToUdp implements Pump {
   /** What the mailbox is addressed to. */
   #addressed: Uint8Array | undefined
 
-  constructor(setup: PumpSetup, post: (message: FromPump) => void) {
-    const parts = pumpParts(setup, OUTBOUND_BYTES, [setup.tun.fd], post)
+  /** @param alsoFor what its waiter waits for behind doorbell and device, for another pump */
+  constructor(setup: PumpSetup, post: (message: FromPump) => void, alsoFor: readonly number[] = []) {
+    const parts = pumpParts(setup, OUTBOUND_BYTES, [setup.tun.fd, ...alsoFor], post)
     this.#setup = setup
     this.#parts = parts
     this.arena = parts.arena

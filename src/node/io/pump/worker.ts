@@ -1,31 +1,30 @@
 /**
- * The thread of one pump: turns while there is something to move, else waits in `poll`. It never goes back to the
+ * The thread of one pump or a pair: turns while there is something to move, else waits in `poll`. It never goes back to the
  * event loop while it runs, so it reads the engine's words itself, whenever the doorbell has rung.
  */
 
 import { receiveMessageOnPort, workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
+import { makePump } from './both.ts'
 import { clockAt } from './clock.ts'
 import { hear } from './doorbell.ts'
 import type { FromPump, PumpSetup, ToPump } from './messages.ts'
 import { Words } from './messages.ts'
 import { SPARE_AT } from './pump.ts'
-import type { Pump } from './pump.ts'
-import { ToTun } from './to-tun.ts'
-import { ToUdp } from './to-udp.ts'
 
 /** What a worker is started with. */
 export interface WorkerStart {
-  readonly setup: PumpSetup
+  /** Of one pump or of a pair; doorbell and words are the same. */
+  readonly setups: readonly [PumpSetup, ...PumpSetup[]]
   readonly port: MessagePort
   readonly clockOffset: number
 }
 
-const { setup, port, clockOffset } = workerData as WorkerStart
+const { setups, port, clockOffset } = workerData as WorkerStart
 const post = (message: FromPump): void => port.postMessage(message)
-const words = new Int32Array(setup.shared.words)
+const words = new Int32Array(setups[0].shared.words)
 const clock = clockAt(clockOffset)
-const pump: Pump = setup.direction === 'to-udp' ? new ToUdp(setup, post) : new ToTun(setup, post)
+const pump = makePump(setups, post)
 
 for (let isMore = false; Atomics.load(words, Words.stop) === 0;) {
   pump.waiter.wait(isMore ? 0 : -1)
@@ -35,7 +34,7 @@ for (let isMore = false; Atomics.load(words, Words.stop) === 0;) {
 port.close()
 
 function takeWords(): void {
-  hear(setup.doorbell, pump.arena, SPARE_AT)
+  hear(setups[0].doorbell, pump.arena, SPARE_AT)
   for (let got = receiveMessageOnPort(port); got !== undefined; got = receiveMessageOnPort(port))
     pump.take(got.message as ToPump, clock())
 }
