@@ -15,10 +15,12 @@ import type {
 } from '../local/backend.ts'
 import { whyForbidden } from '../ceiling/ceiling.ts'
 import { checkPrefs } from '../local/check-prefs.ts'
+import { userMetricsText } from '../local/user-metrics.ts'
 import { editedPrefs } from '../local/prefs-edit.ts'
 import type { MaskedPrefs, Prefs } from '../local/prefs.ts'
 import { viewOf } from './daemon-view.ts'
 import { debugAction } from './debug-actions.ts'
+import { engineCounts } from './engine-news.ts'
 import { suggestion, suggestionJson } from './exit-choice.ts'
 import { checkForwarding } from './host/facts.ts'
 import type { LiveNode } from './live-node.ts'
@@ -163,16 +165,27 @@ export class DaemonBackend implements Backend {
   async systemDns(): Promise<undefined> {}
 
   userMetrics(): string {
-    const counts = this.#node.tunnel.tunnel?.counts()
-    const lines = ['# TYPE settd_packets_dropped counter']
-    for (const [why, count] of Object.entries(counts?.drops ?? {}))
-      lines.push(`settd_packets_dropped{reason=${JSON.stringify(why)}} ${count}`)
-    const health = this.view().health.length
-    return `${lines.join('\n')}\n# TYPE settd_health_messages gauge\nsettd_health_messages ${health}\n`
+    const { netmap, tunnel, options } = this.#node
+    const { rxBytes, txBytes } = engineCounts(tunnel, netmap, options.clocks.mono())
+    const [counts, relayed] = [tunnel.tunnel?.counts(), tunnel.tunnel?.relayed]
+    const offered = this.prefs().AdvertiseRoutes ?? []
+    const { AllowedIPs: allowed = [] } = netmap?.fields.self ?? {}
+    return userMetricsText({
+      advertisedRoutes: offered.length,
+      approvedRoutes: offered.filter((route) => allowed.includes(route)).length,
+      warnings: this.view().health.length,
+      homeRelay: tunnel.home,
+      received: { bytes: rxBytes, relayedBytes: relayed?.received ?? 0 },
+      sent: { bytes: txBytes, relayedBytes: relayed?.sent ?? 0 },
+      inboundDrops: counts?.refusedInbound ?? new Map(),
+      outboundDrops: counts?.refusedOutbound ?? new Map(),
+    })
   }
 
   debugMetrics(): string {
-    return this.userMetrics()
+    const drops = Object.entries(this.#node.tunnel.tunnel?.counts().drops ?? {})
+    const lines = drops.map(([why, count]) => `settd_dropped_packets_total{reason=${JSON.stringify(why)}} ${count}\n`)
+    return `${this.userMetrics()}# TYPE settd_dropped_packets_total counter\n${lines.join('')}`
   }
 
   async debug(action: DebugAction, body: string): Promise<unknown> {
