@@ -16,7 +16,7 @@ import { join, matchesGlob } from 'node:path'
 import { parseArgs } from 'node:util'
 import { REQUIREMENTS } from './proof/requirements.ts'
 import type { Requirement } from './proof/requirements.ts'
-import { argumentsOf, FUZZ, INTEROP, LABORATORY, LAYERS, ROOT, SYSTEM, UNITS } from './suites.ts'
+import { argumentsOf, FUZZ, INTEROP, LABORATORY, LAYERS, ROOT, SOAK, SYSTEM, UNITS } from './suites.ts'
 import type { Suite } from './suites.ts'
 
 const { values: flags } = parseArgs({
@@ -39,6 +39,7 @@ const FULL_SIZE = {
   SETT_SIM_RUNS: '500',
   SETT_FUZZ_SECONDS: '1200',
   SETT_KILLS: '100',
+  SETT_SOAK_SECONDS: '600',
   SETT_STORE_KILLS: '100',
 }
 /** Longer than proxies let idle connections live, and than sessions do; the newest client is enough for that. */
@@ -141,6 +142,7 @@ const suites: [Suite, string, NodeJS.ProcessEnv][] = [
   [FUZZ, FUZZ.name, FULL_SIZE],
   [SYSTEM, SYSTEM.name, FULL_SIZE],
   [LABORATORY, LABORATORY.name, {}],
+  [SOAK, SOAK.name, FULL_SIZE],
   ...CLIENTS.map((client): [Suite, string, NodeJS.ProcessEnv] => [
     INTEROP,
     `${INTEROP.name}, ${client}`,

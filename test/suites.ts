@@ -60,6 +60,8 @@ export const LABORATORY: Suite = {
   shared: false,
   seconds: 120,
 }
+/** Only in the proof: it wants ten minutes. Takes `SETT_SOAK_SECONDS`, less than one if nobody says. */
+export const SOAK: Suite = { name: 'soak', files: all('test/soak/**/*.test.ts'), shared: false, seconds: 400 }
 export const INTEROP: Suite = {
   name: 'official software',
   files: all('test/interop/**/*.test.ts'),
