@@ -13,7 +13,7 @@ import { NetworkMap } from '../control/netmap.ts'
 import type { PingResponse } from '../control/pings.ts'
 import type { PingAnswer } from '../engine.ts'
 import type { Endpoint } from '../path/index.ts'
-import { answerServerPing, pingPeer } from './peer-pings.ts'
+import { answerServerPing, headOf, pingPeer } from './peer-pings.ts'
 import type { PingingNode } from './peer-pings.ts'
 
 describe('pings of a peer', () => {
@@ -33,7 +33,7 @@ describe('pings of a peer', () => {
 
   const asked: string[] = []
   const VIA: PingAnswer = { latencyMs: 20, via: { region: 7 } }
-  /** A node whose one peer has an address where the test's own server stands for its PeerAPI. */
+  /** A node with peers of which one says that it has a PeerAPI. */
   function world(part: { readonly answer?: PingAnswer | undefined; readonly peerApi?: number } = {}): PingingNode {
     const answer = 'answer' in part ? part.answer : VIA
     const nodeOf = (id: number, name: string, addresses: readonly string[], more: object = {}): object => ({
@@ -46,14 +46,15 @@ describe('pings of a peer', () => {
       AllowedIPs: addresses,
       ...more,
     })
-    const services = { Hostinfo: { Services: [{ Proto: 'peerapi4', Port: part.peerApi ?? port }] } }
+    const services = { Hostinfo: { Services: [{ Proto: 'peerapi4', Port: part.peerApi ?? 36467 }] } }
     const message = readMapResponse(
       utf8(
         JSON.stringify({
           Node: nodeOf(1, 'anna', ['100.64.0.1/32']),
           Peers: [
-            nodeOf(2, 'ben', ['127.0.0.1/32'], { ...services, AllowedIPs: ['127.0.0.1/32', '10.0.0.0/8'] }),
+            nodeOf(2, 'ben', ['100.64.0.2/32'], { ...services, AllowedIPs: ['100.64.0.2/32', '10.0.0.0/8'] }),
             nodeOf(3, 'carl', ['100.64.0.3/32'], { AllowedIPs: ['100.64.0.3/32', '10.7.0.0/16'] }),
+            nodeOf(4, 'dora', ['127.0.0.1/32'], services),
           ],
         }),
       ),
@@ -79,8 +80,8 @@ describe('pings of a peer', () => {
   test('each way asks what it is for, and tells it as official daemons do', async () => {
     const pong = { kind: 'pong', nodeName: 'ben', latencyMs: 20 }
     const rows = [
-      ['127.0.0.1', 'disco', { ...pong, nodeIp: '127.0.0.1', relay: { region: 7, code: 'home' } }, 'disco 2 9'],
-      ['127.0.0.1', 'TSMP', { ...pong, nodeIp: '127.0.0.1', peerApiPort: 36467 }, 'TSMP 2 127.0.0.1'],
+      ['100.64.0.2', 'disco', { ...pong, nodeIp: '100.64.0.2', relay: { region: 7, code: 'home' } }, 'disco 2 9'],
+      ['100.64.0.2', 'TSMP', { ...pong, nodeIp: '100.64.0.2', peerApiPort: 36467 }, 'TSMP 2 100.64.0.2'],
       ['10.9.0.1', 'ICMP', { ...pong, nodeIp: '10.9.0.1' }, 'ICMP 2 10.9.0.1'],
       ['10.7.0.1', 'ICMP', { ...pong, nodeName: 'carl', nodeIp: '10.7.0.1' }, 'ICMP 3 10.7.0.1'],
       ['100.64.0.1', 'ICMP', { kind: 'local' }, undefined],
@@ -92,33 +93,48 @@ describe('pings of a peer', () => {
     }
     const direct = await pingPeer(
       world({ answer: { latencyMs: 1, via: { endpoint: '1.2.3.4:5' as Endpoint } } }),
-      '127.0.0.1',
+      '100.64.0.2',
       'disco',
       0,
     )
-    assert.deepEqual(direct, { ...pong, latencyMs: 1, nodeIp: '127.0.0.1', endpoint: '1.2.3.4:5' })
+    assert.deepEqual(direct, { ...pong, latencyMs: 1, nodeIp: '100.64.0.2', endpoint: '1.2.3.4:5' })
   })
 
-  test('PeerAPI is asked for its head, where the peer says that it is', async () => {
+  test('PeerAPI is hit where the peer says that it is, at an address that only nodes have', async () => {
+    const hit: string[] = []
+    const ping = (ip: string, why?: string): ReturnType<typeof pingPeer> =>
+      pingPeer(world({ peerApi: 36467 }), ip, 'peerapi', 0, async (url) => {
+        hit.push(url)
+        return why
+      })
+    const outcome = await ping('100.64.0.2')
+    const url = 'http://100.64.0.2:36467'
+    assert.deepEqual(
+      { ...outcome, latencyMs: 0 },
+      { kind: 'pong', nodeIp: '100.64.0.2', nodeName: 'ben.example.net.', latencyMs: 0, peerApiUrl: url },
+    )
+    assert.deepEqual(await ping('100.64.0.2', 'HTTP status 403'), { kind: 'failed', why: 'HTTP status 403' })
+    assert.deepEqual(hit, [url, url])
+    const none = { kind: 'failed', why: 'no PeerAPI base found for peer' }
+    assert.deepEqual(await ping('100.64.0.3'), none, 'says nothing of it')
+    assert.deepEqual(await ping('127.0.0.1'), none, 'is said to have an address of this machine’s own')
+    assert.equal(hit.length, 2)
+  })
+
+  test('a page’s head is asked for, and nothing else', async () => {
     heads.length = 0
-    const outcome = await pingPeer(world(), '127.0.0.1', 'peerapi', 0)
-    assert.equal(outcome.kind, 'pong')
+    assert.equal(await headOf(`http://127.0.0.1:${port}`), undefined)
     assert.deepEqual(heads, ['HEAD / '])
-    const { nodeName, peerApiUrl } = outcome as { readonly nodeName: string; readonly peerApiUrl?: string }
-    assert.deepEqual([nodeName, peerApiUrl], ['ben.example.net.', `http://127.0.0.1:${port}`])
     status = 403
-    assert.deepEqual(await pingPeer(world(), '127.0.0.1', 'peerapi', 0), { kind: 'failed', why: 'HTTP status 403' })
+    assert.equal(await headOf(`http://127.0.0.1:${port}`), 'HTTP status 403')
     status = 200
-    const shut = await pingPeer(world({ peerApi: 1 }), '127.0.0.1', 'peerapi', 0)
-    assert.match((shut as { readonly why: string }).why, /ECONNREFUSED/)
-    const none = await pingPeer(world(), '100.64.0.3', 'peerapi', 0)
-    assert.deepEqual(none, { kind: 'failed', why: 'no PeerAPI base found for peer' })
+    assert.match((await headOf('http://127.0.0.1:1')) ?? '', /ECONNREFUSED/)
   })
 
   test('the server gets an answer for each way that worked, none for those that did not, and an end', async () => {
     const answers: (PingResponse | undefined)[] = []
     const types = ['disco', 'TSMP', 'peerapi', 'strange']
-    await answerServerPing(world({ peerApi: 1 }), { ip: '127.0.0.1', types }, (answer) => answers.push(answer))
+    await answerServerPing(world({ peerApi: 0 }), { ip: '100.64.0.2', types }, (answer) => answers.push(answer))
     assert.deepEqual(new Set(answers.map((answer) => answer?.Type)), new Set(['TSMP', 'disco', undefined]))
     assert.equal(answers.length, 3)
     assert.equal(answers.at(-1), undefined)
@@ -126,15 +142,15 @@ describe('pings of a peer', () => {
       answers.find((answer) => answer?.Type === 'TSMP'),
       {
         Type: 'TSMP',
-        IP: '127.0.0.1',
-        NodeIP: '127.0.0.1',
+        IP: '100.64.0.2',
+        NodeIP: '100.64.0.2',
         NodeName: 'ben',
         LatencySeconds: 0.02,
         PeerAPIPort: 36467,
       },
     )
     answers.length = 0
-    await answerServerPing(world({ answer: undefined }), { ip: '127.0.0.1', types: ['TSMP'] }, (a) => answers.push(a))
+    await answerServerPing(world({ answer: undefined }), { ip: '100.64.0.2', types: ['TSMP'] }, (a) => answers.push(a))
     await answerServerPing(world(), { ip: 'no address', types: ['TSMP'] }, (answer) => answers.push(answer))
     assert.deepEqual(answers, [undefined, undefined])
   })

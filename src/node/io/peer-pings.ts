@@ -28,8 +28,20 @@ export interface PingingNode {
   readonly tunnel: Pick<TunnelKeeper, 'tunnel' | 'ping' | 'pingInside'>
 }
 
-/** One ping. @param ip canonical text @param size of a disco ping; 0: as small as can be */
-export async function pingPeer(node: PingingNode, ip: string, type: PingType, size: number): Promise<PingOutcome> {
+/**
+ * One ping.
+ *
+ * @param ip canonical text
+ * @param size of a disco ping; 0: as small as can be
+ * @param hit asks for what is there; for tests
+ */
+export async function pingPeer(
+  node: PingingNode,
+  ip: string,
+  type: PingType,
+  size: number,
+  hit = headOf,
+): Promise<PingOutcome> {
   const { netmap, tunnel } = node
   const to = parseIp(ip)
   if (netmap === undefined || tunnel.tunnel === undefined) return { kind: 'failed', why: 'not connected to a tailnet' }
@@ -37,7 +49,7 @@ export async function pingPeer(node: PingingNode, ip: string, type: PingType, si
   if (addressesOf(self).includes(ip)) return { kind: 'local' }
   const peer = to && peerAt([...netmap.peers.values()], to)
   if (to === undefined || peer === undefined) return { kind: 'failed', why: 'no matching peer' }
-  if (type === 'peerapi') return hitPeerApi(peer, self, ip)
+  if (type === 'peerapi') return hitPeerApi(peer, self, ip, hit)
   const answer = await (type === 'disco' ? tunnel.ping(peer.Key, size) : tunnel.pingInside(type, peer.Key, to))
   if (answer === undefined) return { kind: 'failed', why: 'no answer' }
   const nodeName = displayName(peer, magicDnsSuffix(self))
@@ -95,17 +107,17 @@ function peerAt(peers: readonly MapNode[], ip: Ip): MapNode | undefined {
   return best?.peer ?? peers.find((peer) => addressesOf(peer).includes(formatIp(ip)))
 }
 
-async function hitPeerApi(peer: MapNode, self: MapNode, nodeIp: string): Promise<PingOutcome> {
+async function hitPeerApi(peer: MapNode, self: MapNode, nodeIp: string, hit: typeof headOf): Promise<PingOutcome> {
   const url = peerApiUrlOf(peer, self)
   if (url === undefined) return { kind: 'failed', why: 'no PeerAPI base found for peer' }
   const began = performance.now()
-  const why = await head(url)
+  const why = await hit(url)
   if (why !== undefined) return { kind: 'failed', why }
   return { kind: 'pong', nodeIp, nodeName: peer.Name, latencyMs: performance.now() - began, peerApiUrl: url }
 }
 
-/** Resolves with what is wrong, if anything is. */
-function head(url: string): Promise<string | undefined> {
+/** Asks for the head of a page. Resolves with what is wrong, if anything is. */
+export function headOf(url: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const call = request(url, { method: 'HEAD', agent: false, timeout: PEER_API_MS }, (response) => {
       resolve(response.statusCode === 200 ? undefined : `HTTP status ${response.statusCode}`)
