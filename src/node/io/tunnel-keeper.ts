@@ -18,6 +18,7 @@ import type { Prefs } from '../local/prefs.ts'
 import type { OwnEndpoint } from '../path/index.ts'
 import { MARK_BYPASS } from '../routes/firewall.ts'
 import { MTU } from '../routes/host-plan.ts'
+import type { HostPlan } from '../routes/host-plan.ts'
 import { readFacts } from './host/facts.ts'
 import type { HostFacts } from './host/facts.ts'
 import type { Host } from './host/host.ts'
@@ -92,6 +93,8 @@ export class TunnelKeeper {
   #facts: HostFacts | undefined
   /** What the engine's settings were made from: setting them costs a filter. */
   #settingsTold = ''
+  /** What the host was asked for last, and what it was made of. */
+  #plan: { readonly plan: HostPlan; readonly madeOf: readonly unknown[] } | undefined
   /** The machine may bear routes of ours. */
   #hostBusy = true
 
@@ -162,7 +165,14 @@ export class TunnelKeeper {
     this.#hostBusy = true
     this.#facts ??= await readFacts(tun.name)
     const facts = this.#facts
-    const plan = planFor({ device: tun.name, prefs, map, installed: engine.installed(), local, facts, udpPort: port })
+    const installed = engine.installed()
+    const madeOf = [installed, JSON.stringify(prefs), map.fields.self.Addresses.join(), facts, told, port]
+    // Most of what changes is where a peer is, and a plan for ten thousand peers takes milliseconds.
+    if (this.#plan === undefined || madeOf.some((part, n) => part !== this.#plan?.madeOf[n])) {
+      const plan = planFor({ device: tun.name, prefs, map, installed, local, facts, udpPort: port })
+      this.#plan = { plan, madeOf }
+    }
+    const { plan } = this.#plan
     this.#setProblems([...facts.problems, ...(await host.apply(plan))])
     // Only now the device has the addresses.
     if (!this.#hasRoutes) {

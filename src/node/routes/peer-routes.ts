@@ -71,6 +71,7 @@ export class RouteKeeper {
   #ordered: readonly Entry[] | undefined
   #choice = NO_SUBNETS
   #routes: PeerRoutes | undefined
+  #installed: readonly AllowedPrefix[] | undefined
   #ranges: readonly Routed[] = []
 
   /** Takes the user's choice. */
@@ -78,6 +79,7 @@ export class RouteKeeper {
     if (choice.acceptsSubnets === this.#choice.acceptsSubnets && choice.exitNode === this.#choice.exitNode) return
     this.#choice = choice
     this.#routes = undefined
+    this.#installed = undefined
   }
 
   /**
@@ -121,8 +123,16 @@ export class RouteKeeper {
     return this.#ranges
   }
 
-  /** All prefixes that count, for the routes of the operating system; doubles are left in. */
-  installed(): AllowedPrefix[] {
+  /**
+   * All prefixes that count, for the routes of the operating system; doubles are left in. It is the same array until
+   * something has changed that matters to it.
+   */
+  installed(): readonly AllowedPrefix[] {
+    this.#installed ??= this.#listInstalled()
+    return this.#installed
+  }
+
+  #listInstalled(): AllowedPrefix[] {
     const prefixes: AllowedPrefix[] = []
     for (const { peer, usable, allowed } of this.#inOrder()) {
       if (!usable) continue
@@ -146,6 +156,7 @@ export class RouteKeeper {
 
   #forget(): void {
     this.#routes = undefined
+    this.#installed = undefined
     this.#ordered = undefined
   }
 

@@ -34,6 +34,8 @@ export class Host {
   #journal: Journal
   /** What was asked for last, once it was. */
   #wanted: HostPlan | undefined
+  /** What was carried out last, whole. */
+  #done: HostPlan | undefined
   /** Nothing is known to be there: another process did it, or somebody has interfered. */
   #unsure = true
   #problems: readonly HostProblem[]
@@ -123,9 +125,14 @@ export class Host {
   }
 
   async #make(plan: HostPlan): Promise<void> {
+    // In a large tailnet, finding that there is nothing to do takes milliseconds.
+    if (!this.#unsure && plan === this.#done) return
     const { plan: before, settings: kept, passes } = this.#journal
     const change = this.#unsure ? everything(before, plan) : difference(before, plan)
-    if (!this.#unsure && isNone(change)) return
+    if (!this.#unsure && isNone(change)) {
+      this.#done = plan
+      return
+    }
     const diverts = plan.firewall.diverts
     const fresh = settingsToChange(plan.settings.filter(({ path }) => !kept.some((each) => each.path === path)))
     const settings = [...kept, ...fresh]
@@ -150,6 +157,7 @@ export class Host {
     this.#journal = { ...begun, plan: less(plan, ways.missed), settings: remaining, passes: diverts }
     this.#file.write(this.#journal, true)
     this.#unsure = false
+    this.#done = ways.missed.size === 0 ? plan : undefined
     this.#problems = [...this.#standing, ...problems.filter((problem) => problem !== undefined)]
   }
 
