@@ -10,8 +10,10 @@ test('completion knows verbs, flags, peers and accounts, and shells can read its
   cli.joined()
   const rows: readonly (readonly [words: readonly string[], offered: readonly string[]])[] = [
     [['st'], ['status']],
-    [['s'], ['set', 'switch', 'status']],
     [['a'], ['admin']],
+    [['s'], ['set', 'switch', 'status', 'service']],
+    [['try', ''], ['enter']],
+    [['service', 'u'], ['uninstall']],
     [['status', '--s'], ['--self']],
     [
       ['ping', '--t'],

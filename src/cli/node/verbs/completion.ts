@@ -53,8 +53,13 @@ in the shell's start-up file.`,
   },
 }
 
-/** Programs beside the node's verbs. */
-const OTHERS = ['admin', 'coord']
+/** Programs beside the node's verbs, with the verbs of those that have few. */
+const OTHERS: Readonly<Record<string, readonly string[]>> = {
+  admin: [],
+  coord: ['backup', 'restore'],
+  service: ['install', 'uninstall', 'status'],
+  try: ['enter'],
+}
 /** Verbs that take a peer. */
 const TAKES_PEER: readonly string[] = ['ping', 'ip', 'whois']
 
@@ -74,10 +79,10 @@ async function candidates(context: Context, before: readonly string[], begun: st
   const [name, ...rest] = before.filter((word) => !word.startsWith('-'))
   if (name === undefined) {
     const verbs = Object.entries(VERBS).flatMap(([verb, { hidden }]) => (hidden ? [] : [verb]))
-    return begun.startsWith('-') ? ['--socket=', '--help'] : [...verbs, ...OTHERS]
+    return begun.startsWith('-') ? ['--socket=', '--help'] : [...verbs, ...Object.keys(OTHERS)]
   }
   const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined
-  if (verb === undefined) return []
+  if (verb === undefined) return rest.length === 0 && Object.hasOwn(OTHERS, name) ? (OTHERS[name] ?? []) : []
   let command = await verb.load()
   const below = command.subcommands?.find((sub) => sub.name === rest[0])
   if (below !== undefined) command = below
