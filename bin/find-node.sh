@@ -23,3 +23,5 @@ if [ -z "$node" ]; then
 fi
 NODE_COMPILE_CACHE=${NODE_COMPILE_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/sett/compile}
 export NODE_COMPILE_CACHE
+# Without this file, as in small containers, the time is UTC; but ICU looks for a zone that fits among all, for 50 ms.
+if [ -z "${TZ:-}" ] && [ ! -e /etc/localtime ]; then TZ=UTC; export TZ; fi
