@@ -32,6 +32,7 @@ export interface PeerStatus {
   readonly TailscaleIPs: readonly string[] | null
   readonly Online: boolean
   readonly Expired?: boolean
+  readonly PeerAPIURL?: readonly string[] | null
   /** Where packets go, where they go directly; else empty. */
   readonly CurAddr: string
   readonly RxBytes: number

@@ -35,6 +35,7 @@ export type PeerStatus = {
   readonly Expired?: boolean
   readonly KeyExpiry?: string
   readonly LastHandshake?: string
+  readonly PeerAPIURL?: readonly string[] | null
 }
 
 export type Status = {
