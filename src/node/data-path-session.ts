@@ -51,16 +51,22 @@ export class SessionMemory {
   readonly #records: Float64Array
   readonly #words: Int32Array
   readonly #window: ReplayWindow
+  /** With one pair of threads a single one opens. */
+  readonly #isShared: boolean
 
   /** How large it is for so many threads. */
   static bytesFor(threads: number): number {
     return threads * RECORD * 8 + (WINDOW + REPLAY_WORDS) * 4
   }
 
-  /** @param buffer zeroed, or another's of the same session; a SharedArrayBuffer where threads share it */
+  /**
+   * @param threads how many use it: of each pair one that seals and one that opens
+   * @param buffer zeroed, or another's of the same session; a SharedArrayBuffer where threads share it
+   */
   constructor(threads: number, buffer: ArrayBufferLike = new ArrayBuffer(SessionMemory.bytesFor(threads))) {
     this.buffer = buffer
     this.threads = threads
+    this.#isShared = threads > 2
     const records = threads * RECORD
     this.#records = new Float64Array(buffer, 0, records)
     this.#words = new Int32Array(buffer, records * 8, WINDOW)
@@ -69,8 +75,8 @@ export class SessionMemory {
 
   /** The counter for the next message, or -1 when the session has sealed all that it may. */
   takeCounter(): number {
-    // Looked at first, so that it can't turn over however often it is asked.
-    if (Atomics.load(this.#words, COUNTER) < 0) return -1
+    // Looked at first, so that it can't turn over however often it is asked; an old value does no harm here.
+    if ((this.#words[COUNTER] as number) < 0) return -1
     const counter = Atomics.add(this.#words, COUNTER, 1)
     return counter < 0 ? -1 : counter
   }
@@ -94,6 +100,7 @@ export class SessionMemory {
 
   /** Takes note of the counter of a genuine message; `false` when it has been there by now. */
   accept(high: number, low: number): boolean {
+    if (!this.#isShared) return this.#window.accept(high, low)
     const words = this.#words
     for (let spins = 0; Atomics.compareExchange(words, LOCK, 0, 1) !== 0; spins++) if (spins === SPINS) return false
     const accepted = this.#window.accept(high, low)

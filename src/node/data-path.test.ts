@@ -609,19 +609,21 @@ for (const kind of onLinux ? (['plain', 'fast'] as const) : (['plain'] as const)
 }
 
 test('sessions of one memory: no counter is given twice, and a counter heard by two is taken once', () => {
-  const memory = new SessionMemory(2, new SharedArrayBuffer(SessionMemory.bytesFor(2)))
-  const twin = new SessionMemory(2, memory.buffer)
-  const taken = Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? memory : twin).takeCounter())
-  assert.deepEqual(
-    taken,
-    Array.from({ length: 100 }, (_, i) => i),
-  )
-  assert.deepEqual(
-    [memory.accept(0, 5), twin.accept(0, 5), twin.isFresh(0, 6), twin.accept(1, 0), memory.accept(0, 6)],
-    [true, false, true, true, false],
-  )
-  memory.note(0, 10, 7 as Mono)
-  twin.note(1, 0, 9 as Mono)
-  assert.deepEqual(memory.traffic(0, 2), { lastAt: 9, lastDataAt: 7, messages: 2, bytes: 10 })
-  assert.deepEqual(memory.traffic(1, 2), { lastAt: 9, lastDataAt: undefined, messages: 1, bytes: 0 })
+  for (const threads of [2, 4]) {
+    const memory = new SessionMemory(threads, new SharedArrayBuffer(SessionMemory.bytesFor(threads)))
+    const twin = new SessionMemory(threads, memory.buffer)
+    const taken = Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? memory : twin).takeCounter())
+    assert.deepEqual(
+      taken,
+      Array.from({ length: 100 }, (_, i) => i),
+    )
+    assert.deepEqual(
+      [memory.accept(0, 5), twin.accept(0, 5), twin.isFresh(0, 6), twin.accept(1, 0), memory.accept(0, 6)],
+      [true, false, true, true, false],
+    )
+    memory.note(0, 10, 7 as Mono)
+    twin.note(1, 0, 9 as Mono)
+    assert.deepEqual(memory.traffic(0, 2), { lastAt: 9, lastDataAt: 7, messages: 2, bytes: 10 })
+    assert.deepEqual(memory.traffic(1, 2), { lastAt: 9, lastDataAt: undefined, messages: 1, bytes: 0 })
+  }
 })
