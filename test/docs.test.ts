@@ -58,7 +58,8 @@ test('links between documents lead somewhere', () => {
   )
 })
 
-test('the README has its two commands', () => {
+test('the README has its commands', () => {
   assert.match(read('README.md'), /npm ci && npm start/)
+  assert.match(read('README.md'), /npm ci && npm run try/)
   assert.match(read('README.md'), /npm ci && npm test/)
 })
