@@ -10,6 +10,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { tunMissing } from '../lab/available.ts'
+import { Capture } from '../lab/capture.ts'
 import { freeze } from '../lab/faults.ts'
 import type { Machine } from '../lab/machine.ts'
 import { Tailnet } from '../lab/tailnet.ts'
@@ -32,6 +33,7 @@ test(
     await using echoA = await serveEcho(a.where, of.six)
     await using echoB = await serveEcho(b.where, to.four)
     await using _reflecting = await serveDatagrams(b.where, to.four)
+    await using probes = await Capture.of(a.where, { stun: { hook: 'output', match: 'oifname "eth0" udp dport 3478' } })
     const watches = [new Watch(a), new Watch(b)]
     const end = performance.now() + SECONDS * 1000
     const count = { megabytes: 0, datagrams: 0, returned: 0, guests: 0, maps: 0, ways: 0 }
@@ -98,7 +100,10 @@ test(
     await wait(3000)
     assert.match(await reachable(a.where, to.four), / 0% packet loss|[1-9]\d* received/)
     for (const watch of watches) t.diagnostic(watch.end())
-    t.diagnostic(JSON.stringify(count))
+    const { stun } = await probes.counts()
+    t.diagnostic(JSON.stringify({ ...count, stun: stun.packets }))
+    // A node that is used looks around every 20 to 26 s, without anybody asking.
+    assert.ok(stun.packets >= Math.floor(SECONDS / 30), `${stun.packets} questions to STUN servers`)
     assert.ok(count.megabytes > 0 && count.guests > 0 && count.ways > 0 && count.returned > 0, JSON.stringify(count))
   },
 )

@@ -77,6 +77,7 @@ export class Tunnel {
   readonly #refresh: Refresh
   readonly #memory = new EndpointMemory()
   readonly #homeRelay = new HomeRelay()
+  #hasHome = false
   /** Regions whose relay has taken our connection. */
   readonly #connected = new Set<number>()
   readonly #relayed = { received: 0, sent: 0 }
@@ -169,6 +170,7 @@ export class Tunnel {
   netmap(map: NetworkMap, changes: NetmapChanges): void {
     this.#map = map
     this.run((engine, now) => engine.netmap(map, changes, now))
+    this.#setNeeds()
     if (!changes.parts.has('relays')) return
     this.#relays.run((relays, now) => relays.setMap(map.fields.relays?.regions, now))
     this.lookAround('relays have changed')
@@ -254,8 +256,17 @@ export class Tunnel {
     const region = home !== 0 ? home : before !== 0 ? before : firstOf(regions)
     this.#relays.run((relays, now) => relays.setHome(region, now))
     events.home(region, report.latencies)
+    this.#hasHome = region !== 0
+    this.#setNeeds()
     if (this.#refresh.done(now) !== undefined) void this.#lookNow()
     this.#setTimer()
+  }
+
+  /** While there is somebody to speak to, we look around again and again: routers forget. */
+  #setNeeds(): void {
+    const hasHome = this.#hasHome
+    const hasPeers = (this.#map?.peers.size ?? 0) > 0
+    this.#refresh.setNeeds({ networkUp: true, hasHome, hasPeers, hasKey: true })
   }
 
   #setTimer(): void {
