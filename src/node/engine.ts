@@ -8,7 +8,7 @@
 
 import type { Bytes } from '../base/bytes.ts'
 import type { Mono, Wall } from '../base/clock.ts'
-import { formatIp, parsePrefix } from '../base/ip.ts'
+import { formatIp } from '../base/ip.ts'
 import type { AddressPort, Family, Ip, Prefix } from '../base/ip.ts'
 import type { NodeKey, PrivateKey } from '../base/keys.ts'
 import { nodeKeyFor } from '../crypto/primitives.ts'
@@ -22,12 +22,12 @@ import type { NetmapChanges, NetworkMap } from './control/netmap.ts'
 import type { PeerDelta } from './control/peers.ts'
 import type { DataPlane, PlaneActivity, PlaneSource } from './data-plane.ts'
 import type { PeerApiAddress } from './filter/compile.ts'
-import { localNets } from './filter/local-nets.ts'
 import { rejectFor } from './filter/reject.ts'
-import { filterSet, forgetsFlows } from './filter/settings.ts'
-import type { FilterInputs, FilterSet } from './filter/settings.ts'
 import { addressOf, endpointOf, Paths } from './path/index.ts'
 import type { Endpoint, PathAction, Route } from './path/index.ts'
+import { addressesOf, FilterKeeper } from './filter-keeper.ts'
+import { KnownPeers } from './known-peers.ts'
+import type { Known } from './known-peers.ts'
 import { InnerPings } from './pings/inner-pings.ts'
 import type { InnerPingAction } from './pings/inner-pings.ts'
 import { RouteKeeper } from './routes/peer-routes.ts'
@@ -92,13 +92,6 @@ type Via =
   | { readonly kind: 'direct'; readonly address: AddressPort }
   | { readonly kind: 'relay'; readonly region: number; readonly from: NodeKey }
 
-/** A peer of the map. */
-interface Known {
-  readonly number: number
-  readonly key: NodeKey
-  readonly node: MapNode
-}
-
 export class Engine {
   readonly #plane: DataPlane
   readonly #out: EngineOut
@@ -106,27 +99,24 @@ export class Engine {
   readonly #paths: Paths
   readonly #pings: InnerPings
   readonly #routes = new RouteKeeper()
-  readonly #byId = new Map<number, Known>()
-  readonly #byKey = new Map<NodeKey, Known>()
-  readonly #byNumber = new Map<number, Known>()
+  readonly #filter: FilterKeeper
+  readonly #peers = new KnownPeers()
   /** Whose session an index is. */
   readonly #byIndex = new Map<number, NodeKey>()
   /** When a packet of this machine's last went to a peer. */
   readonly #usedAt = new Map<NodeKey, Mono>()
-  #numbers = 0
   /** The table that the data plane has. */
   #routesTold: unknown
   #settings: EngineSettings
   #map: NetworkMap | undefined
-  #filterInputs: FilterInputs | undefined
-  #filterProblem: FilterSet['problem']
 
   constructor({ primitives, nodeKey, disco, plane, out, settings, withoutUdp = false, now, wall }: EngineOptions) {
     this.#plane = plane
+    this.#filter = new FilterKeeper(plane)
     this.#out = out
     this.#settings = settings
     const isPeer = (key: NodeKey): boolean => {
-      const known = this.#byKey.get(key)
+      const known = this.#peers.withKey(key)
       return known !== undefined && known.node.Expired !== true
     }
     const discoBytes = primitives.x25519Public(disco)
@@ -141,8 +131,8 @@ export class Engine {
   }
 
   /** Why the server's rules are not in force as it sent them. */
-  get filterProblem(): FilterSet['problem'] {
-    return this.#filterProblem
+  get filterProblem(): FilterKeeper['problem'] {
+    return this.#filter.problem
   }
 
   /** What is to lead into the tunnel. */
@@ -204,7 +194,7 @@ export class Engine {
 
   /** A packet of this machine's for a peer with which there is no session. */
   unsealed(peer: number, packet: Bytes, now: Mono): void {
-    const known = this.#byNumber.get(peer)
+    const known = this.#peers.withNumber(peer)
     if (known === undefined) return this.#out.dropped('unknown-peer')
     this.#follow(this.#paths.sent(known.key, now), now)
     this.#do(this.#device.stage(known.key, packet, now), now)
@@ -214,7 +204,7 @@ export class Engine {
   forEngine(peer: number, packet: Bytes, now: Mono): void {
     const h = new PacketHeader()
     h.read(packet)
-    const isJailed = this.#byNumber.get(peer)?.node.IsJailed === true
+    const isJailed = this.#peers.withNumber(peer)?.node.IsJailed === true
     const reject = rejectFor(packet, h, this.#settings.isShieldsUp || isJailed)
     if (reject === undefined) this.#talk(this.#pings.take(peer, packet, now), now)
     else this.unsealed(peer, reject, now)
@@ -222,7 +212,7 @@ export class Engine {
 
   /** A sealed message that is to go by relay. */
   byRelay(peer: number, message: Bytes): void {
-    const known = this.#byNumber.get(peer)
+    const known = this.#peers.withNumber(peer)
     const route = known && this.#paths.route(known.key)
     if (known === undefined || route === undefined || !('region' in route)) return this.#out.dropped('no path')
     this.#out.sendRelay(route.region, known.key, message)
@@ -258,7 +248,7 @@ export class Engine {
 
   /** The number that the data plane knows a peer by. */
   numberOf(peer: NodeKey): number | undefined {
-    return this.#byKey.get(peer)?.number
+    return this.#peers.withKey(peer)?.number
   }
 
   lastUsedAt(peer: NodeKey): Mono | undefined {
@@ -373,7 +363,7 @@ export class Engine {
           this.#out.pinged(action.asked, undefined)
           break
         case 'disco-key': {
-          const known = this.#byNumber.get(action.peer)
+          const known = this.#peers.withNumber(action.peer)
           if (known !== undefined) this.#follow(this.#paths.learnDisco(known.key, action.key, now), now)
           break
         }
@@ -411,14 +401,10 @@ export class Engine {
 
   /** A peer is new, has changed or is gone. Another key makes it another peer. */
   #peer(id: number, node: MapNode | undefined, now: Mono): void {
-    const before = this.#byId.get(id)
+    const before = this.#peers.withId(id)
     if (before !== undefined && before.key !== node?.Key) this.#forget(id, before, now)
     if (node === undefined) return
-    const number = this.#byId.get(id)?.number ?? ++this.#numbers
-    const known: Known = { number, key: node.Key, node }
-    this.#byId.set(id, known)
-    this.#byKey.set(node.Key, known)
-    this.#byNumber.set(number, known)
+    const { number } = this.#peers.put(id, node)
     this.#routes.put(number, node)
     if (node.Expired === true) this.#do(this.#device.remove(node.Key), now)
     const { Key: key, DiscoKey: disco, Endpoints: endpoints = [], HomeDERP: homeRegion = 0, Expired: expired } = node
@@ -432,10 +418,8 @@ export class Engine {
     this.#do(this.#device.remove(key), now)
     this.#routes.remove(number)
     this.#plane.removePeer(number)
-    this.#byId.delete(id)
-    this.#byKey.delete(key)
     this.#usedAt.delete(key)
-    this.#byNumber.delete(number)
+    this.#peers.remove(id)
   }
 
   #ownAddress(family: Family): Ip | undefined {
@@ -444,7 +428,9 @@ export class Engine {
 
   /** An address of ours and one of the peer's, of one family. */
   #innerAddresses(key: NodeKey): readonly [Ip | undefined, Ip | undefined] {
-    const theirs = addressesOf(this.#byKey.get(key)?.node).find(({ family }) => this.#ownAddress(family) !== undefined)
+    const theirs = addressesOf(this.#peers.withKey(key)?.node).find(
+      ({ family }) => this.#ownAddress(family) !== undefined,
+    )
     return [theirs && this.#ownAddress(theirs.family), theirs]
   }
 
@@ -456,30 +442,7 @@ export class Engine {
   }
 
   #setFilter(): void {
-    const fields = this.#map?.fields
-    const { isShieldsUp, routes, interfaces, hostAddresses, peerApi } = this.#settings
-    const all = [...this.#byId.values()]
-    const inputs: FilterInputs = {
-      rules: fields?.filter,
-      localNets: localNets({
-        addresses: addressesOf(fields?.self),
-        services: [],
-        routes,
-        interfaces,
-        hostAddresses,
-        isAppConnector: false,
-      }),
-      peers: all.map(({ node }) => ({ addresses: addressesOf(node), capabilities: node.CapMap?.keys() ?? [] })),
-      limitedPeers: [],
-      isShieldsUp,
-      peerApi,
-    }
-    const { program, jailed, problem } = filterSet(inputs)
-    const jailedPeers = new Set(all.filter(({ node }) => node.IsJailed === true).map(({ number }) => number))
-    this.#plane.setFilter({ program, jailed, jailedPeers })
-    if (forgetsFlows(this.#filterInputs, inputs)) this.#plane.forgetFlows()
-    this.#filterInputs = inputs
-    this.#filterProblem = problem
+    this.#filter.set(this.#settings, this.#map?.fields, [...this.#peers.all])
   }
 }
 
@@ -497,8 +460,4 @@ function directSource(address: AddressPort): From {
   // Whoever has one IPv6 address has its whole network.
   const host = ip.family === 4 ? formatIp(ip) : String(ip.value >> 64n)
   return { host, port, via: { kind: 'direct', address } }
-}
-
-function addressesOf(node: MapNode | undefined): Ip[] {
-  return (node?.Addresses ?? []).flatMap((text) => parsePrefix(text)?.ip ?? [])
 }
