@@ -51,6 +51,9 @@ ip nobody
 ping OTHER
 ping --c=1 OTHER6
 ping OWN4
+ping --tsmp OTHER
+ping --icmp OTHER
+ping --peerapi OTHER
 ping --c=1 --timeout=1s 100.99.99.99
 whois OTHER4
 whois OTHER6:80
@@ -164,6 +167,7 @@ describe('the official command line drives our daemon', { skip }, () => {
         .replace(/ +/g, ' ')
         .replace(/\bn\w{11}CNTRL\b/g, 'ID')
         .replace(/\bin \d+m?s\b/g, 'in a while')
+        .replace(/(OTHER4, |OTHER4:|OTHER6\]:)\d+/g, '$1PORT')
         .replace(/192\.168\.77\.\d+/g, 'LAN')
         .replace(/^[0-9a-f]{4} /gm, 'PROFILE ')
         // Theirs keeps what the network prefers, ours has nothing to update itself with.

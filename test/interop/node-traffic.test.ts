@@ -115,6 +115,18 @@ describe('our daemon beside official software', { skip }, () => {
     assert.equal((await anna.peer('ben'))?.CurAddr, '192.168.77.12:41641')
   })
 
+  test('pings by TSMP, ICMP and PeerAPI go both ways', async () => {
+    const pong = {
+      tsmp: /^pong from \w+ \([\d.]+, \d+\) via TSMP in (\d+m|0)s\n$/,
+      icmp: /^pong from \w+ \([\d.]+\) via ICMP in (\d+m|0)s\n$/,
+      peerapi: /^hit peerapi of [\d.]+ \(\w+\..*\) at http:\S+ in (\d+m|0)s\n$/,
+    }
+    for (const [kind, wanted] of Object.entries(pong)) {
+      assert.match(await ben.cli('ping', '--c=1', `--${kind}`, ips.anna.four), wanted)
+      assert.match(await anna.sett('ping', '--c=1', `--${kind}`, ips.ben.four), wanted)
+    }
+  })
+
   test('TCP brings 16 MB there and back at once, whoever begins', async () => {
     for (const address of [ips.ben.four, ips.ben.six]) {
       await using echo = await serveEcho(ben.where, address)
