@@ -18,6 +18,7 @@ import { Device, YOUNG_MS } from './device.ts'
 import type { DeviceOptions } from './device.ts'
 import type { Keypair } from './keypairs.ts'
 import { kindOf } from './messages.ts'
+import { REPEAT_MS } from './timers.ts'
 import { Opener, REJECT_AFTER_MESSAGES, REKEY_AFTER_MESSAGES, Sealer } from './transport.ts'
 
 interface From {
@@ -327,6 +328,28 @@ test('a peer was started again, and the news comes after it: what it agreed on s
   // The new run uses it before the handshake is done: it is what we send with.
   const used = pair.a.report({ localIndex: fresh?.localIndex ?? 0, receivedAt: at(60_031) }, at(60_031))
   assert.equal(sending(used), fresh)
+})
+
+test('another way has opened: an initiation that waits for its answer is repeated at once, others are not', () => {
+  const pair = new Pair()
+  const peer = pair.names[1]
+  assert.deepEqual(pair.a.retry(peer, START), [])
+  const first = of(pair.a.stage(peer, ipPacket('x'), START), 'send')[0]?.bytes
+  assert.deepEqual(pair.a.retry(peer, at(REPEAT_MS - 1)), [])
+  const again = of(pair.a.retry(peer, at(REPEAT_MS)), 'send')[0]?.bytes as Uint8Array
+  assert.notDeepEqual(again, first)
+  const answer = of(pair.b.receive(again, FROM, at(REPEAT_MS)), 'send')[0]?.bytes as Uint8Array
+  assert.deepEqual(of(pair.a.receive(answer, FROM, at(REPEAT_MS)), 'seal')[0]?.packet, ipPacket('x'))
+  assert.deepEqual(pair.a.retry(peer, at(10_000)), [])
+})
+
+test('after sleep no session is believed, and stamps are of the day', () => {
+  const pair = new Pair()
+  pair.shake(START)
+  const woken = pair.a.wake((1.8e12 + 3_600_000) as Wall, at(1000))
+  assert.deepEqual(kinds(woken), ['sessions'])
+  assert.deepEqual(of(woken, 'sessions')[0]?.receiving, [])
+  assert.deepEqual(kinds(pair.a.stage(pair.names[1], ipPacket('x'), at(1001))), ['send'])
 })
 
 test('packets that wait are copies: their buffer may be used again', () => {

@@ -10,7 +10,7 @@
 
 import { EMPTY } from '../../base/bytes.ts'
 import type { Bytes } from '../../base/bytes.ts'
-import { later } from '../../base/clock.ts'
+import { later, NEVER } from '../../base/clock.ts'
 import type { Mono, Wall } from '../../base/clock.ts'
 import { nodeKeyOf, rawKey } from '../../base/keys.ts'
 import type { NodeKey, PrivateKey } from '../../base/keys.ts'
@@ -141,15 +141,26 @@ export class Device<From extends Source> {
    */
   reset(key: NodeKey, now: Mono): DeviceAction<From>[] {
     const peer = this.#peers.get(key)
-    if (peer === undefined) return []
+    return peer === undefined ? [] : this.#restart(peer, (now - YOUNG_MS) as Mono, now)
+  }
+
+  /** Another way to this peer has opened: an initiation that waits for its answer is repeated there, not in 5 s. */
+  retry(key: NodeKey, now: Mono): DeviceAction<From>[] {
+    const peer = this.#peers.get(key)
+    if (peer?.timers.mayRepeat(now) !== true) return []
     const actions: DeviceAction<From>[] = []
-    this.#sessions.ended(actions, peer, peer.keypairs.keepSince((now - YOUNG_MS) as Mono))
-    this.#sessions.dropPending(peer)
-    peer.timers.reset()
-    peer.used(now)
-    if (peer.hasWaiting || peer.keypairs.all().length > 0) this.#sessions.want(actions, peer, now)
+    this.#sessions.do(actions, peer, 'retry', now)
     this.#peers.refresh(peer)
     return actions
+  }
+
+  /**
+   * The machine has slept while `now` stood still: peers have let sessions expire that look young here. All end, so
+   * that the next packet begins a new one.
+   */
+  wake(wall: Wall, now: Mono): DeviceAction<From>[] {
+    this.#stamps.set(wall, now)
+    return this.#peers.all().flatMap((peer) => this.#restart(peer, NEVER, now))
   }
 
   /** Forgets a peer that is none any more. */
@@ -286,6 +297,18 @@ export class Device<From extends Source> {
     if (peer === undefined) return [dropped('unknown-index')]
     // The cookie goes with the next message, when that is due: answering at once would only add to the load.
     return peer.macs.take(message, now) ? [] : [dropped('cookie')]
+  }
+
+  /** @param since sessions that are no older stay until a handshake has replaced them */
+  #restart(peer: Peer, since: Mono, now: Mono): DeviceAction<From>[] {
+    const actions: DeviceAction<From>[] = []
+    this.#sessions.ended(actions, peer, peer.keypairs.keepSince(since))
+    this.#sessions.dropPending(peer)
+    peer.timers.reset()
+    peer.used(now)
+    if (peer.hasWaiting || peer.keypairs.all().length > 0) this.#sessions.want(actions, peer, now)
+    this.#peers.refresh(peer)
+    return actions
   }
 
   #stopAtGate(message: Bytes, sender: number, from: From, now: Mono): DeviceAction<From> | undefined {

@@ -25,6 +25,10 @@ export class Peers {
     return this.#byKey.get(key)
   }
 
+  all(): readonly Peer[] {
+    return [...this.#byKey.values()]
+  }
+
   add(peer: Peer): void {
     this.#byKey.set(peer.key, peer)
     this.#schedule.refresh(peer)

@@ -13,6 +13,8 @@ export const REKEY_AFTER_TIME_MS = 120_000
 /** Two initiations to one peer are at least this far apart, and a little more by chance, so that two don't collide. */
 export const REKEY_TIMEOUT_MS = 5000
 export const REKEY_JITTER_MS = 334
+/** So far apart where another way to the peer has opened: it costs the peer no more than an initiation that was lost. */
+export const REPEAT_MS = 250
 /** How long initiations are repeated without an answer. */
 export const REKEY_ATTEMPT_TIME_MS = 90_000
 /** Whoever only receives says after this time that it is there. */
@@ -64,6 +66,11 @@ export class Timers {
     if (now >= later(this.#initiatedAt, REKEY_TIMEOUT_MS)) return true
     if (!this.isTrying) this.#retryAt = later(this.#initiatedAt, REKEY_TIMEOUT_MS)
     return false
+  }
+
+  /** An initiation waits for its answer: may it be repeated before its time, since the last may not have arrived? */
+  mayRepeat(now: Mono): boolean {
+    return this.isTrying && now >= later(this.#initiatedAt, REPEAT_MS)
   }
 
   initiated(now: Mono): void {
