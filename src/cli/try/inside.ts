@@ -21,12 +21,12 @@ import type { MachineName } from './names.ts'
 import { Node } from './node.ts'
 import { table, tour } from './tour.ts'
 
-const OWN = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-const program = (path: string): string => fileURLToPath(new URL(`${path}.${OWN}`, import.meta.url))
-/** As bin/sett and bin/settd start them, without looking for Node again. */
-const SETT = [process.execPath, '--max-semi-space-size=8', program('../main')]
-const SETTD = [process.execPath, program('../../node/main')]
-const TRANSFER = [process.execPath, program('./transfer')]
+const SETT = join(BIN, 'sett')
+const SETTD = join(BIN, 'settd')
+const TRANSFER = [
+  process.execPath,
+  fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './transfer.ts' : './transfer.js', import.meta.url)),
+]
 
 /** All of it takes some three seconds where nothing else runs. */
 const BEGIN_MS = 30_000
@@ -77,7 +77,7 @@ function startServer(machine: Machine): Child {
   mkdirSync(data, { mode: 0o700 })
   const at = SERVER_ADDRESS
   const listen = ['--listen', `${at}:8080`, '--relay-listen', `${at}:8443`, '--stun-listen', `${at}:3478,${at}:3479`]
-  return new Child('The server', [...SETT, 'coord', '--data', data, '--url', SERVER_URL, ...listen])
+  return new Child('The server', [SETT, 'coord', '--data', data, '--url', SERVER_URL, ...listen])
 }
 
 /** A key with which all nodes join, as soon as the server can make one. */
@@ -100,7 +100,7 @@ async function openNodes(names: readonly MachineName[]): Promise<readonly Node[]
   progress(`machines ${names.map(({ name }) => name).join(', ')} and cables between them`)
   mkdirSync(join(folder, 'bin'))
   for (const each of ['sett', 'settd']) symlinkSync(join(BIN, each), join(folder, 'bin', each))
-  return machines.map((machine) => new Node(machine, SETTD))
+  return machines.map((machine) => new Node(machine, [SETTD]))
 }
 
 /** What `sett try enter` needs to know. */
