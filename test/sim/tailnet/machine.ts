@@ -7,6 +7,7 @@ import type { Bytes } from '../../../src/base/bytes.ts'
 import type { Mono, Wall } from '../../../src/base/clock.ts'
 import { lockKeyOf } from '../../../src/base/keys.ts'
 import type { LockKey, NodeKey, PrivateKey } from '../../../src/base/keys.ts'
+import { Secret } from '../../../src/base/secret.ts'
 import { generateKey } from '../../../src/crypto/primitives.ts'
 import type { NatKind } from '../net/nat.ts'
 import type { Host, Place } from '../net/internet.ts'
@@ -107,6 +108,12 @@ export class SimMachine {
   kill(): void {
     this.program?.end()
     this.program = undefined
+  }
+
+  /** Logs in again, with another node key. */
+  renewKey(): void {
+    const authKey = new Secret(this.world.authKeyOf(this.tag), 'auth key')
+    if (this.isAwake) this.program?.run((session, now) => session.login({ authKey, anew: true }, now))
   }
 
   moveTo(place: Place): void {

@@ -154,6 +154,7 @@ const ACTS: readonly Act[] = [
   },
   (turmoil, _, machine) => machine.setCalendar([-3_600_000, 86_400_000 * 3, 0, -500][turmoil.number(4)] as number),
   (_, __, machine) => (machine.isAwake ? machine.sleep() : machine.wake()),
+  (_, __, machine) => machine.renewKey(),
   (turmoil, world) => {
     if (turmoil.mayJoin) world.join(turmoil.place(), turmoil.tag())
   },
