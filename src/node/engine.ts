@@ -168,8 +168,10 @@ export class Engine {
     this.#follow(this.#paths.networkChanged(now), now)
   }
 
-  setWall(wall: Wall, now: Mono): void {
-    this.#device.setWall(wall, now)
+  /** The machine has slept, while `now` stood still: no path and no session need be what it was. */
+  wake(wall: Wall, now: Mono): void {
+    this.#do(this.#device.wake(wall, now), now)
+    this.networkChanged(now)
   }
 
   // From relays and the data plane.
@@ -327,6 +329,8 @@ export class Engine {
         case 'route': {
           const number = this.numberOf(action.peer)
           if (number !== undefined) this.#plane.setEndpoint(number, action.route)
+          // A handshake that went nowhere, or the way that was lost, is not to wait for its next turn.
+          if (action.route.kind !== 'none') this.#do(this.#device.retry(action.peer, now), now)
           break
         }
         case 'refresh-endpoints':

@@ -58,6 +58,8 @@ export interface TunnelOptions {
   readonly events: TunnelEvents
 }
 
+/** By so much the calendar must have got ahead of our clock: less is somebody who sets it. */
+const SLEEP_MS = 10_000
 /** Node's timers take no longer. */
 const TIMER_MAX_MS = 2 ** 31 - 1
 
@@ -84,11 +86,14 @@ export class Tunnel {
   #preferred: PreferredRelay = NONE_PREFERRED
   #map: NetworkMap | undefined
   #timer: NodeJS.Timeout | undefined
+  /** By how much the calendar is ahead of our clock, as of the last look. */
+  #wallAhead: number
   #closed = false
 
   /** @throws MeshError `system/refused` where sockets or pumps are not to be had */
   constructor(options: TunnelOptions) {
     this.#options = options
+    this.#wallAhead = options.clocks.wall() - options.clocks.mono()
     const { primitives, clocks, nodeKey, disco, tun, mark, mtu, settings, plain = false } = options
     this.#sockets = openSockets(options)
     const run = (input: (engine: Engine, now: Mono) => void): void => this.run(input)
@@ -163,7 +168,9 @@ export class Tunnel {
   /** Gives the engine an input, and keeps its timer. */
   run(input: (engine: Engine, now: Mono) => void): void {
     if (this.#closed) return
-    input(this.engine, this.#options.clocks.mono())
+    const now = this.#options.clocks.mono()
+    this.#noteSleep(now)
+    input(this.engine, now)
     this.#setTimer()
   }
 
@@ -219,6 +226,18 @@ export class Tunnel {
     this.#relays.close()
     await this.#pumps.close()
     for (const socket of this.#sockets) socket.close()
+  }
+
+  /** While the machine sleeps the calendar goes on, and the clock of timers stands. */
+  #noteSleep(now: Mono): void {
+    const wall = this.#options.clocks.wall()
+    const ahead = wall - now
+    const slept = ahead - this.#wallAhead
+    this.#wallAhead = ahead
+    if (slept < SLEEP_MS) return
+    this.engine.wake(wall, now)
+    this.#relays.run((relays) => relays.networkChanged(() => true, now))
+    this.lookAround('the machine has slept')
   }
 
   async #lookNow(): Promise<void> {
