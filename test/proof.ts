@@ -41,6 +41,8 @@ const FULL_SIZE = {
   SETT_KILLS: '100',
   SETT_SOAK_SECONDS: '600',
   SETT_STORE_KILLS: '100',
+  SETT_LAB_NODES: '20',
+  SETT_LAB_MEGABYTES: '256',
 }
 /** Longer than proxies let idle connections live, and than sessions do; the newest client is enough for that. */
 const LONG_HOLD = { SETT_PROXY_HOLD_MS: '90000', SETT_REKEY_SECONDS: '240' }
@@ -141,7 +143,7 @@ const suites: [Suite, string, NodeJS.ProcessEnv][] = [
   ...UNITS.map((suite): [Suite, string, NodeJS.ProcessEnv] => [suite, suite.name, FULL_SIZE]),
   [FUZZ, FUZZ.name, FULL_SIZE],
   [SYSTEM, SYSTEM.name, FULL_SIZE],
-  [LABORATORY, LABORATORY.name, {}],
+  [LABORATORY, LABORATORY.name, FULL_SIZE],
   [SOAK, SOAK.name, FULL_SIZE],
   ...CLIENTS.map((client): [Suite, string, NodeJS.ProcessEnv] => [
     INTEROP,
