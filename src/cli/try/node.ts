@@ -36,8 +36,8 @@ export class Node {
   }
 
   /** @returns its IPv4 address */
-  async up(server: string, key: string): Promise<string> {
-    const flags = [`--login-server=${server}`, `--auth-key=${key}`, `--hostname=${this.name}`, '--timeout=30s']
+  async up(server: string, key: string, within: number): Promise<string> {
+    const flags = [`--login-server=${server}`, `--auth-key=${key}`, `--hostname=${this.name}`, `--timeout=${within}ms`]
     await this.sett(['up', ...flags])
     this.address = (await this.sett(['ip', '-4'])).out.trim()
     return this.address
@@ -74,6 +74,8 @@ export class Node {
       err: { write: (text: string) => void (err += text) },
       env: {},
       isTerminal: { err: false, inOut: false },
+      // Whoever interrupts ends all of this process.
+      interrupted: () => new AbortController().signal,
     }
     const code = await runSett(['--socket', this.socket, ...args], at)
     if (code === 0) return { out }
