@@ -3,6 +3,8 @@
  * its tests passed; figures come from the benches.
  */
 
+import { NODE } from './node-requirements.ts'
+
 export interface Requirement {
   readonly number: string
   readonly what: string
@@ -209,4 +211,5 @@ const POLICY: readonly Requirement[] = [
 export const REQUIREMENTS: readonly { readonly part: string; readonly rows: readonly Requirement[] }[] = [
   { part: 'The coordination server', rows: SERVER },
   { part: 'Policy', rows: POLICY },
+  { part: 'The node', rows: NODE },
 ]
