@@ -104,6 +104,9 @@ up --advertise-routes=10.0.0.1/8
 down
 down
 status
+ip
+ip OTHER
+whois OTHER4
 ping OTHER
 up
 status

@@ -15,7 +15,9 @@ const ACTIVE_MS = 45_000
 export function viewOf(node: LiveNode): NodeView {
   const { clocks, version, profiles, health } = node.options
   const { nodeKey, lockKey } = profiles.login
-  const { netmap, exitNode, clientVersion } = node
+  const { exitNode, clientVersion } = node
+  // A node that is stopped still says which addresses it has.
+  const netmap = node.netmap ?? (node.state === 'Stopped' ? node.login.lastMap : undefined)
   return {
     now: clocks.wall(),
     version,

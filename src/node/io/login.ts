@@ -53,6 +53,7 @@ export class Login {
   readonly #file: MapFile
   #session: ControlSession | undefined
   #shell: ControlShell | undefined
+  #lastMap: NetworkMap | undefined
   #storeError: string | undefined
   /** Making a public key is costly. */
   #known: { readonly nodeKey: PrivateKey; readonly publicKey: NodeKey } | undefined
@@ -70,6 +71,11 @@ export class Login {
   get netmap(): NetworkMap | undefined {
     const map = this.#session?.netmap
     return map?.fields.self.Key === this.publicKey ? map : undefined
+  }
+
+  /** What the last session's map was when it ended: to show, and nothing else. */
+  get lastMap(): NetworkMap | undefined {
+    return this.#lastMap?.fields.self.Key === this.publicKey ? this.#lastMap : undefined
   }
 
   get publicKey(): NodeKey | undefined {
@@ -138,6 +144,7 @@ export class Login {
 
   /** Ends without a word to the server. */
   end(): void {
+    this.#lastMap = this.netmap ?? this.#lastMap
     this.#shell?.run((session, now) => session.stop(now))
     this.#shell?.close()
     this.#shell = undefined
@@ -146,6 +153,7 @@ export class Login {
 
   /** Nothing of the current login's map is of use to the next one. */
   forgetMap(): void {
+    this.#lastMap = undefined
     this.#file.remove()
   }
 
