@@ -168,7 +168,11 @@ function run(o: PumpNodeOptions): void {
         throw new Error('thrown on demand')
     }
   })
-  console.log('ready')
+  const timer = setInterval(() => {
+    if (!pumps.areRunning) return
+    clearInterval(timer)
+    console.log('ready')
+  }, 5)
 }
 
 const textOf = (from: PlaneSource): string =>

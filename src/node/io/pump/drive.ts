@@ -85,6 +85,7 @@ export function driveHere(given: GivenSetups, { clock, heard, failed }: DriveOpt
   const post = (message: FromPump): void => void setImmediate(heard, message)
   const pump = makePump(withDoorbell(given, doorbell.fd), post)
   const state = { stopped: false }
+  Atomics.add(new Int32Array(given[0].shared.words), Words.running, given.length)
   const run = async (): Promise<void> => {
     for (let isMore = false; !state.stopped;) {
       if (isMore) {

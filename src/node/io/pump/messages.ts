@@ -84,5 +84,7 @@ export const Words = {
   waiting: 0,
   /** Not 0: the pump is to end. */
   stop: 1,
-  count: 2,
+  /** How many pumps have begun to move packets. */
+  running: 2,
+  count: 3,
 } as const

@@ -126,6 +126,13 @@ export class Pumps {
     })
   }
 
+  /** Have all begun to move packets? Until then these wait at the device and the sockets. */
+  get areRunning(): boolean {
+    const words = new Set(this.#pumps.map(({ shared }) => shared.words))
+    const running = [...words].reduce((sum, each) => sum + Atomics.load(new Int32Array(each), Words.running), 0)
+    return running === this.#pumps.length
+  }
+
   setRoutes(tables: RouteTables): void {
     this.#tell(undefined, { kind: 'routes', tables })
   }

@@ -14,8 +14,12 @@ import { pumpParts, READ_AT, READ_MOST } from './pump.ts'
 import type { Pump, PumpParts } from './pump.ts'
 import type { Waiter } from './waiter.ts'
 
-/** So often it reads before it looks for words of the engine's, and sends what waits for more. */
-const READS_MOST = 32
+/**
+ * So often it reads before it looks for words of the engine's and for what peers sent, and sends what waits for more:
+ * enough small packets for a full burst, and no more large ones than are worked off in a part of a millisecond.
+ */
+const READS_MOST = 64
+const READ_BYTES_MOST = 256 * 1024
 /** How often, and how long each time, it waits for a socket whose buffer is full. */
 const SEND_TRIES = 5
 const SEND_WAIT_MS = 10
@@ -102,7 +106,7 @@ export class ToUdp implements Pump {
   }
 
   turn(now: Mono): boolean {
-    for (let i = 0; i < this.#reads; i++) {
+    for (let i = 0, bytes = 0; i < this.#reads && bytes < READ_BYTES_MOST; i++) {
       const length = this.#kernel.read(this.#setup.tun.fd, this.#readPlace, READ_MOST)
       if (length < 0) {
         const error = lastError()
@@ -113,6 +117,7 @@ export class ToUdp implements Pump {
         return false
       }
       this.#outbound.fromTun(READ_AT, length, now)
+      bytes += length
     }
     this.#reads = Math.min(2 * this.#reads, READS_MOST)
     this.#outbound.flush()

@@ -26,6 +26,7 @@ const words = new Int32Array(setups[0].shared.words)
 const clock = clockAt(clockOffset)
 const pump = makePump(setups, post)
 
+Atomics.add(words, Words.running, setups.length)
 for (let isMore = false; Atomics.load(words, Words.stop) === 0;) {
   pump.waiter.wait(isMore ? 0 : -1)
   if (pump.waiter.isReady(0)) takeWords()
