@@ -178,7 +178,8 @@ export class LiveNode {
   logIn(): void {
     if (this.login.isBegun && this.login.state.phase === 'connecting') return
     if (!this.login.isBegun) this.login.begin()
-    this.login.run((session, now) => session.login({}, now))
+    // Always with a new key: whoever asks for it anew wants to be somebody else, or not to go on as who they were.
+    this.login.run((session, now) => session.login({ anew: true }, now))
     this.#settle()
   }
 
