@@ -115,7 +115,12 @@ test(
 async function comeAndGo(tailnet: Tailnet, guest: Machine, peer: string, been: () => number): Promise<void> {
   await guest.start()
   try {
-    await guest.up(await tailnet.login({ reusable: true, ephemeral: true }))
+    // One that was switched off comes back by itself.
+    const { BackendState } = await guest.until(
+      'it knows itself',
+      (status) => !/NoState|Starting/.test(status.BackendState),
+    )
+    if (BackendState !== 'Running') await guest.up(await tailnet.login({ reusable: true, ephemeral: true }))
     await reachable(guest.where, peer, 30)
     if (been() % 2 === 0) await guest.sett('logout')
   } catch (error) {
