@@ -7,6 +7,7 @@
 
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -158,6 +159,8 @@ process.stdin
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => end(0))
 try {
   await main()
+  // Node keeps compiled code when a process ends by itself; this one may be killed, and shall start quickly next time.
+  flushCompileCache()
 } catch (error) {
   const said = error instanceof MeshError ? error.message : ((error as Error).stack ?? String(error))
   process.stderr.write(

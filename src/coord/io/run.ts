@@ -2,6 +2,7 @@
  * The server as a process: what is printed at its start, signals, and errors that nobody expected.
  */
 
+import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { tellServiceManager } from '../../crypto/io/service-manager.ts'
 import type { ServiceState } from '../../crypto/io/service-manager.ts'
@@ -47,6 +48,8 @@ export async function runServer(config: Config, mountRelay: MountRelay): Promise
     if (problem !== undefined) log.warn(problem)
   }
   tell('READY=1')
+  // Node keeps compiled code when a process ends by itself; this one may be killed, and shall start quickly next time.
+  flushCompileCache()
   const signal = await asked
   tell('STOPPING=1')
   log.info('stopping', { signal })
