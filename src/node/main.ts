@@ -1,6 +1,7 @@
 /** `settd`, the node daemon: reads its flags as tailscaled's are read, starts, and stops when it is told to. */
 
 import { readFileSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 
@@ -109,6 +110,8 @@ async function main(args: readonly string[]): Promise<number> {
     if (problem !== undefined) log.write(problem)
   }
   tell('READY=1')
+  // Node keeps compiled code when a process ends by itself; this one may be killed, and shall start quickly next time.
+  flushCompileCache()
   await ended
   log.write('ending')
   tell('STOPPING=1')
