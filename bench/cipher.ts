@@ -13,7 +13,12 @@ import Table from 'cli-table3'
 import { EMPTY } from '../src/base/bytes.ts'
 import { chacha } from '../src/crypto/io/choose-chacha.ts'
 import { nodeChacha } from '../src/crypto/io/node-chacha.ts'
+import { CIPHER_BYTES, inPlaceCipher, TRIAL_BYTES } from '../src/crypto/io/choose-in-place.ts'
+import { EvpInPlace } from '../src/crypto/io/evp-in-place.ts'
+import { NodeInPlace } from '../src/crypto/io/node-in-place.ts'
 import { nodePrimitives as p } from '../src/crypto/io/node-primitives.ts'
+import { Arena } from '../src/crypto/io/raw-memory.ts'
+import type { InPlaceCipher } from '../src/crypto/in-place.ts'
 import { TAG_LENGTH } from '../src/crypto/primitives.ts'
 import type { RecordCipher } from '../src/crypto/primitives.ts'
 import { MAX_RECORD_PLAINTEXT } from '../src/wire/noise-frame.ts'
@@ -34,7 +39,7 @@ interface Row {
 }
 
 if (chacha() === nodeChacha) console.error('OpenSSL cannot be called here: node:crypto stands beside itself')
-const rows = SIZES.flatMap(measure)
+const rows = [...SIZES.flatMap(measure), ...[1280, 100].flatMap(measureInPlace)]
 if (flags.json) console.log(JSON.stringify({ rows }))
 else print()
 
@@ -49,6 +54,32 @@ function measure(size: number): Row[] {
     if (cipher.open(nonce, sealed)?.length !== size) throw new Error('A record does not open')
   }
   return [compare(`seal ${size} bytes`, seal(own), seal(node)), compare(`open ${size} bytes`, open(own), open(node))]
+}
+
+/** Packets where they lie: by bare ChaCha20 and Poly1305, and by EVP, each beside Node's. */
+function measureInPlace(size: number): Row[] {
+  if (chacha() === nodeChacha) return []
+  const own = CIPHER_BYTES + TRIAL_BYTES
+  const arena = new Arena(own + 64 + size + TAG_LENGTH)
+  const bytes = new Uint8Array(arena.buffer)
+  const at = own + 64
+  const ciphers: readonly (readonly [string, InPlaceCipher])[] = [
+    ['bare', inPlaceCipher(arena, 0, CIPHER_BYTES)],
+    ['EVP', new EvpInPlace(arena, CIPHER_BYTES)],
+  ]
+  const key = p.random(32)
+  const plain = new NodeInPlace(bytes)
+  plain.sealAt(key, 5, at, size)
+  const sealed = bytes.slice(at, at + size + TAG_LENGTH)
+  const seal = (cipher: InPlaceCipher) => () => cipher.sealAt(key, 5, at, size)
+  const open = (cipher: InPlaceCipher) => () => {
+    bytes.set(sealed, at)
+    if (!cipher.openAt(key, 0, 5, at, sealed.length)) throw new Error('A packet does not open')
+  }
+  return ciphers.flatMap(([name, cipher]) => [
+    compare(`seal ${size} bytes in place, ${name}`, seal(cipher), seal(plain)),
+    compare(`open ${size} bytes in place, ${name}`, open(cipher), open(plain)),
+  ])
 }
 
 function compare(what: string, own: () => void, node: () => void): Row {

@@ -98,7 +98,8 @@ async function measure(tunnel: Tunnel): Promise<Figures> {
   const four = await tcp(tunnel, { streams: 4, seconds: SECONDS })
   const both = await tcp(tunnel, { streams: 1, seconds: SECONDS, both: true })
   // Without a daemon there is nothing to compare.
-  const udp = tunnel.daemons.length > 0 ? await datagrams(tunnel, SECONDS / 2) : { megabits: NaN, coresAt100: NaN }
+  const udp =
+    tunnel.daemons.length > 0 ? await datagrams(tunnel, Math.ceil(SECONDS / 2)) : { megabits: NaN, coresAt100: NaN }
   const perCore = ({ megabits, cores }: Transfer): number => megabits / cores
   const cost = ({ megabits, cores }: Transfer): number => (cores === 0 ? NaN : (1000 * cores) / megabits)
   return {
