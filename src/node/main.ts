@@ -84,6 +84,9 @@ async function main(args: readonly string[]): Promise<number> {
   const state = flags.state ?? join(flags.statedir ?? '/var/lib/sett', 'settd.state')
   const stateDir = flags.statedir ?? (state.startsWith('mem:') ? '/var/lib/sett' : dirname(state))
   if (flags.cleanup === true) return cleanUpHere(stateDir)
+  // While the rest is read, another core starts what packets will go through.
+  const { prepareThread } = await import('./io/pump/thread.ts')
+  prepareThread()
   const [{ startDaemon }, { tellServiceManager }] = await Promise.all([
     import('./io/daemon.ts'),
     import('../crypto/io/service-manager.ts'),

@@ -3,7 +3,7 @@
  * to a pump and come from it in order, and it ends when it is told to.
  */
 
-import { MessageChannel, Worker } from 'node:worker_threads'
+import { MessageChannel } from 'node:worker_threads'
 import type { Mono } from '../../../base/clock.ts'
 import { makePump } from './both.ts'
 import { offsetOf } from './clock.ts'
@@ -11,6 +11,7 @@ import { Doorbell, hear } from './doorbell.ts'
 import type { FromPump, PumpSetup, ToPump } from './messages.ts'
 import { Words } from './messages.ts'
 import { SPARE_AT } from './pump.ts'
+import { takeThread } from './thread.ts'
 import type { WorkerStart } from './worker.ts'
 
 export interface DriveOptions {
@@ -44,15 +45,14 @@ export function driveInThread(given: GivenSetups, { clock, heard, failed }: Driv
   const words = new Int32Array(setups[0].shared.words)
   const { port1, port2 } = new MessageChannel()
   const start: WorkerStart = { setups, port: port2, clockOffset: offsetOf(clock) }
-  // With this module's own ending, since the built package has .js files.
-  const url = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
-  const worker = new Worker(url, { workerData: start, transferList: [port2] })
+  const worker = takeThread()
   const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   let closing = false
   worker.once('error', (error: unknown) => {
     if (!closing) failed(error instanceof Error ? error : new Error(String(error)))
   })
   port1.on('message', heard)
+  worker.postMessage(start, [port2])
   // The worker is what keeps the process alive, not what it may say.
   port1.unref()
   const stop = (): void => {
