@@ -85,20 +85,27 @@ describe("our daemon on the official module's control server", { skip }, () => {
       await anna.sett('ping', '--c=10', ips.ben.four),
       /pong from ben \([\d.]+\) via 192\.168\.77\.12:41641 in/,
     )
-    for (const [from, at, address] of [
+    const ways = [
       [anna.where, ben.where, ips.ben.four],
       [ben.where, anna.where, ips.anna.six],
-    ] as const) {
+    ] as const
+    const brought = ways.map(async ([from, at, address]) => {
       await using echo = await serveEcho(at, address)
       await using _ = await serveDatagrams(at, address)
-      assert.deepEqual(await Promise.all([transfer(from, echo, 8), datagrams(from, address, 300, 1100)]), ['same', 300])
-    }
+      const back = await datagrams(from, address, 300, 1100)
+      return { sum: await transfer(from, echo, 8), most: back >= 270 }
+    })
+    // A busy machine may lose a few.
+    assert.deepEqual(
+      await Promise.all(brought),
+      ways.map(() => ({ sum: 'same', most: true })),
+    )
     const got = await anna.where.exec('curl', ['-sS', '--max-time', '30', `http://${ips.carla}/hello`])
     assert.equal(got, 'hello from carla')
   })
 
   test('with UDP blocked everything goes by that relay', async () => {
-    await anna.where.blockUdp()
+    await ben.where.blockUdp()
     for (const [from, at, address] of [
       [anna.where, ben.where, ips.ben.four],
       [ben.where, anna.where, ips.anna.four],
@@ -110,7 +117,7 @@ describe("our daemon on the official module's control server", { skip }, () => {
     const pings = ['ping', '--c=1', '--until-direct=false', '--timeout=10s']
     assert.match(await ben.cli(...pings, ips.anna.four), /via DERP\(test\) in/)
     assert.match(await anna.sett(...pings, ips.ben.four), /via DERP\(test\) in/)
-    await anna.where.allowUdp()
+    await ben.where.allowUdp()
     await reachable(anna.where, ips.ben.four)
   })
 

