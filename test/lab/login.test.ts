@@ -140,6 +140,20 @@ describe('logins of one machine', { skip }, () => {
     await assert.rejects(a.sett('debug', 'force-prefer-derp', 'x'), /integer/)
   })
 
+  test('a running node that is given a key: the command ends once the server has taken it, or says why not', async () => {
+    const [machine, login] = [peer, await tailnet.login()]
+    const keyOf = async () =>
+      (JSON.parse(await machine.sett('status', '--json')) as { Self: { PublicKey: string } }).Self
+    const before = await keyOf()
+    await machine.up(login)
+    assert.equal((await keyOf()).PublicKey, before.PublicKey)
+    await machine.up(login, '--force-reauth')
+    assert.notEqual((await keyOf()).PublicKey, before.PublicKey)
+    await assert.rejects(machine.up({ ...login, key: 'tskey-auth-none' }, '--force-reauth'), /backend error/)
+    await machine.up(login)
+    assert.match(await reachable(a.where, peerIp), / 1 received/)
+  })
+
   test('a key that can not be kept is no login: nothing runs on it', async () => {
     await a.sett('logout')
     await a.stop()

@@ -79,6 +79,8 @@ export class LiveNode {
   #authUrl = ''
   #relayMap: NetworkMap['fields']['relays']
   #clientVersion: ClientVersion | undefined
+  /** Somebody has asked for a login, and the server has not answered yet. */
+  #joins = false
   #settling: Promise<void> | undefined
   #dirty = false
   #closed = false
@@ -157,6 +159,9 @@ export class LiveNode {
     const { WantRunning: wants, LoggedOut: out } = this.prefs
     const hasKey = this.options.profiles.login.nodeKey !== undefined
     this.#authUrl = ''
+    // Whoever waits for a login with a key is told how it has ended, even where the node runs all the while.
+    this.#joins = authKey !== undefined
+    if (this.#joins) this.#state = 'NoState'
     if (authKey !== undefined || (wants && !out && hasKey)) this.login.begin(authKey)
     else this.login.end()
     this.#settle()
@@ -178,6 +183,8 @@ export class LiveNode {
   logIn(): void {
     if (this.login.isBegun && this.login.state.phase === 'connecting') return
     if (!this.login.isBegun) this.login.begin()
+    this.#joins = true
+    this.#state = 'NoState'
     // Always with a new key: whoever asks for it anew wants to be somebody else, or not to go on as who they were.
     this.login.run((session, now) => session.login({ anew: true }, now))
     this.#settle()
@@ -267,6 +274,7 @@ export class LiveNode {
     switch (action.kind) {
       case 'keys':
         this.#authUrl = ''
+        this.#joins = false
         if (!this.prefs.WantRunning)
           this.login.write(() => this.options.profiles.setPrefs({ ...this.prefs, WantRunning: true }))
         bus.publish({ loginFinished: true, prefs: this.prefs }, mono)
@@ -288,6 +296,7 @@ export class LiveNode {
       case 'state': {
         const { phase, why } = action.state
         if (phase !== 'log-in') this.#authUrl = ''
+        if (phase === 'refused' || phase === 'locked') this.#joins = false
         log(`control: ${phase}${action.state.online ? ', online' : ''}${why === undefined ? '' : `: ${why}`}`)
         if ((phase === 'refused' || phase === 'locked') && why !== undefined) bus.publish({ error: why }, mono)
         break
@@ -365,7 +374,7 @@ export class LiveNode {
     const { profiles, bus } = this.options
     const { WantRunning: wantRunning, LoggedOut: loggedOut } = this.prefs
     const { phase } = this.login.state
-    const self = this.netmap?.fields.self
+    const self = this.#joins ? undefined : this.netmap?.fields.self
     const { hasRoutes, hasSession, relays } = this.tunnel
     const inputs = {
       storeWorks: this.login.storeError === undefined,
