@@ -5,11 +5,14 @@ import { flushCompileCache } from 'node:module'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 
+/** The server's is another, which belongs to another user. */
+const DEFAULT_STATE_DIR = '/var/lib/settd'
+
 const USAGE = `Usage: settd [flags]
 
 The node daemon of Sett: joins this machine to a tailnet. "sett up" tells it to.
 
-  --state FILE       keep what must outlive this process here; mem: for nowhere (/var/lib/sett/settd.state)
+  --state FILE       keep what must outlive this process here; mem: for nowhere (/var/lib/settd/settd.state)
   --statedir DIR     folder of what is kept beside it (that of the state file)
   --socket PATH      where "sett" finds it (/var/run/sett/settd.sock)
   --tun NAME         name of the TUN device (sett0)
@@ -81,8 +84,8 @@ async function main(args: readonly string[]): Promise<number> {
   if (!/^\d{1,5}$/.test(flags.port) || Number(flags.port) > 65_535) throw new BadFlag('--port: want 0 to 65535')
   if (!/^\d$/.test(flags.verbose)) throw new BadFlag('--verbose: want 0 to 9')
   if (process.platform !== 'linux') throw new BadFlag(`settd runs on Linux only, and this is ${process.platform}`)
-  const state = flags.state ?? join(flags.statedir ?? '/var/lib/sett', 'settd.state')
-  const stateDir = flags.statedir ?? (state.startsWith('mem:') ? '/var/lib/sett' : dirname(state))
+  const state = flags.state ?? join(flags.statedir ?? DEFAULT_STATE_DIR, 'settd.state')
+  const stateDir = flags.statedir ?? (state.startsWith('mem:') ? DEFAULT_STATE_DIR : dirname(state))
   if (flags.cleanup === true) return cleanUpHere(stateDir)
   // While the rest is read, another core starts what packets will go through.
   const { prepareThread } = await import('./io/pump/thread.ts')
