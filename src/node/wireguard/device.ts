@@ -147,9 +147,9 @@ export class Device<From extends Source> {
   /** Another way to this peer has opened: an initiation that waits for its answer is repeated there, not in 5 s. */
   retry(key: NodeKey, now: Mono): DeviceAction<From>[] {
     const peer = this.#peers.get(key)
-    if (peer?.timers.mayRepeat(now) !== true) return []
+    if (peer === undefined) return []
     const actions: DeviceAction<From>[] = []
-    this.#sessions.do(actions, peer, 'retry', now)
+    if (peer.timers.mayRepeat(now)) this.#sessions.do(actions, peer, 'retry', now)
     this.#peers.refresh(peer)
     return actions
   }

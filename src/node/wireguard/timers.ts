@@ -68,9 +68,16 @@ export class Timers {
     return false
   }
 
-  /** An initiation waits for its answer: may it be repeated before its time, since the last may not have arrived? */
+  /**
+   * An initiation waits for its answer: may it be repeated before its time, since the last may not have arrived? If
+   * that is too soon after the last, `due` says when.
+   */
   mayRepeat(now: Mono): boolean {
-    return this.isTrying && now >= later(this.#initiatedAt, REPEAT_MS)
+    if (!this.isTrying) return false
+    const at = later(this.#initiatedAt, REPEAT_MS)
+    if (now >= at) return true
+    this.#retryAt = Math.min(this.#retryAt, at) as Mono
+    return false
   }
 
   initiated(now: Mono): void {
