@@ -372,8 +372,9 @@ describe('the machine under a node', () => {
     await host.ip('route', 'del', 'throw', '10.77.0.0/16', 'table', '52')
   })
 
-  test('a device that outlives us gets its settings back, but no old addresses of a tailnet', { skip }, async () => {
+  test('a device that outlives us gets its settings back, but no old addresses of a tailnet', { skip }, async (t) => {
     await host.ip('tuntap', 'add', DEVICE, 'mode', 'tun', 'vnet_hdr')
+    t.after(() => host.ip('link', 'del', DEVICE))
     await host.ip('link', 'set', DEVICE, 'mtu', '1333')
     await host.ip('addr', 'add', '192.0.2.5/32', 'dev', DEVICE)
     const before = await stateOf(host)
@@ -381,12 +382,11 @@ describe('the machine under a node', () => {
     const agent = await Agent.start(host, folder())
     await agent.apply({})
     const during = await host.ip('addr', 'show', DEVICE)
-    assert.match(during, /mtu 1280[^]*192\.0\.2\.5/)
+    assert.match(during, /mtu 1280[^]*qlen 1000[^]*192\.0\.2\.5/)
     assert.doesNotMatch(during, /100\.64\.7\.7|fe80/)
     assert.deepEqual((await agent.ask({ down: true })).problems, [])
     await agent.end()
     assert.deepEqual(await stateOf(host), before)
-    await host.ip('link', 'del', DEVICE)
   })
 
   test('without nft the network works, and a warning says what does not', { skip }, async () => {

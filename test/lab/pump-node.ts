@@ -70,7 +70,7 @@ function run(o: PumpNodeOptions): void {
       openUdp({ family, port: o.port, plain: o.plain, reusePort: o.pairs > 1 }),
     ),
   }))
-  execFileSync('ip', ['link', 'set', 'pump0', 'mtu', String(o.mtu), 'up'])
+  execFileSync('ip', ['link', 'set', 'pump0', 'txqueuelen', '1000', 'mtu', String(o.mtu), 'up'])
   execFileSync('ip', ['addr', 'add', `${own.four}/10`, 'dev', 'pump0'])
   execFileSync('ip', ['addr', 'add', `${own.six}/48`, 'dev', 'pump0', 'nodad'])
 

@@ -1,6 +1,6 @@
 /**
- * A TUN device: opened with all that its kernel can do for us, or with as much of it as there is. Addresses, routes
- * and the MTU are set elsewhere; so is moving packets.
+ * A TUN device: opened with all that its kernel can do for us, or with as much of it as there is. Addresses, routes,
+ * the MTU and the length of its queue are set elsewhere; so is moving packets.
  *
  * With offloads a read brings up to 64 KiB of one flow in one piece, and a write takes as much (packet/cut.ts and
  * packet/join.ts); without, every packet comes alone and complete, with an empty virtio header before it either way.
@@ -8,8 +8,7 @@
 
 import { MeshError } from '../../base/errors.ts'
 import { Arena } from '../../crypto/io/raw-memory.ts'
-import { done, kernel, O_CLOEXEC, O_NONBLOCK, O_RDWR, SOCK_DGRAM } from './kernel.ts'
-import { AF_INET } from './socket-address.ts'
+import { done, kernel, O_CLOEXEC, O_NONBLOCK, O_RDWR } from './kernel.ts'
 
 /** From Linux's if_tun.h. */
 const TUNSETIFF = 0x400454ca
@@ -23,11 +22,6 @@ const TUN_F_TSO4 = 0x02
 const TUN_F_TSO6 = 0x04
 const TUN_F_USO4 = 0x20
 const TUN_F_USO6 = 0x40
-
-/** From Linux's sockios.h. */
-const SIOCSIFTXQLEN = 0x8943
-/** As cables have it, twice the kernel's default: what waits while the pump does not run, for some ten milliseconds. */
-const QUEUE_PACKETS = 1000
 
 const NAME_MOST = 15
 /** `struct ifreq`: the name, then what is asked for. */
@@ -81,22 +75,9 @@ export function openTun({ name, plain = false, multiQueue = false }: TunOptions)
     const tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6
     const joinsUdp = can(tcp | TUN_F_USO4 | TUN_F_USO6)
     const offloads = joinsUdp || can(tcp)
-    setQueue(given, arena)
     return { fd, name: given, offloads, joinsUdp, close: () => void k.close(fd) }
   } catch (error) {
     k.close(fd)
     throw error
   }
-}
-
-/** Sets how many packets wait to be read. Kernels that refuse are none the worse for it. */
-function setQueue(name: string, arena: Arena): void {
-  const k = kernel()
-  const socket = k.socket(AF_INET, SOCK_DGRAM | O_CLOEXEC, 0)
-  if (socket < 0) return
-  arena.wipe(0, IFREQ)
-  arena.put(0, new TextEncoder().encode(name))
-  arena.put(IFREQ_FLAGS, new Uint8Array(Int32Array.of(QUEUE_PACKETS).buffer))
-  k.ioctl(socket, SIOCSIFTXQLEN, arena.address(0, IFREQ))
-  k.close(socket)
 }

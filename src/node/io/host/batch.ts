@@ -34,6 +34,8 @@ export interface BatchOutcome {
 }
 
 const SHOWN_MOST = 8
+/** As cables have it, twice what TUN devices begin with: what waits while the pump does not run, some ten milliseconds. */
+const QUEUE_PACKETS = 1000
 const GONE = /No such (process|file|device)|does not exist|not found|Cannot find device|Cannot assign requested/i
 const NO_RIGHT = /Operation not permitted/i
 const EXISTS = /File exists|already assigned/i
@@ -95,6 +97,7 @@ function commandsOf(family: Family, before: HostPlan, change: HostDifference, pl
     // Its own IPv6 address would be one that no peer knows; failing where there is no IPv6, it is of no matter.
     const link = `link set dev ${device}`
     commands.push({ text: `${link} addrgenmode none`, kind: 'remove' })
+    commands.push({ text: `${link} txqueuelen ${QUEUE_PACKETS}`, kind: 'remove' })
     for (const what of [`mtu ${plan.mtu}`, 'up']) commands.push({ text: `${link} ${what}`, kind: 'link' })
   }
   const ours = new Set(before.addresses)
@@ -132,7 +135,7 @@ function guardsFirst(routes: readonly HostRoute[]): HostRoute[] {
 }
 
 function isFine({ text, kind, isOurs }: Command, why: string): boolean {
-  if (kind === 'remove') return GONE.test(why) || text.includes('addrgenmode')
+  if (kind === 'remove') return GONE.test(why) || / (addrgenmode|txqueuelen) /.test(text)
   return kind === 'add' && isOurs === true && EXISTS.test(why)
 }
 

@@ -98,7 +98,12 @@ test('the journal is for its owner only, is whole or not there, and is good for 
       ipv6: 'full',
     })
     const settings = [{ path: 'net/ipv4/conf/all/src_valid_mark', before: '0', value: '1' }]
-    const journal: Journal = { plan, settings, passes: true, link: { mtu: 1500, isUp: false, generates: 'eui64' } }
+    const journal: Journal = {
+      plan,
+      settings,
+      passes: true,
+      link: { mtu: 1500, queue: 500, isUp: false, generates: 'eui64' },
+    }
     assert.equal(new JournalFile(state).read(), undefined)
     new JournalFile(state).write(journal)
     assert.deepEqual(new JournalFile(state).read(), journal)
@@ -118,6 +123,7 @@ test('the journal is for its owner only, is whole or not there, and is good for 
       text.replace('"to":"main"', '"to":"main; x"'),
       text.replace('"version":1', '"version":2'),
       text.replace('"eui64"', '"eui64 down"'),
+      text.replace('"queue":500', '"queue":"500 down"'),
     ]
     for (const [i, bad] of harmful.entries()) {
       assert.notEqual(bad, text, String(i))

@@ -191,9 +191,10 @@ async function undo(file: JournalFile, { plan, link, settings, passes }: Journal
 }
 
 /** For a device that outlives us; one that doesn't is gone, and that is fine. */
-async function restoreLink(device: string, { mtu, isUp, generates }: LinkBefore): Promise<void> {
+async function restoreLink(device: string, { mtu, queue, isUp, generates }: LinkBefore): Promise<void> {
   const link = `link set dev ${device}`
   const commands = [`${link} mtu ${mtu}`, ...(isUp ? [] : [`${link} down`])]
+  if (queue !== undefined) commands.push(`${link} txqueuelen ${queue}`)
   if (generates !== undefined) commands.push(`${link} addrgenmode ${generates}`)
   await ipBatch(4, commands)
 }
@@ -234,6 +235,7 @@ function everything(before: HostPlan, plan: HostPlan): HostDifference {
 
 /** The plan without what could not be added, so that the next one asks for it again. */
 function less(plan: HostPlan, missed: ReadonlySet<string>): HostPlan {
+  if (missed.size === 0) return plan
   return {
     ...plan,
     addresses: plan.addresses.filter((address) => !missed.has(address)),
@@ -243,10 +245,11 @@ function less(plan: HostPlan, missed: ReadonlySet<string>): HostPlan {
 }
 
 function linkOf(link: Record<string, unknown>): LinkBefore {
-  const { mtu, flags, inet6_addr_gen_mode: generates } = link
+  const { mtu, txqlen: queue, flags, inet6_addr_gen_mode: generates } = link
   return {
     mtu: typeof mtu === 'number' ? mtu : 1500,
     isUp: Array.isArray(flags) && flags.includes('UP'),
+    ...(typeof queue === 'number' ? { queue } : {}),
     ...(typeof generates === 'string' ? { generates } : {}),
   }
 }

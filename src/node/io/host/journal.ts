@@ -22,6 +22,8 @@ export interface ChangedSetting {
 /** The device as it was found. */
 export interface LinkBefore {
   readonly mtu: number
+  /** How many packets wait in it. */
+  readonly queue?: number
   readonly isUp: boolean
   /** How the kernel gives it an IPv6 address of its own: `eui64` and the like. */
   readonly generates?: string
@@ -138,7 +140,8 @@ function readJournal(text: string, path: string): { machine: string; journal: Jo
       plan.settings.every(isSetting) &&
       settings.every((each) => isSetting(each) && /^-?\d+$/.test(each.before)) &&
       typeof passes === 'boolean' &&
-      (link === undefined || (Number.isInteger(link.mtu) && /^[a-z0-9_]*$/.test(link.generates ?? '')))
+      (link === undefined ||
+        (Number.isInteger(link.mtu) && Number.isInteger(link.queue ?? 0) && /^[a-z0-9_]*$/.test(link.generates ?? '')))
     if (!good) throw new TypeError('it holds what was never written')
     return { machine: read.machine, journal: { plan, settings, passes, ...(link === undefined ? {} : { link }) } }
   } catch (error) {
