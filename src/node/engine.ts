@@ -20,6 +20,7 @@ import { encodeDiscoKey } from '../wire/tsmp.ts'
 import type { RejectedFlow, RejectReason } from '../wire/tsmp.ts'
 import type { NetmapChanges, NetworkMap } from './control/netmap.ts'
 import type { PeerDelta } from './control/peers.ts'
+import { isSame } from './control/same.ts'
 import type { DataPlane, PlaneActivity, PlaneSource } from './data-plane.ts'
 import type { PeerApiAddress } from './filter/compile.ts'
 import { rejectFor } from './filter/reject.ts'
@@ -453,7 +454,9 @@ export class Engine {
 /** Has it other capabilities, or other addresses? */
 function mayElse({ was, now }: PeerDelta): boolean {
   if (was === undefined || now === undefined) return true
-  return was.CapMap !== now.CapMap || was.IsJailed !== now.IsJailed || was.Addresses.join() !== now.Addresses.join()
+  return (
+    !isSame(was.CapMap, now.CapMap) || was.IsJailed !== now.IsJailed || was.Addresses.join() !== now.Addresses.join()
+  )
 }
 
 /** The first byte of a transport message. */

@@ -5,7 +5,6 @@
  * What changes between two plans is difference.ts; carrying it out, and undoing it, is the shell's matter.
  */
 
-import { formatPrefix, maskPrefix, parsePrefix } from '../../base/ip.ts'
 import type { Family } from '../../base/ip.ts'
 import { firewall } from './firewall.ts'
 import type { Firewall, NetfilterMode } from './firewall.ts'
@@ -35,9 +34,12 @@ export interface HostConfig {
   readonly mtu?: number
   /** Our own, as prefixes of one address. */
   readonly addresses: readonly string[]
-  /** Prefixes into the tunnel (os-routes.ts). A default route among them means that an exit node is used. */
+  /**
+   * Prefixes into the tunnel, canonical and each once (os-routes.ts): there may be ten thousand, and none is read here.
+   * A default route among them means that an exit node is used.
+   */
   readonly routes: readonly string[]
-  /** Prefixes left to the system's other tables. */
+  /** Prefixes left to the system's other tables, canonical and each once. */
   readonly localRoutes: readonly string[]
   readonly netfilter: NetfilterMode
   readonly masquerade: boolean
@@ -120,10 +122,10 @@ export function hostPlan(config: HostConfig): HostPlan {
 }
 
 function routesOf({ routes, localRoutes, ipv6 }: HostConfig): HostRoute[] {
-  const local = new Set(canonical(localRoutes))
-  const wanted = canonical(routes).filter((prefix) => !local.has(prefix))
+  const local = new Set(localRoutes)
   const plan: HostRoute[] = []
-  for (const prefix of wanted) {
+  for (const prefix of routes) {
+    if (local.has(prefix)) continue
     if (familyOf(prefix) === 6 && ipv6 === 'none') continue
     // The device goes when its program dies; what it leaves is not a way around the exit node, but no way at all.
     if (prefix.endsWith('/0')) plan.push({ prefix, to: 'unreachable' })
@@ -141,15 +143,6 @@ function rulesOf(family: Family, base: number): HostRule[] {
     { family, priority: base + 50, bypass: true, to: 'unreachable' },
     { family, priority: base + 70, bypass: false, to: TABLE },
   ]
-}
-
-function canonical(prefixes: readonly string[]): string[] {
-  return unique(
-    prefixes.flatMap((text) => {
-      const parsed = parsePrefix(text)
-      return parsed === undefined ? [] : [formatPrefix(maskPrefix(parsed))]
-    }),
-  )
 }
 
 function unique(texts: readonly string[]): string[] {

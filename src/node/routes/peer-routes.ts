@@ -102,8 +102,10 @@ export class RouteKeeper {
     const entry = { number, peer, usable, allowed, singles, ranges }
     this.#entries.set(number, entry)
     const routes = before === undefined ? this.#extended(entry) : undefined
+    const ordered = before === undefined ? withEntry(this.#ordered, entry) : undefined
     this.#forget()
     this.#routes = routes
+    this.#ordered = ordered
   }
 
   /** Forgets the peer of this number. */
@@ -197,6 +199,18 @@ export class RouteKeeper {
     }
     return builder.build()
   }
+}
+
+/** The list with one more in its place; `undefined` where there is none that is sorted. */
+function withEntry(ordered: readonly Entry[] | undefined, entry: Entry): readonly Entry[] | undefined {
+  if (ordered === undefined) return undefined
+  let [low, high] = [0, ordered.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((ordered[middle] as Entry).peer.ID <= entry.peer.ID) low = middle + 1
+    else high = middle
+  }
+  return ordered.toSpliced(low, 0, entry)
 }
 
 function sameClaims(a: RoutedPeer, b: RoutedPeer): boolean {
