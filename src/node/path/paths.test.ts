@@ -518,6 +518,24 @@ test('pings of a person: padded to the size asked for, and no answer is said', (
   )
 })
 
+test('a ping of a person is put again, by relay too, and answers as soon as there is a way', () => {
+  const s = new Scene({ endpoints: [], peer: { homeRegion: 0 } })
+  s.do(s.paths.ping(s.key, 'q', s.now))
+  s.wait(1000)
+  assert.deepEqual(s.taken(), [])
+  s.do(s.paths.setPeer(s.peer({ endpoints: [] }), s.now))
+  s.wait(600)
+  const again = s.taken().find(({ to, message }) => to === HOME && message.kind === 'ping')
+  assert.ok(again?.message.kind === 'ping')
+  s.relay(pongTo(again.message))
+  s.wait(10_000)
+  const said = s.actions.filter((a) => a.kind.startsWith('ping-'))
+  assert.deepEqual(
+    said.map((a) => a.kind === 'ping-answered' && [a.asked, a.via]),
+    [['q', { region: HOME }]],
+  )
+})
+
 test('ten thousand peers are entries in a table', () => {
   const s = new Scene()
   const keys = Array.from({ length: 10_000 }, () => nodeKeyOf(p.random(32)))

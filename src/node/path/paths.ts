@@ -27,7 +27,9 @@ import type { Peer } from './peer.ts'
 import { PeerPath } from './peer-path.ts'
 import type { Links } from './peer-path.ts'
 import { PingBook } from './pings.ts'
-import type { PingTarget, SentPing } from './pings.ts'
+import type { PingTarget } from './pings.ts'
+import { Questions } from './questions.ts'
+import type { Question } from './questions.ts'
 import { makeRoute, NO_ROUTE, sameRoute } from './route.ts'
 import type { Route } from './route.ts'
 import { Seals } from './seals.ts'
@@ -70,7 +72,7 @@ export class Paths {
   readonly #deadlines = new Deadlines<PeerPath>()
   readonly #pings = new PingBook<PeerPath>()
   /** Questions of people that wait for the first pong. */
-  readonly #asked = new Set<string>()
+  readonly #questions = new Questions()
   readonly #calls = new Calls<PeerPath>()
   #reboundAt = -Infinity as Mono
   #out: PathAction[] = []
@@ -133,7 +135,7 @@ export class Paths {
   /** We speak under a new disco key. Peers have to hear of it from the map before they answer. */
   rotateDisco(disco: PrivateKey, now: Mono): readonly PathAction[] {
     this.#seals.rotate(disco)
-    for (const ping of this.#pings.clear()) this.#noAnswer(ping)
+    this.#pings.clear()
     this.#calls.expire()
     return this.#startAnew(now)
   }
@@ -201,17 +203,9 @@ export class Paths {
    */
   ping(key: NodeKey, asked: string, now: Mono, wireMtu = 0): readonly PathAction[] {
     const path = this.#open(key, now)
-    const { disco, homeRegion = 0 } = path?.peer ?? {}
-    if (path === undefined || disco === undefined || path.peer.expired === true)
-      return [{ kind: 'ping-unanswered', asked, peer: key }]
-    this.#asked.add(asked)
-    path.sent(now)
-    const { best } = path
-    const trusted = best !== undefined && path.isTrusted(now)
-    const endpoints = trusted ? [best.endpoint] : path.candidates.due(now, 0).map((c) => c.endpoint)
-    if (this.#links.udp) for (const endpoint of endpoints) this.#sendPing(path, { endpoint }, now, { asked, wireMtu })
-    if (!trusted && homeRegion !== 0) this.#sendPing(path, { region: homeRegion }, now, { asked, wireMtu })
-    return this.#settled(path, now)
+    if (path === undefined || path.peer.expired === true) return [{ kind: 'ping-unanswered', asked, peer: key }]
+    this.#ask(path, this.#questions.add(asked, key, wireMtu, now), now)
+    return this.#flush()
   }
 
   /**
@@ -231,13 +225,12 @@ export class Paths {
   }
 
   tick(now: Mono): readonly PathAction[] {
-    for (const ping of this.#pings.expired(now)) {
+    for (const ping of this.#pings.expired(now))
       if ('endpoint' in ping.to && this.#isActive(ping.peer)) {
         ping.peer.unanswered(ping.to.endpoint, now)
         this.#settle(ping.peer, now)
       }
-      this.#noAnswer(ping)
-    }
+    this.#askAgain(now)
     for (const path of this.#deadlines.due(now)) {
       if (path.isForgotten(now)) {
         this.#drop(path)
@@ -253,7 +246,7 @@ export class Paths {
 
   /** When tick() next has something to do. */
   deadline(): Mono {
-    return Math.min(this.#deadlines.next(), this.#pings.deadline()) as Mono
+    return Math.min(this.#deadlines.next(), this.#pings.deadline(), this.#questions.deadline()) as Mono
   }
 
   #entered({ peer, restarted, orphan }: Entered, now: Mono): readonly PathAction[] {
@@ -325,7 +318,7 @@ export class Paths {
   #pong(sender: DiscoKey, pong: Pong, now: Mono): void {
     const ping = this.#pings.take(pong.tx.toHex(), (path) => this.#isActive(path) && path.peer.disco === sender)
     if (ping === undefined) return this.#dropped('unknown transaction')
-    if (ping.asked !== undefined && this.#asked.delete(ping.asked)) {
+    if (ping.asked !== undefined && this.#questions.answered(ping.asked)) {
       const { asked, to } = ping
       this.#out.push({ kind: 'ping-answered', asked, peer: ping.peer.peer.key, latencyMs: now - ping.at, via: to })
     }
@@ -333,9 +326,24 @@ export class Paths {
     this.#settle(ping.peer, now)
   }
 
-  #noAnswer({ asked, peer }: SentPing<PeerPath>): void {
-    if (asked !== undefined && this.#asked.delete(asked))
-      this.#out.push({ kind: 'ping-unanswered', asked, peer: peer.peer.key })
+  /** Puts a person's question by all ways that may lead to the peer, or by the one that does. */
+  #ask(path: PeerPath, { asked, wireMtu }: Question, now: Mono): void {
+    path.sent(now)
+    const { best } = path
+    const { homeRegion } = path.peer
+    const trusted = best !== undefined && path.isTrusted(now)
+    const endpoints = trusted ? [best.endpoint] : path.candidates.due(now, 0).map((c) => c.endpoint)
+    if (this.#links.udp) for (const endpoint of endpoints) this.#sendPing(path, { endpoint }, now, { asked, wireMtu })
+    if (!trusted && homeRegion !== 0) this.#sendPing(path, { region: homeRegion }, now, { asked, wireMtu })
+    this.#settle(path, now)
+  }
+
+  #askAgain(now: Mono): void {
+    for (const { asked, peer } of this.#questions.expired(now)) this.#out.push({ kind: 'ping-unanswered', asked, peer })
+    for (const question of this.#questions.due(now)) {
+      const path = this.#open(question.peer, now)
+      if (path !== undefined && path.peer.expired !== true) this.#ask(path, question, now)
+    }
   }
 
   #sendPing(

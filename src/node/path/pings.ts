@@ -46,10 +46,8 @@ export class PingBook<Peer> {
   }
 
   /** For a new disco key: nobody can answer what was asked under the old one. */
-  clear(): SentPing<Peer>[] {
-    const all = [...this.#sent.values()]
+  clear(): void {
     this.#sent.clear()
-    return all
   }
 
   deadline(): Mono {

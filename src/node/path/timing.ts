@@ -14,6 +14,8 @@ export const UPGRADE_MS = MINUTE_MS
 /** Nothing better than this is looked for. */
 export const GOOD_LATENCY_MS = 5
 export const PING_TIMEOUT_MS = 5 * SECOND_MS
+/** A person's ping is sent again so often, while nobody has answered: the way may have opened since. */
+export const ASK_AGAIN_MS = 500
 /** A call-me-maybe speaks of endpoints no older than this. */
 export const FRESH_ENDPOINTS_MS = 27 * SECOND_MS
 
