@@ -83,16 +83,28 @@ async function stateOf(host: Namespace): Promise<Record<string, string>> {
       .filter((line) => line !== '')
       .sort()
       .join('\n')
+  // A device that was up once has a queue.
+  const queue = /^\d+: |qdisc \S+/gm
+  const ways = (family: string): Promise<string> => host.ip(family, 'route', 'show', 'table', 'all')
+  const [links, addresses, rules4, rules6, routes4, routes6, chains, mark] = await Promise.all([
+    host.ip('-d', 'link'),
+    host.ip('addr'),
+    host.ip('-4', 'rule'),
+    host.ip('-6', 'rule'),
+    ways('-4'),
+    ways('-6'),
+    host.exec('nft', ['list', 'ruleset']),
+    host.exec('cat', ['/proc/sys/net/ipv4/conf/all/src_valid_mark']),
+  ])
   return {
-    // A device that was up once has a queue.
-    links: (await host.ip('-d', 'link')).replaceAll(/^\d+: |qdisc \S+/gm, ''),
-    addresses: (await host.ip('addr')).replaceAll(/^\d+: |qdisc \S+|valid_lft.*$/gm, ''),
-    rules4: await host.ip('-4', 'rule'),
-    rules6: await host.ip('-6', 'rule'),
-    routes4: tables(await host.ip('-4', 'route', 'show', 'table', 'all')),
-    routes6: tables((await host.ip('-6', 'route', 'show', 'table', 'all')).replaceAll(/ expires \d+sec/g, '')),
-    chains: await host.exec('nft', ['list', 'ruleset']),
-    mark: await host.exec('cat', ['/proc/sys/net/ipv4/conf/all/src_valid_mark']),
+    links: links.replaceAll(queue, ''),
+    addresses: addresses.replaceAll(queue, '').replaceAll(/valid_lft.*$/gm, ''),
+    rules4,
+    rules6,
+    routes4: tables(routes4),
+    routes6: tables(routes6.replaceAll(/ expires \d+sec/g, '')),
+    chains,
+    mark,
   }
 }
 
