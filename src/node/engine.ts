@@ -106,6 +106,8 @@ export class Engine {
   readonly #byIndex = new Map<number, NodeKey>()
   /** When a packet of this machine's last went to a peer. */
   readonly #usedAt = new Map<NodeKey, Mono>()
+  /** Where packets for each peer go, as the data plane knows. */
+  readonly #endpointsTold = new Map<number, Route>()
   /** The table that the data plane has. */
   #routesTold: unknown
   #settings: EngineSettings
@@ -329,7 +331,7 @@ export class Engine {
           break
         case 'route': {
           const number = this.numberOf(action.peer)
-          if (number !== undefined) this.#plane.setEndpoint(number, action.route)
+          if (number !== undefined) this.#setEndpoint(number, action.route)
           // A handshake that went nowhere, or the way that was lost, is not to wait for its next turn.
           if (action.route.kind !== 'none') this.#do(this.#device.retry(action.peer, now), now)
           break
@@ -415,7 +417,14 @@ export class Engine {
     const { Key: key, DiscoKey: disco, Endpoints: endpoints = [], HomeDERP: homeRegion = 0, Expired: expired } = node
     const peer = { key, endpoints, homeRegion, ...(disco && { disco }), ...(expired && { expired }) }
     this.#follow(this.#paths.setPeer(peer, now), now)
-    this.#plane.setEndpoint(number, this.#paths.route(key))
+    this.#setEndpoint(number, this.#paths.route(key))
+  }
+
+  /** Telling the pumps wakes them, so they are told what is new to them. */
+  #setEndpoint(number: number, route: Route): void {
+    if (isSame(this.#endpointsTold.get(number), route)) return
+    this.#endpointsTold.set(number, route)
+    this.#plane.setEndpoint(number, route)
   }
 
   #forget(id: number, { number, key }: Known, now: Mono): void {
@@ -423,6 +432,7 @@ export class Engine {
     this.#do(this.#device.remove(key), now)
     this.#routes.remove(number)
     this.#plane.removePeer(number)
+    this.#endpointsTold.delete(number)
     this.#usedAt.delete(key)
     this.#peers.remove(id)
   }

@@ -30,7 +30,6 @@ import { findNode } from '../local/whois.ts'
 import type { OwnerAction } from './control-shell.ts'
 import type { Host } from './host/host.ts'
 import { checkForwarding } from './host/facts.ts'
-import { localAddresses } from './host/local-networks.ts'
 import { HealthWatch } from './health-watch.ts'
 import { EngineNews } from './engine-news.ts'
 import { exitNodeIn, withExitNodeNamed } from './exit-choice.ts'
@@ -409,7 +408,7 @@ export class LiveNode {
     const { home, relays, failure, tunnel } = this.tunnel
     this.#healthWatch.look({
       prefs: this.prefs,
-      hasNetwork: localAddresses(this.options.tun.name).some(({ isInternal }) => !isInternal),
+      hasNetwork: this.tunnel.hasNetwork,
       needsLogin: this.#state === 'NeedsLogin',
       loginError: phase === 'refused' || phase === 'locked' ? why : undefined,
       inMapPoll: online,

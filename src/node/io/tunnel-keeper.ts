@@ -22,7 +22,7 @@ import type { HostPlan } from '../routes/host-plan.ts'
 import { readFacts } from './host/facts.ts'
 import type { HostFacts } from './host/facts.ts'
 import type { Host } from './host/host.ts'
-import { localAddresses } from './host/local-networks.ts'
+import { LocalAddresses } from './host/local-networks.ts'
 import type { HostProblem } from './host/problems.ts'
 import { engineSettings, planFor } from './host-wishes.ts'
 import { PeerApi } from './peer-api.ts'
@@ -73,6 +73,7 @@ export class TunnelKeeper {
   readonly #pings = new WaitingPings()
   readonly #refusals: Refusals
   readonly #peerApi: PeerApi
+  readonly #local: LocalAddresses
   #tunnel: Tunnel | undefined
   #key: NodeKey | undefined
   #openedAt = 0 as Mono
@@ -90,7 +91,7 @@ export class TunnelKeeper {
   #hasRoutes = false
   #problems: readonly HostProblem[] = []
   /** Of the machine, since its network changed last. */
-  #facts: HostFacts | undefined
+  #facts: Promise<HostFacts> | undefined
   /** What the engine's settings were made from: setting them costs a filter. */
   #settingsTold = ''
   /** What the host was asked for last, and what it was made of. */
@@ -102,6 +103,10 @@ export class TunnelKeeper {
     this.#options = options
     this.#refusals = new Refusals(options.log)
     this.#peerApi = new PeerApi(options)
+    const { tun, clocks } = options
+    this.#local = new LocalAddresses(tun.name, () => clocks.mono())
+    // The first map is not to wait for them; whoever needs them hears of a failure.
+    void this.#readFacts().catch(() => {})
   }
 
   get tunnel(): Tunnel | undefined {
@@ -133,6 +138,10 @@ export class TunnelKeeper {
   get hasRoutes(): boolean {
     return this.#hasRoutes
   }
+  /** The machine has an address that leads out of it. */
+  get hasNetwork(): boolean {
+    return this.#local.all.some(({ isInternal }) => !isInternal)
+  }
   /** What has ended the last tunnel, until one is opened again. */
   get failure(): Error | undefined {
     return this.#failure
@@ -147,7 +156,7 @@ export class TunnelKeeper {
     const { host, tun, clocks, events } = this.#options
     const { nodeKey, publicKey: key, map, prefs } = wish
     if (this.#tunnel !== undefined && (this.#key !== key || this.#failure !== undefined)) await this.#close()
-    const local = localAddresses(tun.name)
+    const local = this.#local.all
     const peerApi = this.#peerApi.places
     const settings = { ...engineSettings(prefs, map, local), peerApi }
     const { ShieldsUp, RouteAll, AdvertiseRoutes } = prefs
@@ -163,8 +172,7 @@ export class TunnelKeeper {
     this.#settingsTold = told
     const { engine, port } = this.#tunnel
     this.#hostBusy = true
-    this.#facts ??= await readFacts(tun.name)
-    const facts = this.#facts
+    const facts = await this.#readFacts()
     const installed = engine.installed()
     const madeOf = [installed, JSON.stringify(prefs), map.fields.self.Addresses.join(), facts, told, port]
     // Most of what changes is where a peer is, and a plan for ten thousand peers takes milliseconds.
@@ -210,6 +218,7 @@ export class TunnelKeeper {
 
   networkChanged(): void {
     this.#facts = undefined
+    this.#local.forget()
     this.#tunnel?.networkChanged()
   }
 
@@ -299,6 +308,14 @@ export class TunnelKeeper {
     this.#endpoints = []
     this.#pings.end()
     await tunnel?.close()
+  }
+
+  #readFacts(): Promise<HostFacts> {
+    const facts = (this.#facts ??= readFacts(this.#options.tun.name))
+    facts.catch(() => {
+      if (this.#facts === facts) this.#facts = undefined
+    })
+    return facts
   }
 
   #setProblems(problems: readonly HostProblem[]): void {

@@ -97,6 +97,9 @@ export const suggestExitNode: Handler = ({ backend }) => json(backend.suggestExi
 
 export const noAppRoutes: Handler = () => json({})
 
+/** By name; this version takes none from the map. */
+export const noServices: Handler = () => json({})
+
 /** The type is what official daemons say, too. */
 export const updateCheck: Handler = () => text(`${JSON.stringify({ RunningLatest: true })}\n`)
 

@@ -140,8 +140,9 @@ function objectKind(goType: string, members: { readonly [name: string]: Kind }, 
   }
 }
 
+const oneShare = objectKind('drive.Share', { name: text, path: text, as: text, bookmarkData: text }, {})
 const shares: Kind = listKind('drive.Share', (value) => {
-  const share = objectKind('drive.Share', { name: text, path: text, as: text, bookmarkData: text }, {}).read(value)
+  const share = oneShare.read(value)
   if (share === undefined) return undefined
   const { name = '', path = '', as, bookmarkData } = share as Partial<DriveShare>
   return { name, path, ...(as ? { as } : {}), ...(bookmarkData ? { bookmarkData } : {}) }

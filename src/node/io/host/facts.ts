@@ -54,6 +54,7 @@ function legacyTables(): string[] {
 
 /** What is wrong with advertising these routes, given what the kernel forwards now. (node.md §4.7) */
 export function checkForwarding(routes: readonly string[]): HostProblem | undefined {
+  if (routes.length === 0) return undefined
   const text = forwardingProblem(routes, {
     ipv4: readSetting('net/ipv4/ip_forward') === '1',
     ipv6: readSetting('net/ipv6/conf/all/forwarding') === '1',

@@ -2,6 +2,8 @@
 
 import { existsSync, readdirSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
+import { later } from '../../../base/clock.ts'
+import type { Mono } from '../../../base/clock.ts'
 import type { LocalNetwork } from '../../routes/os-routes.ts'
 import { ipJson } from './run.ts'
 
@@ -31,6 +33,40 @@ export function localAddresses(tunnel: string, sys = '/sys/class/net'): LocalAdd
   }
   return found
 }
+
+/**
+ * The same, looked up when it may be another: a large tailnet tells of peers many times a second, and the kernel takes
+ * most of a millisecond to say what it has.
+ */
+export class LocalAddresses {
+  readonly #tunnel: string
+  readonly #mono: () => Mono
+  #found: readonly LocalAddress[] = []
+  #until = -Infinity as Mono
+
+  /** @param tunnel name of the TUN device */
+  constructor(tunnel: string, mono: () => Mono) {
+    this.#tunnel = tunnel
+    this.#mono = mono
+  }
+
+  get all(): readonly LocalAddress[] {
+    const now = this.#mono()
+    if (now >= this.#until) {
+      this.#found = localAddresses(this.#tunnel)
+      this.#until = later(now, LOOK_MS)
+    }
+    return this.#found
+  }
+
+  /** The network has changed. */
+  forget(): void {
+    this.#until = -Infinity as Mono
+  }
+}
+
+/** Whoever tells of changes may be late, or not there. */
+const LOOK_MS = 1000
 
 /** A switch that has no port to the outside: what virtual machines and containers are plugged into. */
 export function isInnerSwitch(device: string, sys = '/sys/class/net'): boolean {
