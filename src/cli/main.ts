@@ -40,7 +40,8 @@ async function run(args: readonly string[]): Promise<number> {
 // Whoever reads our output may stop reading: `sett admin nodes list | head`. That is no failure of ours.
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit(0)
+    if (error.code === 'EPIPE') process.exit(0)
+    if (stream === process.stdout) process.stderr.write(`Cannot write the output: ${error.message}\n`)
+    process.exit(1)
   })
 process.exitCode = await run(process.argv.slice(2))

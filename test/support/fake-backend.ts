@@ -139,7 +139,7 @@ export class FakeBackend implements Backend {
     return Promise.resolve(next)
   }
   checkPrefs(prefs: Prefs) {
-    return checkPrefs(prefs, { has: () => false, profileNames: [], can: {} })
+    return checkPrefs(prefs, { has: () => false, profileNames: [], can: {}, whyNoServer: () => undefined })
   }
   /** Of the last start. */
   started: StartRequest | undefined

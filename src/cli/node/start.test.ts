@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 
 const SCRIPT = `
 import { registerHooks } from 'node:module'
@@ -13,6 +15,21 @@ await main(['--socket=/nonexistent', 'status'])
 const heavy = process.moduleLoadList.filter((name) => name.includes('undici'))
 console.log(JSON.stringify({ heavy, files: loaded.filter((url) => url.startsWith('file:')) }))
 `
+
+test('output that can not be written is told in a line', () => {
+  const full = openSync('/dev/full', 'w')
+  try {
+    const main = new URL('../main.ts', import.meta.url)
+    const run = spawnSync(process.execPath, [fileURLToPath(main), 'version'], {
+      encoding: 'utf8',
+      stdio: ['ignore', full, 'pipe'],
+    })
+    assert.deepEqual([run.status, run.stderr.split('\n').length], [1, 2], run.stderr)
+    assert.match(run.stderr, /^Cannot write the output: .*no space/)
+  } finally {
+    closeSync(full)
+  }
+})
 
 test('a verb loads no other verb, no package, and none of the slow parts of Node', () => {
   const env = { ...process.env, MAIN_URL: new URL('main.ts', import.meta.url).href }

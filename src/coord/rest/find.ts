@@ -10,6 +10,16 @@ export function findUser(tailnet: TailnetState, text: string): User | undefined 
   return tailnet.usersByLogin.get(text) ?? (/^[1-9]\d*$/.test(text) ? tailnet.usersById.get(Number(text)) : undefined)
 }
 
+/** Why there is nobody of this name, and who may have been meant. */
+export function noSuchUser(tailnet: TailnetState, text: string): string {
+  const told = text.slice(0, 254)
+  const meant = [...tailnet.usersByLogin.keys()].find((login) =>
+    login.toLowerCase().startsWith(`${told.toLowerCase()}@`),
+  )
+  const hint = meant === undefined ? 'create them first' : `did you mean ${meant}?`
+  return `No user "${told}" in this tailnet: ${hint}`
+}
+
 /** Under which id the holder of a login name is kept. */
 export function loginHolder(loginName: string): string {
   return `login-name/${loginName.toLowerCase()}`

@@ -4,6 +4,7 @@ import { SECOND_MS } from '../../base/clock.ts'
 import type { Wall } from '../../base/clock.ts'
 import { MeshError } from '../../base/errors.ts'
 import { CAPABILITY_VERSION } from '../../wire/capability-version.ts'
+import { parseServerAddress } from '../control/dial.ts'
 import type {
   AbortSignalLike,
   Backend,
@@ -85,13 +86,14 @@ export class DaemonBackend implements Backend {
       has: netmap && ((capability) => netmap.fields.self.CapMap?.has(capability) === true),
       profileNames: this.#node.options.profiles.otherNames,
       can: {},
+      whyNoServer,
       forbidden: (asked) => whyForbidden(this.#node.options.ceiling, asked),
     })
   }
 
   async start({ prefs, authKey }: StartRequest): Promise<Refused | undefined> {
-    const { profiles, ceiling } = this.#node.options
-    const forbidden = prefs && whyForbidden(ceiling, prefs)
+    const { profiles } = this.#node.options
+    const forbidden = prefs && this.checkPrefs(prefs)
     if (forbidden !== undefined) return { refused: forbidden }
     if (prefs !== undefined) this.#node.login.write(() => profiles.setPrefs(prefs))
     this.bus.publish({ prefs: this.prefs() }, this.#node.options.clocks.mono())
@@ -224,4 +226,13 @@ function orGone<T>(answer: Promise<T>, signal: AbortSignalLike): Promise<T> {
     signal.addEventListener('abort', gone, { once: true })
     void answer.then(resolve, reject)
   })
+}
+
+function whyNoServer(url: string): string | undefined {
+  try {
+    parseServerAddress(url)
+    return undefined
+  } catch (error) {
+    return (error as Error).message
+  }
 }

@@ -70,7 +70,11 @@ test('a torn draft is passed over; a damaged file is an error that shows nothing
     writeFileSync(path, text, 'latin1')
     assert.throws(
       () => openState(path),
-      (error) => error instanceof MeshError && error.code === 'store/corrupt' && !error.message.includes('privkey'),
+      (error) =>
+        error instanceof MeshError &&
+        error.code === 'store/corrupt' &&
+        error.message.includes(path) &&
+        !error.message.includes('privkey'),
       text,
     )
   }

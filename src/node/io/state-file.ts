@@ -58,7 +58,7 @@ class StateFile implements StateStore {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     // What a crash left half written.
     rmSync(this.#draft, { force: true })
-    this.#state = decodeState(readWhole(path))
+    this.#state = readState(path)
   }
 
   get state(): State {
@@ -98,6 +98,16 @@ class StateFile implements StateStore {
     } finally {
       closeSync(folder)
     }
+  }
+}
+
+function readState(path: string): State {
+  const bytes = readWhole(path)
+  try {
+    return decodeState(bytes)
+  } catch (cause) {
+    const what = `Cannot read ${path}: it is damaged. Put a copy back; or move it away, and this machine joins as a new one`
+    throw new MeshError('store/corrupt', what, { cause })
   }
 }
 

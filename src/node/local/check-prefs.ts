@@ -16,6 +16,8 @@ export interface PrefsContext {
   readonly profileNames: readonly string[]
   /** What the daemon can do; what is left out, it can't. */
   readonly can: { readonly ssh?: boolean; readonly webClient?: boolean; readonly peerRelay?: boolean }
+  /** Why this can be no server's address; `undefined`: it can. */
+  readonly whyNoServer: (url: string) => string | undefined
   /** What a file of this machine's owner forbids (a text that says so); `undefined`: nothing. */
   readonly forbidden?: (prefs: Prefs) => string | undefined
 }
@@ -37,6 +39,8 @@ export function checkPrefs(prefs: Prefs, context: PrefsContext): string | undefi
     usesExitNode(prefs) && advertisesExitNode(prefs),
     'Cannot advertise an exit node and use an exit node at the same time.',
   )
+  const noServer = prefs.ControlURL === '' ? undefined : context.whyNoServer(prefs.ControlURL)
+  if (noServer !== undefined) reasons.push(noServer)
   for (const route of prefs.AdvertiseRoutes ?? []) say(!isMasked(route), `${route} has non-address bits set`)
   say(
     prefs.ProfileName !== '' && context.profileNames.includes(prefs.ProfileName),

@@ -250,8 +250,10 @@ function isNull(object: object, lowerName: string): boolean {
   return Object.entries(object).some(([name, value]) => value === null && name.toLowerCase() === lowerName)
 }
 
-/** In the words that Go has for it. The value itself is not repeated. */
+/** In the words that Go has for it, where Go would refuse it, too. The value itself is not repeated. */
 function mismatch(value: unknown, field: string, goType: string): MeshError {
+  if (goType === 'string' && typeof value === 'string')
+    return new MeshError('json/malformed', `json: ${field} is longer than ${TEXT_MAX} characters`)
   const kind = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value
   return new MeshError(
     'json/malformed',

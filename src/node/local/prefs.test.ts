@@ -134,7 +134,7 @@ test('whatever is read is written so that it is read the same', () => {
 })
 
 test('what may not be set', () => {
-  const none = { has: () => false, profileNames: ['home'], can: {} }
+  const none = { has: () => false, profileNames: ['home'], can: {}, whyNoServer: () => undefined }
   const rows: readonly (readonly [
     string,
     Partial<Prefs>,
@@ -161,6 +161,12 @@ test('what may not be set', () => {
     ['an exit node that nobody knows yet', { ExitNodeIP: '1.2.3.4' }, undefined],
     ['a route with host bits', { AdvertiseRoutes: ['10.0.0.1/8'] }, /10\.0\.0\.1\/8 has non-address bits set/],
     ['a profile name that is taken', { ProfileName: 'home' }, /"home" already in use/],
+    [
+      'a server that can be none',
+      { ControlURL: 'ftp://x' },
+      /^want http$/,
+      { whyNoServer: (url) => (url === 'ftp://x' ? 'want http' : undefined) },
+    ],
     [
       'what the owner forbids',
       { ShieldsUp: true },

@@ -13,7 +13,7 @@ import { commit, done, DONE, refuse, settle } from '../answer.ts'
 import type { Answer } from '../answer.ts'
 import type { At } from '../call.ts'
 import { may, userIdOf } from '../caller.ts'
-import { findUser } from '../find.ts'
+import { findUser, noSuchUser } from '../find.ts'
 import { joinedBy, viewKey } from '../views/key.ts'
 import { permittedTags } from './tags.ts'
 
@@ -91,7 +91,7 @@ function keyOwner(at: At, named: string | undefined) {
   const user = findUser(at.tailnet, named)
   if (at.caller.kind !== 'server' && (user === undefined || user.id !== userIdOf(at.caller)))
     return refuse(403, 'Only the administrator of the server may make keys for somebody else')
-  if (user === undefined) return refuse(400, `No user "${named.slice(0, 254)}" in this tailnet: create them first`)
+  if (user === undefined) return refuse(400, noSuchUser(at.tailnet, named))
   if (user.status !== 'active') return refuse(400, `User "${user.loginName}" is not active`)
   return user.id
 }

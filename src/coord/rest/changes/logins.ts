@@ -11,7 +11,7 @@ import type { PendingLogin } from '../../model/records.ts'
 import { commit, done, refuse, settle } from '../answer.ts'
 import type { Answer, Refusal } from '../answer.ts'
 import type { At, Shared } from '../call.ts'
-import { findUser } from '../find.ts'
+import { findUser, noSuchUser } from '../find.ts'
 import { viewLogin } from '../views/sett.ts'
 
 export const NO_LOGIN = 'login not found: it may have expired; start again on the device'
@@ -20,7 +20,7 @@ export function approveLogin(at: At, shared: Shared, code: string, userName: str
   const login = waiting(at, shared, code)
   if (login.kind !== 'waiting') return settle(login)
   const user = findUser(at.tailnet, userName)
-  if (user === undefined) return settle(refuse(400, `No user "${userName}" in this tailnet: create them first`))
+  if (user === undefined) return settle(refuse(400, noSuchUser(at.tailnet, userName)))
   if (user.status !== 'active') return settle(refuse(400, `User "${user.loginName}" is not active`))
   return decide(at, shared, login.login, { kind: 'approved', tailnet: at.tailnet.num, user: user.id })
 }
