@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test'
 import { labMissing } from './available.ts'
 import { ip, Lab } from './lab.ts'
 import type { Namespace } from './namespace.ts'
+import { Tailnet } from './tailnet.ts'
 
 const skip = labMissing()
 
@@ -97,6 +98,28 @@ function suiteOfLab(): void {
     assert.equal(existsSync('/etc/resolv.conf') ? readFileSync('/etc/resolv.conf', 'utf8') : '', before)
     assert.equal(existsSync('/etc/other'), false)
   })
+
+  test(
+    'machines made at once have addresses in the order of their names, whichever is ready first',
+    { skip },
+    async () => {
+      await using tailnet = await Tailnet.open()
+      const create = tailnet.lab.namespace.bind(tailnet.lab)
+      let letAnnaGoOn = (): void => {}
+      const bensTurn = new Promise<void>((resolve) => (letAnnaGoOn = resolve))
+      tailnet.lab.namespace = async (name) => {
+        if (name === 'anna') await bensTurn
+        const made = await create(name)
+        // After whatever ben's machine does at once with its namespace.
+        if (name === 'ben') setImmediate(letAnnaGoOn)
+        return made
+      }
+      const machines = await Promise.all(['anna', 'ben'].map((name) => tailnet.machine(name)))
+      const addresses = await Promise.all(machines.map(({ where }) => where.ip('-4', 'address', 'show', 'dev', 'eth0')))
+      assert.match(String(addresses[0]), /inet 198\.51\.100\.10\//)
+      assert.match(String(addresses[1]), /inet 198\.51\.100\.11\//)
+    },
+  )
 
   test('what a killed test process leaves behind goes when the next lab opens', { skip }, async () => {
     const script = `import { Lab } from ${JSON.stringify(new URL('lab.ts', import.meta.url).href)}

@@ -62,8 +62,10 @@ export class Tailnet {
 
   /** A machine on the server's own switch, its daemon not started. */
   async machine(name: string): Promise<Machine> {
+    // Taken before anything is waited for: of several that are made at once, the first named has the first address.
+    const address = `${NET}.${this.#hosts++}/24`
     const where = await this.lab.namespace(name)
-    this.cables.set(name, await this.lab.plug(where, this.net, `${NET}.${this.#hosts++}/24`))
+    this.cables.set(name, await this.lab.plug(where, this.net, address))
     return this.#made(where)
   }
 
