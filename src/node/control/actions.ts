@@ -99,6 +99,8 @@ export interface ControlState {
   readonly why?: string
   /** With `log-in`. */
   readonly url?: string
+  /** Another machine with this node's key seems to take the map stream from it again and again. */
+  readonly contested?: boolean
 }
 
 export type Phase =

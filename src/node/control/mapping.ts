@@ -1,6 +1,7 @@
 /**
  * The two conversations about maps: the node's reports, and the stream that tells it of the tailnet (control.md §5).
- * What messages mean is the session's; when a report is due report.ts, what a stream may do map-stream.ts.
+ * What messages mean is the session's; when a report is due report.ts, what a stream may do map-stream.ts, and whether
+ * another takes it from us contention.ts.
  */
 
 import type { Bytes } from '../../base/bytes.ts'
@@ -10,6 +11,7 @@ import { encodeMapRequest } from '../../wire/control-requests.ts'
 import type { MapBody } from '../../wire/control-requests.ts'
 import type { SessionOptions } from './actions.ts'
 import { Backoff } from './backoff.ts'
+import { Contention } from './contention.ts'
 import type { ControlLink, LinkAnswer } from './link.ts'
 import { MapStream } from './map-stream.ts'
 import type { StreamMessage } from './map-stream.ts'
@@ -22,18 +24,25 @@ const TEXT_SHOWN = 200
 export class Mapping {
   readonly #unzstd: SessionOptions['unzstd']
   readonly #backoff: Backoff
+  readonly #contention: Contention
   readonly #reporter: Reporter
   #stream: { readonly call: number; readonly map: MapStream } | undefined
 
   constructor(options: Pick<SessionOptions, 'unzstd' | 'primitives'>) {
     this.#unzstd = options.unzstd
     this.#backoff = new Backoff(options.primitives.random)
+    this.#contention = new Contention(options.primitives.random)
     this.#reporter = new Reporter(options.primitives.random)
   }
 
   /** The stream has brought its map. */
   get isOnline(): boolean {
     return this.#stream !== undefined && !this.#stream.map.isFirstDue
+  }
+
+  /** Another machine with this node's key seems to take the stream from us again and again. */
+  get isContested(): boolean {
+    return this.#contention.isTold
   }
 
   isSilent(mono: Mono): boolean {
@@ -44,7 +53,8 @@ export class Mapping {
     const report = this.#reporter.deadline()
     if (this.#stream === undefined) return Math.min(report, this.#backoff.until) as Mono
     const { silentAt, sleepUntil } = this.#stream.map
-    return Math.min(report, silentAt, sleepUntil > mono ? sleepUntil : Infinity) as Mono
+    const pause = sleepUntil > mono ? sleepUntil : Infinity
+    return Math.min(report, silentAt, pause, this.#contention.deadline()) as Mono
   }
 
   /** What is reported has changed. */
@@ -61,8 +71,16 @@ export class Mapping {
     this.#backoff.reset()
   }
 
+  /** The node has registered: with another key nobody takes its stream. */
+  registered(): void {
+    this.#backoff.reset()
+    this.#contention.reset()
+    this.#reporter.restart()
+  }
+
   /** Sends a report if one is due, and opens a stream if there is none. */
   advance(link: ControlLink, ask: Omit<MapBody, 'stream'>, mono: Mono): void {
+    this.#contention.tick(mono)
     const report = this.#reporter.take(() => encodeMapRequest({ ...ask, stream: false }), mono)
     if (report !== undefined) {
       if (report.overtakes !== undefined) link.cancel(report.overtakes)
@@ -96,7 +114,10 @@ export class Mapping {
     if (stream === undefined || (call !== undefined && call !== stream.call)) return { messages: [] }
     const { messages, used } = stream.map.push(piece, mono)
     if (used > 0) link.consumed(stream.call, used)
-    if (messages.length > 0) this.#backoff.reset()
+    if (messages.length > 0) {
+      this.#backoff.reset()
+      if (!stream.map.isFirstDue) this.#contention.brought(mono)
+    }
     const { broken } = stream.map
     if (broken === undefined) return { messages }
     link.cancel(stream.call)
@@ -124,7 +145,9 @@ export class Mapping {
   ended(call: number, why: string, mono: Mono): string | undefined {
     if (this.#reporter.isCall(call)) this.#reporter.failed(mono)
     if (call !== this.#stream?.call) return undefined
+    const waitUntil = this.#contention.ended(mono)
     this.#end(mono)
+    if (waitUntil !== undefined) this.#backoff.waitUntil(waitUntil)
     return why
   }
 
@@ -139,10 +162,12 @@ export class Mapping {
   close(link: ControlLink | undefined): void {
     if (this.#stream !== undefined) link?.cancel(this.#stream.call)
     this.#stream = undefined
+    this.#contention.gone()
   }
 
   #end(mono: Mono): void {
     this.#stream = undefined
+    this.#contention.gone()
     this.#backoff.fail(mono)
   }
 }

@@ -317,8 +317,7 @@ export class ControlSession {
     if (event === 'locked') this.#lock()
     else if (event === 'joined') {
       this.#why = undefined
-      this.#mapping.hurry()
-      this.#mapping.restart()
+      this.#mapping.registered()
     } else if (event === 'logged-out') {
       this.#forget()
       if (this.#want === 'farewell') this.#end()
@@ -473,9 +472,17 @@ export class ControlSession {
           this.#registering.trouble ??
           (online ? undefined : (this.#reach.why ?? this.#why)))
     const url = phase === 'log-in' ? this.#registering.url : undefined
+    const contested = this.#mapping.isContested
     const told = this.#told
-    if (told.phase === phase && told.online === online && told.why === why && told.url === url) return
-    this.#told = { phase, online, ...(why === undefined ? {} : { why }), ...(url === undefined ? {} : { url }) }
+    const isSame = told.phase === phase && told.online === online && told.why === why && told.url === url
+    if (isSame && (told.contested ?? false) === contested) return
+    this.#told = {
+      phase,
+      online,
+      ...(why === undefined ? {} : { why }),
+      ...(url === undefined ? {} : { url }),
+      ...(contested ? { contested } : {}),
+    }
     this.#out.push({ kind: 'state', state: this.#told })
   }
 

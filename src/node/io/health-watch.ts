@@ -23,6 +23,8 @@ export interface HealthFacts {
   readonly loginError?: string | undefined
   /** A map stream is open. */
   readonly inMapPoll: boolean
+  /** The map stream is taken from this node again and again, as by a copy of it. */
+  readonly contested?: boolean | undefined
   /** The tunnel as it runs; absent: none is wanted now. */
   readonly tunnel?: {
     readonly home: number
@@ -57,6 +59,7 @@ function findings(facts: HealthFacts): readonly Finding[] {
     ['login-state', wants && facts.needsLogin, loginError === undefined ? {} : { error: loginError }],
     ['not-in-map-poll', isOut && !facts.inMapPoll],
     ['mapresponse-timeout', isOut && !facts.inMapPoll],
+    ['node-key-in-use', isOut && facts.contested === true],
     ['no-derp-home', isOut && tunnel.home === 0],
     ['no-derp-connection', isOut && tunnel.home !== 0 && !tunnel.homeConnected, home],
     ['magicsock-receive-func-error', isOut && tunnel.failure !== undefined, { name: tunnel?.failure ?? '' }],

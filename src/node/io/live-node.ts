@@ -404,7 +404,7 @@ export class LiveNode {
   }
 
   #noteHealth(): void {
-    const { phase, why, online } = this.login.state
+    const { phase, why, online, contested } = this.login.state
     const { home, relays, failure, tunnel } = this.tunnel
     this.#healthWatch.look({
       prefs: this.prefs,
@@ -412,6 +412,7 @@ export class LiveNode {
       needsLogin: this.#state === 'NeedsLogin',
       loginError: phase === 'refused' || phase === 'locked' ? why : undefined,
       inMapPoll: online,
+      contested,
       ...(tunnel === undefined && failure === undefined
         ? {}
         : {

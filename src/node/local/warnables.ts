@@ -23,6 +23,7 @@ export type WarnableCode =
   | 'login-state'
   | 'not-in-map-poll'
   | 'mapresponse-timeout'
+  | 'node-key-in-use'
   | 'no-derp-home'
   | 'no-derp-connection'
   | 'derp-timed-out'
@@ -86,6 +87,16 @@ export const WARNABLES: { readonly [Code in WarnableCode]: Warnable } = {
     text: ({ duration }) => `The coordination server has sent nothing for ${duration ?? 'more than two minutes'}.`,
     dependsOn: CONNECTED,
     visibleAfterMs: 2 * MINUTE_MS + 5 * SECOND_MS,
+  },
+  // Ours alone: official daemons have no word for it.
+  'node-key-in-use': {
+    severity: 'medium',
+    title: 'Key in use elsewhere',
+    text: () =>
+      "Another machine seems to use this machine's key, as a copy of it would, and they take the network map from each " +
+      'other. Give each its own login: sett logout && sett up on both.',
+    dependsOn: CONNECTED,
+    impactsConnectivity: true,
   },
   'no-derp-home': {
     severity: 'medium',
