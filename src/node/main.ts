@@ -1,6 +1,6 @@
 /** `settd`, the node daemon: reads its flags as tailscaled's are read, starts, and stops when it is told to. */
 
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -128,9 +128,16 @@ async function main(args: readonly string[]): Promise<number> {
 let asked: () => void = () => {}
 
 async function cleanUpHere(stateDir: string): Promise<number> {
-  const { cleanUp } = await import('./io/host/host.ts')
+  const [{ cleanUp }, { lockFolder }] = await Promise.all([import('./io/host/host.ts'), import('./io/state-lock.ts')])
+  // Where there is no folder, nobody has it, and cleaning up makes none.
+  const lock = existsSync(stateDir) ? await lockFolder(stateDir) : 'none'
+  if (lock === undefined) {
+    process.stderr.write(`settd: Cannot clean up: a settd runs with state folder ${stateDir}. Stop it first\n`)
+    return 1
+  }
   const problems = await cleanUp(stateDir)
   for (const { text } of problems) process.stderr.write(`settd: ${text}\n`)
+  if (lock !== 'none') lock.close()
   return problems.length === 0 ? 0 : 1
 }
 

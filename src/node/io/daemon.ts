@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { Clocks, Mono, Wall } from '../../base/clock.ts'
 import { hex, utf8 } from '../../base/bytes.ts'
+import { MeshError } from '../../base/errors.ts'
 import { nodePrimitives } from '../../crypto/io/node-primitives.ts'
 import { generateKey, machineKeyFor } from '../../crypto/primitives.ts'
 import { underCeiling } from '../ceiling/ceiling.ts'
@@ -26,6 +27,7 @@ import { openLocalApi } from './local-api.ts'
 import type { LocalApiSocket } from './local-api.ts'
 import { answerServer } from './server-requests.ts'
 import { openState } from './state-file.ts'
+import { lockFolder } from './state-lock.ts'
 import { openTun } from './tun.ts'
 
 export interface DaemonOptions {
@@ -66,6 +68,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   try {
     const ceiling = openCeiling(options.ceiling)
     if (ceiling.file !== '') log.write(`bounded by ${ceiling.file}: ${[...ceiling.forbids].join(', ') || 'c2n only'}`)
+    // Before anything that another daemon may have is touched; let go last.
+    const lock = await lockFolder(options.stateDir)
+    if (lock === undefined)
+      throw new MeshError(
+        'store/unavailable',
+        `Cannot start: another settd has state folder ${options.stateDir}. Stop it, or give this one a --statedir of its own`,
+      )
+    closers.push(() => lock.close())
     const store = openState(options.state)
     const { random: dice } = nodePrimitives
     const machine = machineKeyIn(store.state, dice)

@@ -24,6 +24,7 @@ export interface Kernel {
   recvmsg(fd: number, message: Address, flags: number): number
   poll(entries: Address, count: number, timeoutMs: number): number
   eventfd(value: number, flags: number): number
+  flock(fd: number, operation: number): number
 }
 
 const PROTOTYPES: { readonly [Name in keyof Kernel]: string } = {
@@ -40,6 +41,7 @@ const PROTOTYPES: { readonly [Name in keyof Kernel]: string } = {
   recvmsg: 'int64_t recvmsg(int fd, int64_t message, int flags)',
   poll: 'int poll(int64_t entries, unsigned long count, int timeoutMs)',
   eventfd: 'int eventfd(unsigned int value, int flags)',
+  flock: 'int flock(int fd, int operation)',
 }
 
 interface Waiting {

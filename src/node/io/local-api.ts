@@ -8,7 +8,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs'
+import { chmodSync, existsSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
@@ -54,12 +54,13 @@ export interface LocalApiSocket {
 /**
  * Opens the socket, after removing one that a crashed daemon left behind.
  *
- * @throws MeshError `config/invalid` when another daemon answers there, or something else has that name
+ * @throws MeshError `config/invalid` when another daemon answers there, something else has that name, or its folder
+ * would lie in none
  */
 export async function openLocalApi(options: LocalApiSocketOptions): Promise<LocalApiSocket> {
   const { path } = options
   const peerUid = options.peerUid === undefined ? askKernel() : options.peerUid
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
+  makeFolder(path)
   await removeStale(path)
   const callers = new WeakMap<Socket, number | undefined>()
   const server = createServer(
@@ -108,6 +109,19 @@ export async function openLocalApi(options: LocalApiSocketOptions): Promise<Loca
       server.closeAllConnections()
       await closed
     },
+  }
+}
+
+/** The socket's own folder, and none above it: a path with a slip of the pen in it is to be noticed. */
+function makeFolder(path: string): void {
+  const folder = dirname(path)
+  if (existsSync(folder)) return
+  try {
+    mkdirSync(folder, { mode: 0o755 })
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code
+    const why = code === 'ENOENT' ? `there is no folder ${dirname(folder)}` : (cause as Error).message
+    throw new MeshError('config/invalid', `Cannot open ${path}: ${why}`, { cause })
   }
 }
 

@@ -1,0 +1,78 @@
+/**
+ * Who has the state folder: one daemon at a time, or whoever cleans up after one. Two would undo each other's routes,
+ * by one journal, and speak with one key.
+ *
+ * The kernel keeps the lock with the open file, across namespaces and containers that share the folder, and frees it
+ * when its process ends, however it ends.
+ */
+
+import { closeSync, constants, mkdirSync, openSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { getSystemErrorMessage } from 'node:util'
+import { MeshError } from '../../base/errors.ts'
+import { lastError } from '../../crypto/io/raw-memory.ts'
+import { EAGAIN, EINTR, kernel } from './kernel.ts'
+
+const NAME = 'lock'
+/** From Linux's fcntl.h. */
+const LOCK_EX = 2
+const LOCK_NB = 4
+/** One that was just killed may take so long to be gone. */
+const PATIENCE_MS = 2000
+const LOOK_EVERY_MS = 50
+
+export interface StateLock {
+  close(): void
+}
+
+export interface LockOptions {
+  /** How long to wait for whoever has it, in milliseconds. */
+  readonly patienceMs?: number
+}
+
+/**
+ * Takes the folder, which is made when there is none, for its owner only.
+ *
+ * @returns `undefined` when another process has it, and keeps it
+ * @throws MeshError `store/unavailable` when there can be no lock
+ */
+export async function lockFolder(folder: string, options: LockOptions = {}): Promise<StateLock | undefined> {
+  const file = openLock(folder)
+  try {
+    const end = performance.now() + (options.patienceMs ?? PATIENCE_MS)
+    while (!isTaken(file, folder)) {
+      if (performance.now() >= end) {
+        closeSync(file)
+        return undefined
+      }
+      await wait(LOOK_EVERY_MS)
+    }
+    return { close: () => closeSync(file) }
+  } catch (error) {
+    closeSync(file)
+    throw error
+  }
+}
+
+/** Programs that we start do not inherit it: Node opens files so. */
+function openLock(folder: string): number {
+  const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    return openSync(join(folder, NAME), O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
+  } catch (cause) {
+    throw unavailable(folder, (cause as Error).message, cause)
+  }
+}
+
+function isTaken(file: number, folder: string): boolean {
+  if (kernel().flock(file, LOCK_EX | LOCK_NB) === 0) return true
+  const code = lastError()
+  if (code === EAGAIN || code === EINTR) return false
+  throw unavailable(folder, getSystemErrorMessage(-code) ?? `error ${code}`)
+}
+
+function unavailable(folder: string, why: string, cause?: unknown): MeshError {
+  return new MeshError('store/unavailable', `Cannot lock state folder ${folder}: ${why}`, { cause })
+}
