@@ -24,6 +24,8 @@ export function exitNodePrefs(text: string, status: Status): Pick<Prefs, 'ExitNo
 
 function byName(text: string, status: Status): string {
   const peers = peersOf(status)
+  if (peers.length === 0 && status.BackendState === 'Running')
+    throw wrong(`no peer is known by the name ${quote(text)}, nor any other peer; see "sett status"`)
   if (peers.length === 0)
     throw wrong(
       'cannot resolve exit node by hostname while Tailscale is starting up; please use its Tailscale IP address instead',

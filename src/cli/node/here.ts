@@ -1,6 +1,6 @@
 /** The surroundings of a real command line: this process, its terminal, its machine. */
 
-import { lookup, getServers } from 'node:dns'
+import { lookup } from 'node:dns'
 import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -75,18 +75,18 @@ function version(): Version {
   }
 }
 
+/** The official words, and what to do. The system's resolver does not say which server it has asked. */
+export function whyNotFound(host: string, error: NodeJS.ErrnoException): string {
+  const { code, message } = error
+  const why = code === 'ENOTFOUND' ? 'no such host' : code === 'EAI_AGAIN' ? 'server misbehaving' : message
+  return `lookup ${host}: ${why} (no peer has that name either; "sett status" lists those there are)`
+}
+
 async function lookUp(host: string): Promise<readonly string[]> {
   const { promise, resolve, reject } = Promise.withResolvers<readonly string[]>()
   lookup(host, { all: true }, (error, found) => {
     if (error === null) return resolve(found.map(({ address }) => address))
-    const [server] = getServers()
-    const at =
-      server === undefined
-        ? ''
-        : ` on ${/:\d+$/.test(server) && !/^[\da-f]*:[\da-f:]*$/i.test(server) ? server : server.includes(':') ? `[${server}]:53` : `${server}:53`}`
-    const why =
-      error.code === 'ENOTFOUND' ? 'no such host' : error.code === 'EAI_AGAIN' ? 'server misbehaving' : error.message
-    reject(new Error(`lookup ${host}${at}: ${why}`))
+    reject(new Error(whyNotFound(host, error)))
   })
   return promise
 }

@@ -97,7 +97,7 @@ function ignore(): void {}
 
 async function untilRunning(
   messages: AsyncIterable<string>,
-  { flags, at }: Pick<Context, 'flags' | 'at' | 'node'>,
+  { flags, at, node }: Pick<Context, 'flags' | 'at' | 'node'>,
   { plan, wishes, status, inForce }: Work,
 ): Promise<void> {
   let lastLink = ''
@@ -122,6 +122,9 @@ async function untilRunning(
       throw new Exit(1)
     }
     if (State === STATE.needsMachineAuth) tellApproval()
+    // Of the time before it was told, too, so that only the wish says whose stop it is.
+    if (State === STATE.stopped && !(await node.prefs()).WantRunning)
+      throw new MeshError('input/invalid', 'the node was stopped meanwhile by somebody else: run "sett up" again')
     if (typeof State === 'number') runs = State === STATE.running
     if (SelfChange?.Key !== undefined && SelfChange.Key !== status.Self.PublicKey) awaitsKey = false
     if (runs && !awaitsKey) {

@@ -173,6 +173,46 @@ test('how up can fail', async () => {
   }
 })
 
+test('where no peer is known, an exit node by name is not found; before that it can not be told', async () => {
+  const rows = [
+    { state: 'Running', err: /^no peer is known by the name "ben", nor any other peer; see "sett status"\n$/ },
+    { state: 'Starting', err: /^cannot resolve exit node by hostname while Tailscale is starting up; / },
+  ]
+  for (const { state, err } of rows) {
+    cli.joined()
+    const Self = { TailscaleIPs: ['100.64.0.1'], DNSName: 'alpha.tail-scale.ts.net.', HostName: 'alpha' }
+    const status = { BackendState: state, MagicDNSSuffix: 'tail-scale.ts.net', Self, Peer: null }
+    cli.daemon.override = (_method, path) => (path.endsWith('/status') ? { status: 200, body: status } : undefined)
+    const ran = await cli.run('set', '--exit-node=ben')
+    assert.equal(ran.code, 1, state)
+    assert.match(ran.err, err, state)
+  }
+})
+
+test('a node that somebody else stops while it comes up is not waited for', async () => {
+  const rows: readonly { says: readonly Json[]; stopped: boolean; code: number; err: string }[] = [
+    { says: [{ State: 4 }, { State: 5 }, { State: 6 }], stopped: false, code: 0, err: '' },
+    ...[[{ State: 5 }, { State: 4 }], [{ State: 4 }]].map((says) => ({
+      says,
+      stopped: true,
+      code: 1,
+      err: 'the node was stopped meanwhile by somebody else: run "sett up" again\n',
+    })),
+  ]
+  for (const { says, stopped, code, err } of rows)
+    for (const verb of [['up'], ['up', CONTROL, '--auth-key=tskey-1', '--reset']]) {
+      cli.joined({ ControlURL: CONTROL.slice('--login-server='.length), WantRunning: false })
+      cli.daemon.state.status = 'status when down'
+      cli.daemon.afterUp = says
+      cli.daemon.override = (method, path) => {
+        const isAsked = cli.daemon.requests.some((line) => /^(PATCH|POST .*start)/.test(line))
+        if (method !== 'GET' || !path.endsWith('/prefs') || !stopped || !isAsked) return undefined
+        return { status: 200, body: { ...cli.daemon.state.prefs, WantRunning: false } }
+      }
+      assert.deepEqual(await cli.run(...verb), { code, out: '', err }, `${verb.join(' ')}: ${JSON.stringify(says)}`)
+    }
+})
+
 test('a daemon that refuses is quoted, and what it refused is not started', async () => {
   const rows = [
     { status: 200, body: { Error: 'no SSH here' }, err: 'no SSH here\n', uid: 0 },
