@@ -135,7 +135,8 @@ function routesOf({ routes, localRoutes, ipv6 }: HostConfig): HostRoute[] {
   return plan
 }
 
-function rulesOf(family: Family, base: number): HostRule[] {
+/** The policy rules of a node, by the priority that they begin at. */
+export function rulesOf(family: Family, base: number): HostRule[] {
   return [
     { family, priority: base + 10, bypass: true, to: 'main' },
     { family, priority: base + 30, bypass: true, to: 'default' },

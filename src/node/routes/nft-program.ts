@@ -10,6 +10,9 @@ import type { Family } from '../../base/ip.ts'
 import { MARK_BYPASS, MARK_FORWARDED, MARK_MASK } from './firewall.ts'
 import type { Chain, ChainName, Firewall, FirewallRule, Match } from './firewall.ts'
 
+/** What names of our tables begin with; the device's follows. */
+export const OWN_TABLES = /^sett-/
+
 /** Our table's name, and the comment by which rules of ours in other tables are known. */
 export function tableName(device: string): string {
   return `sett-${device.replace(/[^A-Za-z0-9_.-]/g, '_')}`

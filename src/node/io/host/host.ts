@@ -19,6 +19,7 @@ import type { Journal, LinkBefore } from './journal.ts'
 import { restoreSetting, settingsToChange, writeSetting } from './kernel-settings.ts'
 import { applyFirewall, removeFirewall } from './netfilter.ts'
 import type { HostProblem } from './problems.ts'
+import { findRemains, hasOwnRules } from './remains.ts'
 import { ipBatch, ipJson } from './run.ts'
 
 export interface HostOptions {
@@ -56,7 +57,7 @@ export class Host {
   static async open({ folder, device }: HostOptions): Promise<Host> {
     const file = new JournalFile(folder)
     const found = readOrReport(file)
-    let journal: Journal = found.journal ?? { plan: emptyPlan(device), settings: [], passes: false }
+    let journal = found.journal ?? (await adopt(device))
     if (journal.plan.device !== device) journal = await leaveDevice(journal, device)
     const [[link = {}], [addresses = {}]] = await Promise.all([
       ipJson('-details', 'link', 'show', 'dev', device),
@@ -177,9 +178,23 @@ export async function cleanUp(folder: string): Promise<readonly HostProblem[]> {
   const { journal, problem } = readOrReport(file)
   if (problem !== undefined) return [problem]
   if (journal !== undefined) return undo(file, journal)
-  // Of another boot: nothing of it is left but the file.
+  // Of another boot, if there is one: nothing of it is left but the file. Or it was lost.
   file.remove()
-  return []
+  const { devices, rules, routes, doubtful } = await findRemains()
+  const chains = await Promise.all(devices.map((device) => removeFirewall(device, true)))
+  // Neither rules nor such routes hang on a device.
+  const ways = await runRemoval({ ...emptyPlan('lo'), rules, routes })
+  const doubts: HostProblem[] = doubtful === undefined ? [] : [{ code: 'route-foreign', text: doubtful }]
+  return [...chains.flat(), ...ways, ...doubts]
+}
+
+/** Where there is no journal: what is ours all the same, kept as it is until the first plan. */
+async function adopt(device: string): Promise<Journal> {
+  const nothing = { plan: emptyPlan(device), settings: [], passes: false }
+  if (!(await hasOwnRules())) return nothing
+  const { devices, rules, routes } = await findRemains(device)
+  await Promise.all(devices.filter((each) => each !== device).map((each) => removeFirewall(each, true)))
+  return { ...nothing, plan: { ...nothing.plan, rules, routes }, passes: devices.includes(device) }
 }
 
 async function undo(file: JournalFile, { plan, link, settings, passes }: Journal): Promise<HostProblem[]> {

@@ -9,7 +9,7 @@
 import type { Family } from '../../../base/ip.ts'
 import type { Chain, Firewall } from '../../routes/firewall.ts'
 import type { HostPlan } from '../../routes/host-plan.ts'
-import { passProgram, removalProgram, tableName, tableProgram } from '../../routes/nft-program.ts'
+import { OWN_TABLES, passProgram, removalProgram, tableName, tableProgram } from '../../routes/nft-program.ts'
 import type { BaseChain } from '../../routes/nft-program.ts'
 import { hasSetting } from './kernel-settings.ts'
 import { nftList, nftLoad } from './run.ts'
@@ -23,9 +23,6 @@ interface Part {
   /** Less of the same, for kernels that lack something. */
   readonly instead?: string
 }
-
-/** Tables of ours; those of others with such a name are other daemons' of our kind. */
-const OWN = /^sett-/
 
 /**
  * Makes the firewall what the plan says.
@@ -129,7 +126,7 @@ export function baseChainsIn(listed: readonly Record<string, unknown>[]): {
   for (const { chain } of listed as readonly { chain?: Record<string, unknown> }[]) {
     if (chain === undefined || chain['type'] !== 'filter') continue
     const { family, table, name, hook } = chain as unknown as BaseChain
-    if (!['ip', 'ip6', 'inet'].includes(family) || OWN.test(table)) continue
+    if (!['ip', 'ip6', 'inet'].includes(family) || OWN_TABLES.test(table)) continue
     if (hook !== 'input' && hook !== 'forward') continue
     if (owned.has(`${family} ${table}`)) locked.add(`${family} ${table}`)
     else chains.push({ family, table, name, hook })
@@ -141,7 +138,7 @@ export function baseChainsIn(listed: readonly Record<string, unknown>[]): {
 function passesIn(listed: readonly Record<string, unknown>[], device: string): string {
   let program = ''
   for (const { rule } of listed as readonly { rule?: Record<string, unknown> }[]) {
-    if (rule === undefined || rule['comment'] !== tableName(device) || OWN.test(String(rule['table']))) continue
+    if (rule === undefined || rule['comment'] !== tableName(device) || OWN_TABLES.test(String(rule['table']))) continue
     program += `delete rule ${String(rule['family'])} ${String(rule['table'])} ${String(rule['chain'])} handle ${String(rule['handle'])}\n`
   }
   return program
