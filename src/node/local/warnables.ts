@@ -93,8 +93,8 @@ export const WARNABLES: { readonly [Code in WarnableCode]: Warnable } = {
     severity: 'medium',
     title: 'Key in use elsewhere',
     text: () =>
-      "Another machine seems to use this machine's key, as a copy of it would, and they take the network map from each " +
-      'other. Give each its own login: sett logout && sett up on both.',
+      "Another machine seems to use this machine's key, as a copy of it would: they take the network map from each other. " +
+      'On the copy, stop settd, delete its state file (/var/lib/settd/settd.state), start it again and run sett up.',
     dependsOn: CONNECTED,
     impactsConnectivity: true,
   },
