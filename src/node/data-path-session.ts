@@ -12,7 +12,7 @@
 import type { Bytes } from '../base/bytes.ts'
 import { later } from '../base/clock.ts'
 import type { Mono } from '../base/clock.ts'
-import { REJECT_AFTER_TIME_MS } from './wireguard/keypairs.ts'
+import { REJECT_AFTER_TIME_MS, SEND_NO_LONGER_MS } from './wireguard/keypairs.ts'
 import type { Keypair } from './wireguard/keypairs.ts'
 import { REPLAY_WORDS, ReplayWindow } from './wireguard/replay-window.ts'
 import { REJECT_AFTER_MESSAGES, REKEY_AFTER_MESSAGES } from './wireguard/transport.ts'
@@ -152,7 +152,7 @@ export interface ReceivingSession {
 
 export function sendingSession(keypair: Keypair, memory: SessionMemory): SendingSession {
   const { localIndex, remoteIndex, sendKey: key, createdAt } = keypair
-  return { localIndex, remoteIndex, key, expiresAt: later(createdAt, REJECT_AFTER_TIME_MS), memory }
+  return { localIndex, remoteIndex, key, expiresAt: later(createdAt, SEND_NO_LONGER_MS), memory }
 }
 
 export function receivingSession(peer: number, keypair: Keypair, memory: SessionMemory): ReceivingSession {

@@ -26,6 +26,7 @@ import { add, addPseudoHeader, fold, TCP, UDP } from './packet/checksum.ts'
 import { cut } from './packet/cut.ts'
 import { memoryOf } from './packet/memory.ts'
 import { GSO_TCPV4, GSO_TCPV6, GSO_UDP, VNET_HEADER, writeGsoHeader } from './packet/vnet-header.ts'
+import { SEND_NO_LONGER_MS } from './wireguard/keypairs.ts'
 import type { Keypair } from './wireguard/keypairs.ts'
 import { Opener, REJECT_AFTER_MESSAGES, REKEY_AFTER_MESSAGES, Sealer, unpad } from './wireguard/transport.ts'
 
@@ -387,8 +388,12 @@ for (const kind of onLinux ? (['plain', 'fast'] as const) : (['plain'] as const)
       )
       assert.deepEqual(a.dropped(), { 'no-session': 2 })
       assert.deepEqual(a.session.traffic(0, 1).bytes, 50)
-      // Three minutes on, the session has ended, whether or not anybody said so.
-      a.read(gso({ data: data(9) }, 9), (NOW + 180_000) as Mono)
+      // Before the peer ends it, nothing goes over the session any more, whether or not anybody said so.
+      const waited = a.left.unsealed.length
+      a.read(gso({ data: data(9) }, 9), (NOW + SEND_NO_LONGER_MS - 1) as Mono)
+      assert.equal(a.left.unsealed.length, waited)
+      a.read(gso({ data: data(9) }, 9), (NOW + SEND_NO_LONGER_MS) as Mono)
+      assert.equal(a.left.unsealed.length, waited + 1)
       assert.equal(a.left.unsealed.at(-1)?.peer, THEM)
     })
 

@@ -9,8 +9,13 @@ import { later, NEVER } from '../../base/clock.ts'
 import type { Mono } from '../../base/clock.ts'
 import type { NodeKey } from '../../base/keys.ts'
 
-/** After this time, nothing is sent or believed under a session's keys. */
+/** After this time, nothing is believed under a session's keys. */
 export const REJECT_AFTER_TIME_MS = 180_000
+/**
+ * After this time, nothing is sent under them. The peer's session may be older than ours by what the handshake's answer
+ * took, and a message takes its time, too: one that comes after the peer's end is lost without a word.
+ */
+export const SEND_NO_LONGER_MS = REJECT_AFTER_TIME_MS - 5_000
 
 /**
  * One session. It can be posted to a worker; exactly one owner seals with `sendKey`, since a counter used twice gives
@@ -30,6 +35,8 @@ export interface Keypair {
 }
 
 export const isExpired = (keypair: Keypair, now: Mono): boolean => now >= later(keypair.createdAt, REJECT_AFTER_TIME_MS)
+
+export const maySend = (keypair: Keypair, now: Mono): boolean => now < later(keypair.createdAt, SEND_NO_LONGER_MS)
 
 /** The sessions with one peer. Functions that change them give those that ended. */
 export class Keypairs {

@@ -14,7 +14,7 @@ import { dropped } from './actions.ts'
 import type { DeviceAction, Source } from './actions.ts'
 import { writeInitiation } from './handshake.ts'
 import type { Identity } from './handshake.ts'
-import { isExpired } from './keypairs.ts'
+import { maySend } from './keypairs.ts'
 import type { Keypair } from './keypairs.ts'
 import type { Peer } from './peer.ts'
 import type { Peers } from './peers.ts'
@@ -169,5 +169,5 @@ export class Sessions<From extends Source> {
 /** The session to send to this peer with, if there is one. */
 export function usable(peer: Peer, now: Mono): Keypair | undefined {
   const { current } = peer.keypairs
-  return current === undefined || isExpired(current, now) ? undefined : current
+  return current !== undefined && maySend(current, now) ? current : undefined
 }

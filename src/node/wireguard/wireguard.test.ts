@@ -6,6 +6,7 @@ import { ipPacket, WireGuardWorld } from '../../../test/support/wireguard-world.
 import type { Faults, Machine } from '../../../test/support/wireguard-world.ts'
 import { seeded } from '../../../test/support/seeded.ts'
 import { NEVER } from '../../base/clock.ts'
+import type { Mono } from '../../base/clock.ts'
 import { kindOf } from './messages.ts'
 import { WAITING_MOST } from './peer.ts'
 import { REJECT_AFTER_MESSAGES } from './transport.ts'
@@ -303,6 +304,26 @@ test('a session ends at 180 s: it is not sent with, nothing is left of it, and t
   net.run(100)
   assert.deepEqual(a.packets(), ['later'])
   assert.equal(b.sent('initiation', start).length, 1)
+})
+
+test('what is sent near the end of a session arrives: the sender ends it before its peer does', () => {
+  // The initiator's session is younger than its peer's by one way of the handshake's answer.
+  for (const before of [180_000 - 1, 180_000 - 2000, 180_000 - 4999, 180_000 - 5001])
+    for (const [sender, receiver] of [
+      [0, 1],
+      [1, 0],
+    ] as const) {
+      const net = new WireGuardWorld(41, { delayMs: 1500 })
+      const pair = net.pair()
+      const [from, to] = [pair[sender] as Machine, pair[receiver] as Machine]
+      net.send(pair[0], pair[1], 'first')
+      assert.ok(net.until(() => from.of('established').length === 1, 10_000))
+      net.run(before - (net.now - (from.wg.lastHandshakeAt(to.key) as Mono)))
+      net.send(from, to, 'near the end')
+      net.run(10_000)
+      assert.deepEqual(to.packets().at(-1), 'near the end', `${sender} at ${before} ms`)
+      assert.deepEqual(to.drops(), {}, `${sender} at ${before} ms`)
+    }
 })
 
 test('a persistent keepalive goes out after every such silence, whatever else went', () => {

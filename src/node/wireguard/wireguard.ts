@@ -14,7 +14,7 @@ import { dropped } from './actions.ts'
 import type { Action, DeviceAction, Source } from './actions.ts'
 import { Device } from './device.ts'
 import type { DeviceOptions } from './device.ts'
-import { isExpired } from './keypairs.ts'
+import { maySend } from './keypairs.ts'
 import type { Keypair } from './keypairs.ts'
 import { kindOf, receiverOf } from './messages.ts'
 import { Opener, Sealer, unpad } from './transport.ts'
@@ -68,7 +68,7 @@ export class WireGuard<From extends Source> {
   /** A packet for a peer. It goes at once, or waits for a session. */
   seal(peer: NodeKey, packet: Bytes, now: Mono): Action<From>[] {
     const sending = this.#sending.get(peer)
-    if (sending === undefined || isExpired(sending.keypair, now))
+    if (sending === undefined || !maySend(sending.keypair, now))
       return this.#done(this.#device.stage(peer, packet, now))
     const actions: Action<From>[] = []
     const { keypair, sealer } = sending
