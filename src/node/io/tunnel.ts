@@ -277,7 +277,8 @@ export class Tunnel {
     events.home(region, report.latencies)
     this.#hasHome = region !== 0
     this.#setNeeds()
-    if (this.#refresh.done(now) !== undefined) void this.#lookNow()
+    const isAnswered = report.latencies.size > 0 || regions.size === 0
+    if (this.#refresh.done(now, isAnswered) !== undefined) void this.#lookNow()
     this.#setTimer()
   }
 

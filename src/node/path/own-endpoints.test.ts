@@ -136,3 +136,25 @@ test('looks: one at a time, again when asked meanwhile, and periodically while t
     assert.equal(refresh.deadline(), Infinity, missing)
   }
 })
+
+test('a look that nobody answers is repeated soon, less and less often, and not for ever', () => {
+  const refresh = new Refresh(() => 0.5)
+  let now = 0
+  assert.equal(refresh.want('start'), 'start')
+  for (const pause of [1000, 2000, 4000, 8000]) {
+    assert.equal(refresh.done(now as Mono, false), undefined)
+    assert.equal(refresh.deadline(), now + pause)
+    assert.equal(refresh.tick((now + pause - 1) as Mono), undefined)
+    now += pause
+    assert.equal(refresh.tick(now as Mono), 'nobody answered')
+  }
+  refresh.done(now as Mono, false)
+  assert.equal(refresh.deadline(), Infinity)
+  // An answer ends it, and it begins anew.
+  refresh.want('link changed')
+  refresh.done(now as Mono)
+  assert.equal(refresh.deadline(), Infinity)
+  refresh.want('link changed')
+  refresh.done(now as Mono, false)
+  assert.equal(refresh.deadline(), now + 1000)
+})
