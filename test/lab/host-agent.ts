@@ -2,7 +2,7 @@
  * A node's hold on its machine, without the rest of the node: a TUN device whose far side answers pings from every
  * address, and plans carried out as they are told, one JSON object a line.
  *
- *   node test/lab/host-agent.ts FOLDER DEVICE      {"apply": CONFIG} {"down": true} {"send": HEX} {"facts": true}
+ *   node test/lab/host-agent.ts FOLDER DEVICE      {"apply": CONFIG} {"down": true} {"send": HEX} {"facts": true} {"look": true}
  *   node test/lab/host-agent.ts FOLDER cleanup
  *
  * CONFIG is a `HostConfig` without device and IPv6 ability. Answers with `answer N JSON`; at the end of its input it ends.
@@ -49,7 +49,13 @@ async function serve(): Promise<void> {
   let answers = 0
   console.log('ready')
   for await (const line of createInterface({ input: process.stdin })) {
-    const ask = JSON.parse(line) as { apply?: Partial<HostConfig>; down?: true; send?: string; facts?: true }
+    const ask = JSON.parse(line) as {
+      apply?: Partial<HostConfig>
+      down?: true
+      send?: string
+      facts?: true
+      look?: true
+    }
     const began = performance.now()
     let said: unknown
     if (ask.apply !== undefined) {
@@ -57,6 +63,7 @@ async function serve(): Promise<void> {
       const plan = hostPlan({ ...EMPTY, ...ask.apply, device: tun.name, ipv6, priorityBase })
       said = { problems: await host.apply(plan) }
     }
+    if (ask.look === true) said = { problems: await host.checkFirewall() }
     if (ask.down === true) said = { problems: await host.down() }
     if (ask.send !== undefined) writeSync(tun.fd, Buffer.from('00'.repeat(HEADER) + ask.send, 'hex'))
     if (ask.facts === true) {

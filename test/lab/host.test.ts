@@ -367,6 +367,21 @@ describe('the machine under a node', () => {
     },
   )
 
+  test('a firewall that somebody flushes is back after the next look', { skip }, async () => {
+    const agent = await Agent.start(host, folder())
+    await agent.apply({ masquerade: true })
+    const tables = (): Promise<string> => host.exec('nft', ['list', 'tables'])
+    const before = await host.exec('nft', ['list', 'table', 'ip', `sett-${DEVICE}`])
+    await host.nft(`delete table ip sett-${DEVICE}`)
+    assert.doesNotMatch(await tables(), /table ip sett-/)
+    assert.deepEqual((await agent.ask({ look: true })).problems, [])
+    assert.equal(await host.exec('nft', ['list', 'table', 'ip', `sett-${DEVICE}`]), before)
+    await agent.ask({ down: true })
+    assert.deepEqual((await agent.ask({ look: true })).problems, [])
+    assert.doesNotMatch(await tables(), /sett-/)
+    await agent.end()
+  })
+
   test('what was there already stays, and is told', { skip }, async () => {
     await host.ip('-4', 'rule', 'add', 'pref', '5270', 'table', '52')
     await host.ip('route', 'add', 'throw', '10.77.0.0/16', 'table', '52')

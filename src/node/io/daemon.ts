@@ -5,6 +5,7 @@
 
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import { SECOND_MS } from '../../base/clock.ts'
 import type { Clocks, Mono, Wall } from '../../base/clock.ts'
 import { hex, utf8 } from '../../base/bytes.ts'
 import { MeshError } from '../../base/errors.ts'
@@ -51,6 +52,9 @@ export interface Daemon {
   /** Ends it; the machine is as it was. */
   close(): Promise<void>
 }
+
+/** How long a firewall that somebody flushed may be gone: each look starts a program. */
+const FIREWALL_LOOK_MS = 15 * SECOND_MS
 
 const clocks: Clocks = { mono: () => performance.now() as Mono, wall: () => Date.now() as Wall }
 
@@ -129,6 +133,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       },
     })
     closers.push(() => monitor.close())
+    const looking = setInterval(() => {
+      node.tunnel.checkFirewall().catch((error: unknown) => log.write(`firewall: ${(error as Error).message}`))
+    }, FIREWALL_LOOK_MS)
+    closers.push(() => clearInterval(looking))
     node.resume()
     log.write(`settd ${version} answers on ${options.socket}; device ${tun.name}`)
     return { close }

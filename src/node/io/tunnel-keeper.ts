@@ -227,6 +227,11 @@ export class TunnelKeeper {
     if (this.#tunnel !== undefined) this.#setProblems(await this.#options.host.repair())
   }
 
+  /** Somebody may have flushed the machine's firewall. */
+  async checkFirewall(): Promise<void> {
+    if (this.#tunnel !== undefined) this.#setProblems(await this.#options.host.checkFirewall())
+  }
+
   /** One ping by disco; `undefined`: no answer came. */
   ping(peer: NodeKey, size: number): Promise<PingAnswer | undefined> {
     const tunnel = this.#tunnel

@@ -17,7 +17,7 @@ import { runBatches, runRemoval } from './batch.ts'
 import { JournalFile } from './journal.ts'
 import type { Journal, LinkBefore } from './journal.ts'
 import { restoreSetting, settingsToChange, writeSetting } from './kernel-settings.ts'
-import { applyFirewall, removeFirewall } from './netfilter.ts'
+import { applyFirewall, hasLostTables, removeFirewall } from './netfilter.ts'
 import type { HostProblem } from './problems.ts'
 import { findRemains, hasOwnRules } from './remains.ts'
 import { ipBatch, ipJson } from './run.ts'
@@ -102,6 +102,18 @@ export class Host {
     return this.#inTurn(async () => {
       this.#unsure = true
       if (this.#wanted !== undefined) await this.#make(this.#wanted)
+      return this.#problems
+    })
+  }
+
+  /** Looks whether our firewall tables are still there, and repairs if not: nobody tells who flushes them. */
+  checkFirewall(): Promise<readonly HostProblem[]> {
+    return this.#inTurn(async () => {
+      const wanted = this.#wanted
+      if (wanted !== undefined && wanted === this.#done && (await hasLostTables(wanted))) {
+        this.#unsure = true
+        await this.#make(wanted)
+      }
       return this.#problems
     })
   }

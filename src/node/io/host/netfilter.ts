@@ -9,7 +9,14 @@
 import type { Family } from '../../../base/ip.ts'
 import type { Chain, Firewall } from '../../routes/firewall.ts'
 import type { HostPlan } from '../../routes/host-plan.ts'
-import { OWN_TABLES, passProgram, removalProgram, tableName, tableProgram } from '../../routes/nft-program.ts'
+import {
+  nftFamily,
+  OWN_TABLES,
+  passProgram,
+  removalProgram,
+  tableName,
+  tableProgram,
+} from '../../routes/nft-program.ts'
 import type { BaseChain } from '../../routes/nft-program.ts'
 import { hasSetting } from './kernel-settings.ts'
 import { nftList, nftLoad } from './run.ts'
@@ -71,6 +78,17 @@ export async function removeFirewall(device: string, passes: boolean): Promise<H
   const problems = await loadParts(parts)
   // Without nft there is nothing to remove.
   return problems.filter(({ code }) => code !== 'firewall-missing')
+}
+
+/** Whether one of our tables, which the plan has, is not there. Where nobody can tell, none is lost. */
+export async function hasLostTables({ device, firewall }: HostPlan): Promise<boolean> {
+  const wanted = families().filter((family) => firewall.chains.some((chain) => chain.family === family))
+  const listed = wanted.length === 0 ? undefined : await nftList('list tables')
+  if (listed === undefined) return false
+  const there = (listed as readonly { table?: Record<string, unknown> }[]).map(
+    ({ table }) => `${String(table?.['family'])} ${String(table?.['name'])}`,
+  )
+  return wanted.some((family) => !there.includes(`${nftFamily(family)} ${tableName(device)}`))
 }
 
 /** A kernel without IPv6 may have no IPv6 tables either, and has none of ours. */
