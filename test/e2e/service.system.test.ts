@@ -136,6 +136,9 @@ test(
   },
 )
 
+/** Where our programs are in the container: wherever this clone is, the container may have something else there. */
+const INSIDE = '/opt/sett'
+
 /** Boots systemd in a container whose files are ours, and none of whose changes stay, to run one script. */
 const BOOT = `
 set -e
@@ -143,7 +146,7 @@ mkdir "$0/t"; mount -t tmpfs t "$0/t"; mkdir "$0/t/upper" "$0/t/work" "$0/t/root
 mount -t overlay overlay -o "lowerdir=/,upperdir=$0/t/upper,workdir=$0/t/work" "$0/t/root"
 rm -rf "$0/t/root"/etc/systemd/system/*.wants
 exec systemd-nspawn --quiet --register=no --keep-unit --directory="$0/t/root" --private-network --bind=/dev/net/tun \\
-  --bind="$0:/probe" --bind-ro="$0/probe.service:/etc/systemd/system/probe.service" --boot --console=pipe -- --unit=probe.service`
+  --bind="$0:/probe" --bind-ro="${dirname(dirname(SETT))}:${INSIDE}" --bind-ro="$0/probe.service:/etc/systemd/system/probe.service" --boot --console=pipe -- --unit=probe.service`
 
 const PROBE_UNIT = `[Unit]
 DefaultDependencies=no
@@ -157,7 +160,7 @@ TimeoutStartSec=180
 /** Each line that begins with "==" heads what follows it. */
 const PROBE = `
 exec >/probe/out 2>&1
-sett() { "${SETT}" "$@"; }
+sett() { ${INSIDE}/bin/sett "$@"; }
 until_running() { for i in $(seq 100); do sett status >/dev/null && return; sleep 0.2; done; echo "never"; sett status; journalctl -u settd --no-pager | tail -40; }
 echo "== node"; sett service install; echo "code $?"; systemctl is-active settd
 echo "== server"; sett service install --server; echo "code $?"; systemctl is-active sett
