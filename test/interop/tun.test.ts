@@ -81,9 +81,11 @@ async function addressOf(machine: Machine): Promise<string> {
 }
 
 test('`tailscale status` lists both machines with address, name, owner and system', { skip }, async (t) => {
-  await until('anna sees ben', async () =>
-    Object.values((await statusOf(anna)).Peer ?? {}).some((peer) => peer.HostName === 'ben' && peer.Online),
-  )
+  // A client tells of itself by what it heard last, which may be before its own map stream was counted.
+  await until('anna sees ben, and herself online', async () => {
+    const { Peer, Self } = await statusOf(anna)
+    return Self.Online && Object.values(Peer ?? {}).some((peer) => peer.HostName === 'ben' && peer.Online)
+  })
   const shown = await anna.cli('status')
   t.diagnostic(shown.trim())
   assert.match(shown, /^100\.\d+\.\d+\.\d+ +anna +anna@ +linux/m)
