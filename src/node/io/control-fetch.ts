@@ -3,13 +3,12 @@
 import { request as requestPlain } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import { request as requestTls } from 'node:https'
-import { isIP } from 'node:net'
 import type { Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { EMPTY } from '../../base/bytes.ts'
 import type { Bytes } from '../../base/bytes.ts'
 import type { Fetched } from '../control/actions.ts'
-import { dialMarked, targetOf } from './race-dial.ts'
+import { dialMarked, targetOf, tlsNameOf } from './race-dial.ts'
 
 export interface FetchOptions {
   readonly method: 'GET' | 'HEAD' | 'POST'
@@ -66,8 +65,7 @@ function send(
         signal,
         headers: { 'user-agent': 'sett' },
         createConnection: (_options, made) => {
-          const secure = (socket: Socket) =>
-            isTls ? connectTls({ socket, host, ...(isIP(host) === 0 ? { servername: host } : {}) }) : socket
+          const secure = (socket: Socket) => (isTls ? connectTls({ socket, host, ...tlsNameOf(host) }) : socket)
           dialMarked(target, mark, signal).then(
             (socket) => made(null, secure(socket)),
             // Node reads no socket where there is an error.

@@ -3,7 +3,6 @@
  * (control.md §3.2). Actions that are not about the network go to the owner.
  */
 
-import { isIP } from 'node:net'
 import type { Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Clocks } from '../../base/clock.ts'
@@ -12,13 +11,11 @@ import type { ControlAction, Now } from '../control/actions.ts'
 import type { DialAction } from '../control/dialling.ts'
 import type { ControlSession } from '../control/session.ts'
 import { fetchOnce } from './control-fetch.ts'
-import { dialMarked, targetOf } from './race-dial.ts'
+import { dialMarked, targetOf, tlsNameOf } from './race-dial.ts'
+import { timerMs } from './timer-ms.ts'
 
 /** What the owner of a session hears of. */
 export type OwnerAction = Exclude<ControlAction, DialAction | { readonly kind: 'fetch' }>
-
-/** Node's timers take no longer. */
-const TIMER_MAX_MS = 2 ** 31 - 1
 
 export interface ControlShellOptions {
   readonly clocks: Clocks
@@ -122,13 +119,12 @@ export class ControlShell {
     clearTimeout(this.#timer)
     const at = this.#session.deadline()
     if (at === NEVER || this.#closed) return
-    const ms = Math.min(TIMER_MAX_MS, Math.max(1, Math.ceil(at - this.#options.clocks.mono())))
+    const ms = timerMs(at, this.#options.clocks.mono())
     this.#timer = setTimeout(() => this.run((session, now) => session.tick(now)), ms)
   }
 }
 
 /** Noise proves who the server is, so the certificate need not: it may be expired, or a proxy's. (control.md §3.2) */
 function secured(socket: Socket, host: string): Socket {
-  const serverName = isIP(host) === 0 ? { servername: host } : {}
-  return connectTls({ socket, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'], ...serverName })
+  return connectTls({ socket, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'], ...tlsNameOf(host) })
 }

@@ -1,9 +1,10 @@
 /** What a running node shows of itself (local/node-view.ts), put together from its parts when somebody asks. */
 
 import type { Mono, Wall } from '../../base/clock.ts'
-import { parseIp, parsePrefix } from '../../base/ip.ts'
+import { parseIp } from '../../base/ip.ts'
 import type { AddressPort } from '../../base/ip.ts'
 import type { NodeKey } from '../../base/keys.ts'
+import { addressesOf } from '../filter-keeper.ts'
 import { CapabilityGrants } from '../filter/grants.ts'
 import type { NodeView, PeerTraffic } from '../local/node-view.ts'
 import type { LiveNode } from './live-node.ts'
@@ -74,9 +75,7 @@ function capabilitiesOf(node: LiveNode, ip: string): ReturnType<NodeView['capabi
   const fields = node.netmap?.fields
   const from = parseIp(ip)
   if (fields === undefined || from === undefined) return new Map()
-  const own = fields.self.Addresses.flatMap((text) => parsePrefix(text)?.ip ?? []).find(
-    ({ family }) => family === from.family,
-  )
+  const own = addressesOf(fields.self).find(({ family }) => family === from.family)
   if (own === undefined) return new Map()
   const found = new CapabilityGrants(fields.filter ?? []).between(from, own)
   return new Map([...found].map(([name, values]) => [name, [...(values ?? [])]])) as ReturnType<

@@ -5,6 +5,7 @@ import type { MapNode } from '../../wire/map-node.ts'
 import { displayName, magicDnsSuffix } from '../control/names.ts'
 import type { NetworkMap } from '../control/netmap.ts'
 import { withExitNodeId } from '../local/prefs-edit.ts'
+import { leadsEverywhere } from '../local/prefs.ts'
 import type { Prefs } from '../local/prefs.ts'
 import { suggestExitNode } from '../routes/exit-suggestion.ts'
 
@@ -18,7 +19,6 @@ export interface RelaysSeen {
 
 const RECOMMENDED = 'suggest-exit-node'
 const STEERED = 'traffic-steering'
-const EVERYWHERE = ['0.0.0.0/0', '::/0'] as const
 
 /** ID of the peer that is the chosen exit node, if it is in the map. */
 export function exitNodeIn(map: Pick<NetworkMap, 'peers'> | undefined, prefs: Prefs): number | undefined {
@@ -73,7 +73,7 @@ export function suggestionJson(map: NetworkMap, peer: MapNode | undefined): Reco
 }
 
 function isCandidate({ Online, CapMap, AllowedIPs }: MapNode): boolean {
-  return Online === true && CapMap?.has(RECOMMENDED) === true && EVERYWHERE.every((all) => AllowedIPs.includes(all))
+  return Online === true && CapMap?.has(RECOMMENDED) === true && leadsEverywhere(AllowedIPs)
 }
 
 function hasAddress({ Addresses }: MapNode, ip: string): boolean {

@@ -11,6 +11,7 @@ import type { Health, WarningArgs } from '../local/health.ts'
 import { advertisesExitNode } from '../local/prefs.ts'
 import type { Prefs } from '../local/prefs.ts'
 import type { WarnableCode } from '../local/warnables.ts'
+import { timerMs } from './timer-ms.ts'
 
 /** What the warnings are made from. */
 export interface HealthFacts {
@@ -98,7 +99,7 @@ export class HealthWatch {
     if (!this.#bus.isQuiet) this.#bus.publish({ health: this.#health.state(now) }, now)
     clearTimeout(this.#timer)
     const at = this.#health.deadline(now)
-    if (at !== NEVER) this.#timer = setTimeout(() => this.tell(), Math.max(1, Math.ceil(at - now)))
+    if (at !== NEVER) this.#timer = setTimeout(() => this.tell(), timerMs(at, now))
   }
 
   close(): void {

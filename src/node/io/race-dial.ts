@@ -44,6 +44,11 @@ export function targetOf(host: string, port: number): DialTarget {
   return { host, port, ipv4: family === 4 ? own : other, ipv6: family === 6 ? own : other }
 }
 
+/** What TLS is to ask a host for: an address has no name. (RFC 6066 §3) */
+export function tlsNameOf(host: string): { readonly servername?: string } {
+  return isIP(host) === 0 ? { servername: host } : {}
+}
+
 /** Connects, marking what is sent. Rejects with why it could not, or when `signal` aborts. */
 export function dialMarked(target: DialTarget, mark: number, signal: AbortSignal): Promise<Socket> {
   return new Promise((connected, reject) => {

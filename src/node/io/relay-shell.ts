@@ -13,6 +13,7 @@ import { checkCertificates, metaIn, rootsWith, tlsOptions } from './relay-certif
 import { RaceDial } from './race-dial.ts'
 import type { DialOptions } from './race-dial.ts'
 import { markedSocket } from './marked-socket.ts'
+import { timerMs } from './timer-ms.ts'
 
 type SocketAction = Extract<RelayAction, { kind: 'dial' | 'send' | 'close' }>
 /** What the owner hears of. */
@@ -27,9 +28,6 @@ export interface RelayShellOptions {
   readonly mark?: number
   readonly resolve?: DialOptions['resolve']
 }
-
-/** Node's timers take no longer. */
-const TIMER_MAX_MS = 2 ** 31 - 1
 
 interface Line {
   stop(): void
@@ -149,7 +147,7 @@ export class RelayShell {
     this.#timer = undefined
     if (at === NEVER || this.#closed) return
     this.#timerAt = at
-    const ms = Math.min(TIMER_MAX_MS, Math.max(1, Math.ceil(at - this.#options.clocks.mono())))
+    const ms = timerMs(at, this.#options.clocks.mono())
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.run((relays, now) => relays.tick(now))

@@ -6,7 +6,7 @@
 
 import { later } from '../../base/clock.ts'
 import type { Clocks, Mono } from '../../base/clock.ts'
-import { formatAddressPort, parsePrefix } from '../../base/ip.ts'
+import { formatAddressPort } from '../../base/ip.ts'
 import type { AddressPort, Ip } from '../../base/ip.ts'
 import type { NodeKey, PrivateKey } from '../../base/keys.ts'
 import type { Primitives } from '../../crypto/primitives.ts'
@@ -14,6 +14,7 @@ import type { NetInfo } from '../../wire/hostinfo.ts'
 import { differences } from '../control/netmap.ts'
 import type { NetmapChanges, NetworkMap } from '../control/netmap.ts'
 import type { EngineSettings, PingAnswer } from '../engine.ts'
+import { addressesOf } from '../filter-keeper.ts'
 import type { Prefs } from '../local/prefs.ts'
 import type { OwnEndpoint } from '../path/index.ts'
 import { MARK_BYPASS } from '../routes/firewall.ts'
@@ -78,6 +79,8 @@ export class TunnelKeeper {
   #key: NodeKey | undefined
   #openedAt = 0 as Mono
   #failure: Error | undefined
+  /** Somebody has asked for another tunnel in place of the one that runs. */
+  #isStale = false
   #reopenMs = REOPEN_MS
   #reopenAt = 0 as Mono
   #reopenTimer: NodeJS.Timeout | undefined
@@ -155,7 +158,8 @@ export class TunnelKeeper {
   async run(wish: TunnelWish): Promise<void> {
     const { host, tun, clocks, events } = this.#options
     const { nodeKey, publicKey: key, map, prefs } = wish
-    if (this.#tunnel !== undefined && (this.#key !== key || this.#failure !== undefined)) await this.#close()
+    if (this.#tunnel !== undefined && (this.#key !== key || this.#failure !== undefined || this.#isStale))
+      await this.#close()
     const local = this.#local.all
     const peerApi = this.#peerApi.places
     const settings = { ...engineSettings(prefs, map, local), peerApi }
@@ -187,7 +191,7 @@ export class TunnelKeeper {
       this.#hasRoutes = true
       events.changed()
     }
-    if (await this.#peerApi.listenOn(ownAddresses(map))) {
+    if (await this.#peerApi.listenOn(addressesOf(map.fields.self))) {
       events.peerApi()
       events.changed()
     }
@@ -208,7 +212,7 @@ export class TunnelKeeper {
   /** Sockets and sessions from scratch. */
   reopen(): void {
     if (this.#tunnel === undefined) return
-    this.#failure = new Error('it is opened anew, as somebody asked')
+    this.#isStale = true
     this.#options.events.changed()
   }
 
@@ -306,6 +310,7 @@ export class TunnelKeeper {
     const tunnel = this.#tunnel
     this.#tunnel = undefined
     this.#key = undefined
+    this.#isStale = false
     this.#relays = new Set()
     this.#hasSession = false
     this.#hasRoutes = false
@@ -328,8 +333,4 @@ export class TunnelKeeper {
     for (const { text } of problems) if (!told.has(text)) this.#options.log(text)
     this.#problems = problems
   }
-}
-
-function ownAddresses(map: NetworkMap): Ip[] {
-  return map.fields.self.Addresses.flatMap((text) => parsePrefix(text)?.ip ?? [])
 }

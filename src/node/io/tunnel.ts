@@ -19,6 +19,7 @@ import { RelayClients } from '../relay/index.ts'
 import { Pumps } from './pump/pumps.ts'
 import { RelayShell } from './relay-shell.ts'
 import { StunLook } from './stun-look.ts'
+import { timerMs } from './timer-ms.ts'
 import type { TunDevice } from './tun.ts'
 import { openUdp } from './udp.ts'
 import type { UdpSocket } from './udp.ts'
@@ -60,9 +61,6 @@ export interface TunnelOptions {
 
 /** By so much the calendar must have got ahead of our clock: less is somebody who sets it. */
 const SLEEP_MS = 10_000
-/** Node's timers take no longer. */
-const TIMER_MAX_MS = 2 ** 31 - 1
-
 interface PreferredRelay {
   readonly region: number
   readonly how: 'once' | 'always'
@@ -291,9 +289,9 @@ export class Tunnel {
 
   #setTimer(): void {
     clearTimeout(this.#timer)
-    const at = Math.min(this.engine.deadline(), this.#refresh.deadline())
+    const at = Math.min(this.engine.deadline(), this.#refresh.deadline()) as Mono
     if (at === NEVER || this.#closed) return
-    const ms = Math.min(TIMER_MAX_MS, Math.max(0, Math.ceil(at - this.#options.clocks.mono())))
+    const ms = timerMs(at, this.#options.clocks.mono())
     this.#timer = setTimeout(() => {
       if (this.#refresh.tick(this.#options.clocks.mono()) !== undefined) void this.#lookNow()
       this.run((engine, now) => engine.tick(now))

@@ -133,9 +133,14 @@ export const DEFAULT_PREFS: Prefs = {
 
 const EVERYWHERE = ['0.0.0.0/0', '::/0'] as const
 
+/** Do these routes lead to all there is, as an exit node's do? */
+export function leadsEverywhere(routes: readonly string[]): boolean {
+  return EVERYWHERE.every((all) => routes.includes(all))
+}
+
 /** Both families, or it is none. */
 export function advertisesExitNode(prefs: Pick<Prefs, 'AdvertiseRoutes'>): boolean {
-  return EVERYWHERE.every((all) => prefs.AdvertiseRoutes?.includes(all) ?? false)
+  return leadsEverywhere(prefs.AdvertiseRoutes ?? [])
 }
 
 /** The advertised routes with an exit node's among them, or without. */

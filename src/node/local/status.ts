@@ -10,6 +10,7 @@ import { ZERO_NODE_KEY } from '../../base/keys.ts'
 import type { CapMap, MapNode } from '../../wire/map-node.ts'
 import { capMapJson, suffixOf } from './node-json.ts'
 import type { NodeView } from './node-view.ts'
+import { leadsEverywhere } from './prefs.ts'
 
 /** Stands first among our own capabilities, where a list of them is deprecated. */
 const DEPRECATION =
@@ -203,7 +204,7 @@ function relayCode(view: NodeView, region: number): string {
 
 /** Everything of both families goes there. */
 function offersExit(node: MapNode): boolean {
-  return node.AllowedIPs.includes('0.0.0.0/0') && node.AllowedIPs.includes('::/0')
+  return leadsEverywhere(node.AllowedIPs)
 }
 
 function filled<T>(list: readonly T[] | undefined): readonly T[] | undefined {
