@@ -84,7 +84,9 @@ set --snat-subnet-routes
 set --accept-dns=false
 set --accept-dns
 set --update-check=false
-set --report-posture
+set --auto-update=false
+set --advertise-connector=false
+set --relay-server-static-endpoints=
 set --report-posture=false
 set --relay-server-port=70000
 switch --list
@@ -117,6 +119,10 @@ const NOT_BUILT: readonly (readonly [line: string, words: string])[] = [
   ['set --ssh', 'This version of Sett has no SSH server.'],
   ['set --webclient', 'This version of Sett has no web interface for a node.'],
   ['set --relay-server-port=0', 'This version of Sett is no relay for peers.'],
+  ['set --relay-server-static-endpoints=192.0.2.1:4', 'This version of Sett is no relay for peers.'],
+  ['set --auto-update', 'This version of Sett does not update itself.'],
+  ['set --advertise-connector', 'This version of Sett is no app connector.'],
+  ['set --report-posture', 'This version of Sett tells the server nothing about the posture of a device.'],
   ['debug component-logs --for=1s magicsock', 'This version of Sett logs no component apart.'],
 ]
 

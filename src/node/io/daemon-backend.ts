@@ -84,6 +84,7 @@ export class DaemonBackend implements Backend {
     const { netmap } = this.#node
     return checkPrefs(prefs, {
       has: netmap && ((capability) => netmap.fields.self.CapMap?.has(capability) === true),
+      current: this.prefs(),
       profileNames: this.#node.options.profiles.otherNames,
       can: {},
       whyNoServer,

@@ -12,6 +12,8 @@ import type { MaskedPrefs, Prefs } from './prefs.ts'
 export interface PrefsContext {
   /** Does the tailnet give this node the capability? `undefined`: there is no map to tell. */
   readonly has: ((capability: string) => boolean) | undefined
+  /** In force now; absent: none are. What can't work and is there already does not stand against other changes. */
+  readonly current?: Prefs
   /** Names of other profiles, which must not be taken. */
   readonly profileNames: readonly string[]
   /** What the daemon can do; what is left out, it can't. */
@@ -24,17 +26,39 @@ export interface PrefsContext {
 
 const SSH_CAPABILITY = 'https://tailscale.com/cap/ssh'
 
+/** What is asked for in vain, since there is nothing behind it. */
+const NOT_BUILT: readonly (readonly [asks: (prefs: Prefs, can: PrefsContext['can']) => boolean, reason: string])[] = [
+  [
+    ({ RunWebClient }, can) => RunWebClient && can.webClient !== true,
+    'This version of Sett has no web interface for a node.',
+  ],
+  [
+    ({ RelayServerPort: port, RelayServerStaticEndpoints: endpoints }, can) =>
+      (port !== null || (endpoints ?? []).length > 0) && can.peerRelay !== true,
+    'This version of Sett is no relay for peers.',
+  ],
+  [({ AutoUpdate }) => AutoUpdate.Apply === true, 'This version of Sett does not update itself.'],
+  [({ AppConnector }) => AppConnector.Advertise, 'This version of Sett is no app connector.'],
+  [
+    ({ PostureChecking }) => PostureChecking,
+    'This version of Sett tells the server nothing about the posture of a device.',
+  ],
+  [({ AdvertiseServices }) => (AdvertiseServices ?? []).length > 0, 'This version of Sett offers no Services.'],
+  [({ DriveShares }) => (DriveShares ?? []).length > 0, 'This version of Sett shares no folders.'],
+  [({ Sync }) => Sync === false, 'This version of Sett always takes what the server says.'],
+]
+
 /** Why these can't be set, each reason on its own line; `undefined`: they can. */
 export function checkPrefs(prefs: Prefs, context: PrefsContext): string | undefined {
+  const { can, current, has } = context
   const reasons: string[] = []
   const say = (when: boolean, reason: string) => void (when && reasons.push(reason))
-  if (prefs.RunSSH) {
-    if (context.has !== undefined && !context.has(SSH_CAPABILITY))
+  if (prefs.RunSSH && current?.RunSSH !== true) {
+    if (has !== undefined && !has(SSH_CAPABILITY))
       reasons.push('Unable to enable local Tailscale SSH server; not enabled on Tailnet.')
-    else say(context.can.ssh !== true, 'This version of Sett has no SSH server.')
+    else say(can.ssh !== true, 'This version of Sett has no SSH server.')
   }
-  say(prefs.RunWebClient && context.can.webClient !== true, 'This version of Sett has no web interface for a node.')
-  say(prefs.RelayServerPort !== null && context.can.peerRelay !== true, 'This version of Sett is no relay for peers.')
+  for (const [asks, reason] of NOT_BUILT) say(asks(prefs, can) && !(current && asks(current, can)), reason)
   say(
     usesExitNode(prefs) && advertisesExitNode(prefs),
     'Cannot advertise an exit node and use an exit node at the same time.',

@@ -133,6 +133,9 @@ test('whatever is read is written so that it is read the same', () => {
   )
 })
 
+/** As another daemon may have left it. */
+const IN_VAIN = { RunSSH: true, AutoUpdate: { Check: true, Apply: true }, RelayServerPort: 0 }
+
 test('what may not be set', () => {
   const none = { has: () => false, profileNames: ['home'], can: {}, whyNoServer: () => undefined }
   const rows: readonly (readonly [
@@ -152,6 +155,36 @@ test('what may not be set', () => {
     ['SSH', { RunSSH: true }, undefined, { has: () => true, can: { ssh: true } }],
     ['a web interface', { RunWebClient: true }, /no web interface/],
     ['a relay for peers', { RelayServerPort: 0 }, /no relay/],
+    ['where a relay for peers is', { RelayServerStaticEndpoints: ['192.0.2.1:4'] }, /no relay/],
+    ['a relay for peers', { RelayServerPort: 0 }, undefined, { can: { peerRelay: true } }],
+    ['updates', { AutoUpdate: { Check: true, Apply: true } }, /does not update itself/],
+    ['an app connector', { AppConnector: { Advertise: true } }, /no app connector/],
+    ['the posture', { PostureChecking: true }, /posture/],
+    ['Services', { AdvertiseServices: ['svc:web'] }, /no Services/],
+    ['folders', { DriveShares: [{ name: 'a', path: '/a' }] }, /no folders/],
+    ['a node that goes its own way', { Sync: false }, /always takes what the server says/],
+    [
+      'none of it, said to the letter',
+      {
+        ...{ RunSSH: false, RunWebClient: false, PostureChecking: false, AppConnector: { Advertise: false } },
+        ...{
+          RelayServerPort: null,
+          RelayServerStaticEndpoints: [],
+          AdvertiseServices: [],
+          DriveShares: [],
+          Sync: true,
+        },
+        AutoUpdate: { Check: false, Apply: false },
+      },
+      undefined,
+    ],
+    ['what is there already', IN_VAIN, undefined, { current: { ...DEFAULT_PREFS, ...IN_VAIN } }],
+    [
+      'more of it',
+      { ...IN_VAIN, PostureChecking: true },
+      /^This version .* posture of a device\.$/,
+      { current: { ...DEFAULT_PREFS, ...IN_VAIN } },
+    ],
     [
       'an exit node that uses one',
       { ExitNodeID: 'n1', AdvertiseRoutes: ['0.0.0.0/0', '::/0'] },
