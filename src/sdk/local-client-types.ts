@@ -101,6 +101,7 @@ export type MaskedPrefs = Readonly<Record<string, unknown>>
 export interface Notify {
   readonly ErrMessage?: string | null
   readonly State?: number | null
+  readonly Prefs?: Pick<Prefs, 'WantRunning'> | null
   readonly BrowseToURL?: string | null
   readonly SelfChange?: { readonly Key?: string } | null
 }

@@ -78,7 +78,7 @@ export const NOTIFY = {
 } as const
 
 /** States as the bus numbers them (node.md §13). */
-export const STATE = { needsMachineAuth: 3, stopped: 4, running: 6 } as const
+export const STATE = { needsLogin: 2, needsMachineAuth: 3, stopped: 4, running: 6 } as const
 
 interface Extras {
   readonly body?: unknown

@@ -154,6 +154,20 @@ describe('logins of one machine', { skip }, () => {
     assert.match(await reachable(a.where, peerIp), / 1 received/)
   })
 
+  test('a command that waits for a login ends when somebody logs out, or wants the node down', async () => {
+    await a.sett('logout')
+    for (const [verb, how] of [
+      ['logout', 'logged out'],
+      ['down', 'stopped'],
+    ] as const) {
+      const waits = a.begin('up', '--reset', `--login-server=${tailnet.server.url}`)
+      await waits.waitFor(/http:\/\/\S+\/login\//)
+      await a.sett(verb)
+      assert.equal((await waits.ended).code, 1, waits.output)
+      assert.match(waits.output, new RegExp(`the node was ${how} meanwhile by somebody else: run "sett up" again`))
+    }
+  })
+
   test('a key that can not be kept is no login: nothing runs on it', async () => {
     await a.sett('logout')
     await a.stop()

@@ -116,15 +116,13 @@ async function untilRunning(
   if (plan.kind === 'resume' && status.BackendState === 'NeedsMachineAuth') tellApproval()
 
   for await (const line of messages) {
-    const { ErrMessage, State, SelfChange, BrowseToURL } = readNotify(line)
+    const { ErrMessage, State, Prefs: said, SelfChange, BrowseToURL } = readNotify(line)
     if (typeof ErrMessage === 'string') {
       at.err.write(`backend error: ${plain(ErrMessage)}\n`)
       throw new Exit(1)
     }
     if (State === STATE.needsMachineAuth) tellApproval()
-    // Of the time before it was told, too, so that only the wish says whose stop it is.
-    if (State === STATE.stopped && !(await node.prefs()).WantRunning)
-      throw new MeshError('input/invalid', 'the node was stopped meanwhile by somebody else: run "sett up" again')
+    if (State === STATE.stopped || State === STATE.needsLogin || said?.WantRunning === false) await refuseStop(node)
     if (typeof State === 'number') runs = State === STATE.running
     if (SelfChange?.Key !== undefined && SelfChange.Key !== status.Self.PublicKey) awaitsKey = false
     if (runs && !awaitsKey) {
@@ -139,6 +137,14 @@ async function untilRunning(
     await tellLink(BrowseToURL, { flags, at }, wishes.json ? status.BackendState : undefined)
   }
   throw new MeshError('api/unreachable', 'settd has ended before it was connected')
+}
+
+/** Throws where somebody else wants the node to be down. Word of what was before our own wish may come after it. */
+async function refuseStop(node: Context['node']): Promise<void> {
+  const { WantRunning, LoggedOut } = await node.prefs()
+  if (WantRunning) return
+  const how = LoggedOut ? 'logged out' : 'stopped'
+  throw new MeshError('input/invalid', `the node was ${how} meanwhile by somebody else: run "sett up" again`)
 }
 
 /** @param state for programs; for people when it is left out */

@@ -190,24 +190,36 @@ test('where no peer is known, an exit node by name is not found; before that it 
 })
 
 test('a node that somebody else stops while it comes up is not waited for', async () => {
-  const rows: readonly { says: readonly Json[]; stopped: boolean; code: number; err: string }[] = [
-    { says: [{ State: 4 }, { State: 5 }, { State: 6 }], stopped: false, code: 0, err: '' },
-    ...[[{ State: 5 }, { State: 4 }], [{ State: 4 }]].map((says) => ({
+  const ended = (how: string) => `the node was ${how} meanwhile by somebody else: run "sett up" again\n`
+  const rows: readonly { says: readonly Json[]; now: Json; code: number; err: string }[] = [
+    {
+      says: [{ State: 4 }, { Prefs: { WantRunning: false } }, { State: 2 }, { State: 5 }, { State: 6 }],
+      now: {},
+      code: 0,
+      err: '',
+    },
+    ...[[{ State: 5 }, { State: 4 }], [{ State: 4 }], [{ Prefs: { WantRunning: false } }]].map((says) => ({
       says,
-      stopped: true,
+      now: { WantRunning: false },
       code: 1,
-      err: 'the node was stopped meanwhile by somebody else: run "sett up" again\n',
+      err: ended('stopped'),
+    })),
+    ...[[{ State: 5 }, { State: 2 }], [{ Prefs: { WantRunning: false } }]].map((says) => ({
+      says,
+      now: { WantRunning: false, LoggedOut: true },
+      code: 1,
+      err: ended('logged out'),
     })),
   ]
-  for (const { says, stopped, code, err } of rows)
+  for (const { says, now, code, err } of rows)
     for (const verb of [['up'], ['up', CONTROL, '--auth-key=tskey-1', '--reset']]) {
       cli.joined({ ControlURL: CONTROL.slice('--login-server='.length), WantRunning: false })
       cli.daemon.state.status = 'status when down'
       cli.daemon.afterUp = says
       cli.daemon.override = (method, path) => {
         const isAsked = cli.daemon.requests.some((line) => /^(PATCH|POST .*start)/.test(line))
-        if (method !== 'GET' || !path.endsWith('/prefs') || !stopped || !isAsked) return undefined
-        return { status: 200, body: { ...cli.daemon.state.prefs, WantRunning: false } }
+        if (method !== 'GET' || !path.endsWith('/prefs') || !isAsked) return undefined
+        return { status: 200, body: { ...cli.daemon.state.prefs, ...now } }
       }
       assert.deepEqual(await cli.run(...verb), { code, out: '', err }, `${verb.join(' ')}: ${JSON.stringify(says)}`)
     }

@@ -202,7 +202,7 @@ export class LiveNode {
       clearTimeout(timer)
     }
     this.login.end()
-    if (profiles.login.nodeKey !== undefined) this.login.write(() => profiles.loggedOut())
+    this.login.write(() => profiles.loggedOut())
     this.login.forgetMap()
     this.options.bus.publish({ prefs: this.prefs }, this.#mono())
     await this.settled()

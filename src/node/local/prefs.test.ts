@@ -166,14 +166,15 @@ test('what may not be set', () => {
     [
       'none of it, said to the letter',
       {
-        ...{ RunSSH: false, RunWebClient: false, PostureChecking: false, AppConnector: { Advertise: false } },
-        ...{
-          RelayServerPort: null,
-          RelayServerStaticEndpoints: [],
-          AdvertiseServices: [],
-          DriveShares: [],
-          Sync: true,
-        },
+        RunSSH: false,
+        RunWebClient: false,
+        RelayServerPort: null,
+        RelayServerStaticEndpoints: [],
+        AppConnector: { Advertise: false },
+        PostureChecking: false,
+        AdvertiseServices: [],
+        DriveShares: [],
+        Sync: true,
         AutoUpdate: { Check: false, Apply: false },
       },
       undefined,

@@ -153,6 +153,30 @@ test('a login that was forgotten keeps its preferences', () => {
   )
 })
 
+test('a logout ends a login that has only begun, and leaves alone what nobody has begun', () => {
+  const begun = { WantRunning: true, LoggedOut: false, ControlURL: 'http://server' }
+  const seen = ({ profiles: { prefs, current } }: World) => [
+    prefs.WantRunning,
+    prefs.LoggedOut,
+    prefs.ControlURL,
+    prefs.Hostname,
+    current.ID,
+  ]
+  const world = new World()
+  world.do(world.profiles.setPrefs({ ...world.profiles.prefs, Hostname: 'web' }))
+  assert.equal(world.profiles.loggedOut().size, 0)
+  assert.deepEqual(seen(world), [false, true, '', 'web', ''])
+  world.do(world.profiles.setPrefs({ ...world.profiles.prefs, ...begun }))
+  world.do(world.profiles.loggedOut())
+  assert.deepEqual(seen(world), [false, true, '', '', ''], 'a new machine again')
+  world.join(7, ALICE)
+  world.do(world.profiles.forgetKeys())
+  world.do(world.profiles.setPrefs({ ...world.profiles.prefs, ...begun }))
+  world.do(world.profiles.loggedOut())
+  world.restart()
+  assert.deepEqual(seen(world), [false, true, 'http://server', 'host7', '0101'], 'a known profile stays')
+})
+
 test('a damaged state makes no new node, and its error shows no key', () => {
   const world = new World()
   world.join(7, ALICE)

@@ -197,10 +197,15 @@ export class Profiles {
     return writes
   }
 
-  /** The node has logged out: its profile goes, and a new one is in use. */
+  /**
+   * The node has logged out: its profile goes, and a new one is in use. A login that has only begun ends; where there
+   * is not even that, nothing changes.
+   */
   loggedOut(): StateWrites {
-    const { profile } = this.#current
-    return profile.ID === '' ? this.#begin() : this.remove(profile.ID)
+    const { profile, prefs, login } = this.#current
+    if (login.nodeKey !== undefined) return this.remove(profile.ID)
+    if (prefs.LoggedOut && !prefs.WantRunning) return new Map()
+    return profile.ID === '' ? this.#begin() : this.forgetKeys()
   }
 
   /** The keys are gone, the preferences stay: somebody has to log in again. */
