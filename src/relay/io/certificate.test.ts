@@ -9,7 +9,8 @@ import { MeshError } from '../../base/errors.ts'
 import { nodeKeyOf } from '../../base/keys.ts'
 import { bytes, golden } from '../../../test/support/golden.ts'
 import type { GoldenCase } from '../../../test/support/golden.ts'
-import { makeMetaCertificate, makeSelfSigned, metaTbs, pinOf, readMetaCertificate } from './certificate.ts'
+import { makeSelfSigned } from '../../crypto/io/self-signed.ts'
+import { makeMetaCertificate, metaTbs, pinOf, readMetaCertificate } from './certificate.ts'
 import { keepCertificate, readCertificate } from './keep-certificate.ts'
 
 interface Case extends GoldenCase {

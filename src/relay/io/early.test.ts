@@ -7,7 +7,7 @@ import { DerpClient } from '../../../test/support/derp-client.ts'
 import { rawKey } from '../../base/keys.ts'
 import { nodePrimitives as p } from '../../crypto/io/node-primitives.ts'
 import { generateKey } from '../../crypto/primitives.ts'
-import { makeSelfSigned } from './certificate.ts'
+import { makeSelfSigned } from '../../crypto/io/self-signed.ts'
 import { startRelay } from './start.ts'
 import type { Relay } from './start.ts'
 

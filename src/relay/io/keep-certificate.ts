@@ -9,8 +9,8 @@ import { join } from 'node:path'
 import { DAY_MS } from '../../base/clock.ts'
 import { MeshError } from '../../base/errors.ts'
 import { parseIp } from '../../base/ip.ts'
-import { makeSelfSigned } from './certificate.ts'
-import type { CertifiedKey } from './certificate.ts'
+import { makeSelfSigned } from '../../crypto/io/self-signed.ts'
+import type { CertifiedKey } from '../../crypto/io/self-signed.ts'
 
 /** One file for both, so that they can't get out of step. */
 const FILE = 'relay-certificate.pem'

@@ -12,7 +12,7 @@ import type { TestListener } from '../../../../test/support/control-listener.ts'
 import { sameBytes } from '../../../base/bytes.ts'
 import type { Wall } from '../../../base/clock.ts'
 import { machineKeyOf, nodeKeyOf } from '../../../base/keys.ts'
-import { makeSelfSigned } from '../../../relay/io/certificate.ts'
+import { makeSelfSigned } from '../../../crypto/io/self-signed.ts'
 import type { PendingLogin } from '../../model/records.ts'
 
 /** More than all buffers on the way hold. */

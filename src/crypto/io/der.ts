@@ -1,5 +1,5 @@
 /**
- * Writes the few ASN.1 values that a certificate is made of, in DER (X.690). Reading is left to others.
+ * Writes the few ASN.1 values that certificates and requests for them are made of, in DER (X.690). Reading is left to others.
  */
 
 import { Buffer } from 'node:buffer'
