@@ -8,7 +8,6 @@ import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { DAY_MS } from '../../base/clock.ts'
 import { parseIp } from '../../base/ip.ts'
-import { ipBytes } from '../../wire/ip-bytes.ts'
 import * as der from './der.ts'
 
 /** A certificate chain and its private key, both PEM. */
@@ -70,7 +69,8 @@ export function makeSelfSigned(hosts: readonly string[], now: Date, options: Sel
 export function subjectAltName(hosts: readonly string[]): Uint8Array {
   const names = hosts.map((host) => {
     const ip = parseIp(host)
-    return ip === undefined ? der.implicit(2, Buffer.from(host, 'latin1')) : der.implicit(7, ipBytes(ip))
+    if (ip === undefined) return der.implicit(2, Buffer.from(host, 'latin1'))
+    return der.implicit(7, Buffer.from(ip.value.toString(16).padStart(ip.family === 4 ? 8 : 32, '0'), 'hex'))
   })
   return extension(SUBJECT_ALT_NAME, der.sequence(...names))
 }
