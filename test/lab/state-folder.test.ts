@@ -58,6 +58,16 @@ describe('a state folder', { skip }, () => {
     assert.equal(await b.traces(), untouched)
   })
 
+  test('nor does one with a folder of its own start on the state file of another', async () => {
+    const file = join(folder, 'settd.state')
+    const own = ['--tun=other0', `--socket=${b.where.dir}/other.sock`, '--port=0', `--statedir=${b.where.dir}/own`]
+    assert.equal(
+      await refused(b.where, ...own, `--state=${file}`),
+      `1 settd: Cannot start: another settd has state file ${file}. Stop it, or give this one a --state of its own\n`,
+    )
+    assert.equal(await b.traces(), untouched)
+  })
+
   test('nobody cleans up under a daemon that runs', async () => {
     const traces = await a.traces()
     for (const { where } of [a, b])

@@ -27,8 +27,9 @@ import { operatorUid } from './local-api-operator.ts'
 import { openLocalApi } from './local-api.ts'
 import type { LocalApiSocket } from './local-api.ts'
 import { answerServer } from './server-requests.ts'
-import { openState } from './state-file.ts'
-import { lockFolder } from './state-lock.ts'
+import { isInMemory, openState } from './state-file.ts'
+import { lockFolder, lockStateFile } from './state-lock.ts'
+import type { StateLock } from './state-lock.ts'
 import { openTun } from './tun.ts'
 
 export interface DaemonOptions {
@@ -73,13 +74,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const ceiling = openCeiling(options.ceiling)
     if (ceiling.file !== '') log.write(`bounded by ${ceiling.file}: ${[...ceiling.forbids].join(', ') || 'c2n only'}`)
     // Before anything that another daemon may have is touched; let go last.
-    const lock = await lockFolder(options.stateDir)
-    if (lock === undefined)
-      throw new MeshError(
-        'store/unavailable',
-        `Cannot start: another settd has state folder ${options.stateDir}. Stop it, or give this one a --statedir of its own`,
-      )
-    closers.push(() => lock.close())
+    for (const lock of await takeState(options)) closers.push(() => lock.close())
     const store = openState(options.state)
     const { random: dice } = nodePrimitives
     const machine = machineKeyIn(store.state, dice)
@@ -142,6 +137,26 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     return { close }
   } catch (error) {
     await close()
+    throw error
+  }
+}
+
+/** @throws MeshError `store/unavailable` where another daemon has one of the two */
+async function takeState({ state, stateDir }: DaemonOptions): Promise<readonly StateLock[]> {
+  const busy = (what: string, flag: string): MeshError =>
+    new MeshError(
+      'store/unavailable',
+      `Cannot start: another settd has state ${what}. Stop it, or give this one a ${flag} of its own`,
+    )
+  const folder = await lockFolder(stateDir)
+  if (folder === undefined) throw busy(`folder ${stateDir}`, '--statedir')
+  if (isInMemory(state)) return [folder]
+  try {
+    const file = await lockStateFile(state)
+    if (file === undefined) throw busy(`file ${state}`, '--state')
+    return [folder, file]
+  } catch (error) {
+    folder.close()
     throw error
   }
 }

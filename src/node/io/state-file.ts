@@ -37,8 +37,12 @@ const IN_MEMORY = 'mem:'
  * @throws MeshError `store/corrupt` when it is damaged, `store/unavailable` when it can't be read
  */
 export function openState(path: string): StateStore {
-  if (path === IN_MEMORY || path.startsWith(`${IN_MEMORY}:`)) return new MemoryState()
-  return new StateFile(path)
+  return isInMemory(path) ? new MemoryState() : new StateFile(path)
+}
+
+/** Is there no file at all? */
+export function isInMemory(path: string): boolean {
+  return path === IN_MEMORY || path.startsWith(`${IN_MEMORY}:`)
 }
 
 class MemoryState implements StateStore {
