@@ -38,8 +38,7 @@ export class People {
     if (selector.kind === 'any') return true
     if (selector.kind === 'autogroup') return hasRole(selector.autogroup, user)
     const { logins, domains } = this.named(selector)
-    const login = user.login.toLowerCase()
-    return logins.has(login) || domains.has(domainOf(login))
+    return namesOf(user).some((name) => logins.has(name)) || domains.has(domainOf(user.login.toLowerCase()))
   }
 
   #group(name: string): Named {
@@ -54,6 +53,11 @@ export class People {
     }
     return named
   }
+}
+
+/** What policies may call somebody, in lower case. */
+export function namesOf({ login, alias }: PolicyUser): string[] {
+  return alias === undefined ? [login.toLowerCase()] : [login.toLowerCase(), alias.toLowerCase()]
 }
 
 export function domainOf(login: string): string {

@@ -13,7 +13,7 @@ import type { Family, Ip, Prefix } from '../base/ip.ts'
 import { listed } from '../base/listed.ts'
 import { AddressSet, INTERNET, rangeFrom } from './address-set.ts'
 import { IpSets } from './ipsets.ts'
-import { domainOf, People } from './people.ts'
+import { domainOf, namesOf, People } from './people.ts'
 import type { Policy, Selector } from './policy.ts'
 import { meetsOne } from './postures.ts'
 import { addressesOf as addressesOfService, Services } from './services.ts'
@@ -243,9 +243,8 @@ export class Selection {
     if (node.routes.length > 0 || this.services.hostedBy(node).length > 0) take(this.#singles)
     for (const tag of node.tags) take(this.#byTag.get(tag))
     if (node.tags.length > 0) return into
-    const login = node.user.login.toLowerCase()
-    take(this.#byLogin.get(login))
-    take(this.#byDomain.get(domainOf(login)))
+    for (const name of namesOf(node.user)) take(this.#byLogin.get(name))
+    take(this.#byDomain.get(domainOf(node.user.login.toLowerCase())))
     return into
   }
 

@@ -9,6 +9,8 @@ export interface PolicyUser {
   readonly id: number
   /** `name@domain`, `name@github`, `name@passkey`. Compared without regard to case. */
   readonly login: string
+  /** What policies may call them as well: `name@`. Compared in the same way. */
+  readonly alias?: string
   readonly role: Role
 }
 

@@ -58,9 +58,8 @@ export class Policies {
   #read(state: TailnetState, { text, version, domains }: PolicyRecord): Policy {
     for (const expected of this.#expected)
       if (expected.text === text && expected.domains.join() === domains.join()) return expected.policy
-    const logins = new Set([...state.usersByLogin.keys()].map((login) => login.toLowerCase()))
     try {
-      return checkPolicy(text, { domains: new Set(domains), logins })
+      return checkPolicy(text, { domains: new Set(domains), logins: namesIn(state) })
     } catch (error) {
       this.#failed(`reading version ${version} of the policy of tailnet ${state.num}, which allows nothing now`, error)
       return checkPolicy('{"grants": []}', { domains: new Set(), logins: new Set() })
@@ -70,6 +69,16 @@ export class Policies {
   get default(): Policy {
     return (this.#fallback ??= checkPolicy(DEFAULT_POLICY, { domains: new Set(), logins: new Set() }))
   }
+}
+
+/** What policies may call the people of a tailnet, in lower case. */
+export function namesIn(state: TailnetState): ReadonlySet<string> {
+  const names = new Set<string>()
+  for (const { loginName, alias } of state.usersById.values()) {
+    names.add(loginName.toLowerCase())
+    if (alias !== undefined) names.add(alias.toLowerCase())
+  }
+  return names
 }
 
 /** Has the tailnet a policy of its own? */

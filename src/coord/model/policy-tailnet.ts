@@ -50,7 +50,8 @@ function letsInMore({ hostinfo }: Node): boolean {
 }
 
 export function policyUser(id: number, user: User | undefined): PolicyUser {
-  return { id, login: user?.loginName ?? '', role: user?.role ?? 'member' }
+  const alias = user?.alias
+  return { id, login: user?.loginName ?? '', ...(alias === undefined ? {} : { alias }), role: user?.role ?? 'member' }
 }
 
 /** Devices that are made in one step: a few milliseconds' worth. */

@@ -66,6 +66,8 @@ export interface User {
   /** Unique on the server, never reused; the API writes it in decimal. */
   readonly id: number
   readonly loginName: string
+  /** What policies may call them as well: `name@`, for people who came from a server whose policies do. */
+  readonly alias?: string
   readonly displayName: string
   readonly profilePicUrl: string
   readonly role: Role

@@ -20,7 +20,7 @@ import type { PolicyTailnet } from '../../policy/tailnet.ts'
 import { runTestsInSteps, TESTS_FAILED } from '../../policy/tests/index.ts'
 import type { TestFailure } from '../../policy/tests/index.ts'
 import { MAX_POLICY_BYTES } from '../../wire/api/routes/policy.ts'
-import { domainsOf } from '../model/policies.ts'
+import { domainsOf, namesIn } from '../model/policies.ts'
 import type { Expected } from '../model/policies.ts'
 import { policyTailnet } from '../model/policy-tailnet.ts'
 import { done, refuse } from './answer.ts'
@@ -87,8 +87,7 @@ function tooLarge(size: number): string {
 }
 
 function knownOf({ record, tailnet }: At): DocumentContext {
-  const logins = new Set([...tailnet.usersByLogin.keys()].map((login) => login.toLowerCase()))
-  return { domains: domainsOf(record, tailnet), logins }
+  return { domains: domainsOf(record, tailnet), logins: namesIn(tailnet) }
 }
 
 /** The policy as it is once it is saved: its places are those of the formatted text. */

@@ -95,9 +95,9 @@ export function readPrefix(text: string): Prefix | undefined {
   return prefix && maskPrefix(prefix)
 }
 
-/** Looks like a login: a name, `@`, and where the name is from. */
+/** Looks like a login: a name, `@`, and where the name is from. Or a name and `@` alone, as Headscale's policies have. */
 export function isLogin(text: string): boolean {
-  return /^[^\s@:/][^\s@]*@[^\s@]+$/.test(text)
+  return /^[^\s@:/][^\s@]*@[^\s@]*$/.test(text)
 }
 
 function readAutogroup({ text, at }: Written, names: Names): Selector | Fault {

@@ -6,7 +6,7 @@
 import { formatIp, isSingleIp, parseIp, parsePrefix } from '../../base/ip.ts'
 import type { Ip } from '../../base/ip.ts'
 import { listed } from '../../base/listed.ts'
-import { domainOf, hasRole } from '../people.ts'
+import { domainOf, hasRole, namesOf } from '../people.ts'
 import type { Autogroup, Group, Policy } from '../policy.ts'
 import type { PolicyNode, PolicyTailnet, PolicyUser } from '../tailnet.ts'
 import { Sharees } from '../sharees.ts'
@@ -52,7 +52,7 @@ export class Subjects {
   constructor(policy: Policy, tailnet: PolicyTailnet) {
     this.#policy = policy
     this.#tailnet = tailnet
-    for (const user of tailnet.users) this.#users.set(user.login.toLowerCase(), user)
+    for (const user of tailnet.users) for (const name of namesOf(user)) this.#users.set(name, user)
     for (const node of tailnet.nodes) {
       this.#slot = Math.max(this.#slot, node.slot + 1)
       for (const tag of node.tags) listed(this.#byTag, tag).push(node)
@@ -119,7 +119,8 @@ export class Subjects {
     for (const member of group.members) {
       if (member.kind === 'domain') {
         const domain = member.domain.toLowerCase()
-        for (const [login, user] of this.#users) if (domainOf(login) === domain) users.set(login, user)
+        for (const user of this.#tailnet.users)
+          if (domainOf(user.login.toLowerCase()) === domain) users.set(user.login.toLowerCase(), user)
       }
       const user = member.kind === 'user' ? this.#users.get(member.login.toLowerCase()) : undefined
       if (user !== undefined) users.set(user.login.toLowerCase(), user)
