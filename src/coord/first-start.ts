@@ -11,7 +11,7 @@ import { ownerIn } from './model/owner.ts'
 import { SERVER } from './model/records.ts'
 import type { Key, Tailnet } from './model/records.ts'
 import { newTailnet, tailnetWrites } from './rest/changes/tailnets.ts'
-import { newUser, userWrites } from './rest/changes/users.ts'
+import { newUser, userWrites } from './model/people.ts'
 
 /** The first tailnet, until somebody names their own. */
 const FIRST_TAILNET = 'home'

@@ -281,6 +281,12 @@ const KINDS: readonly Kind[] = [
   'policy-version',
   'policy-proposal',
   'holder',
+  'provider',
+  'identity',
+  'session',
+  'sign-in',
+  'ticket',
+  'passkey',
 ]
 
 /** Has this node's key run out? */

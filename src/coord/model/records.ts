@@ -73,6 +73,16 @@ export interface User {
   readonly role: Role
   readonly status: 'active' | 'suspended' | 'needs-approval'
   readonly created: Wall
+  /** When they last proved who they are, and by what; absent: never. */
+  readonly authenticated?: Authentication
+  /** Groups that their identity providers put them in, as `NAME@DOMAIN`; sorted. */
+  readonly groups?: readonly string[]
+}
+
+export interface Authentication {
+  readonly at: Wall
+  /** `passkey`, or the id of the provider. */
+  readonly method: string
 }
 
 export interface Node {
@@ -254,6 +264,137 @@ export interface PendingLogin {
     | { readonly kind: 'refused'; readonly why: string }
 }
 
+/**
+ * An identity provider that people of a tailnet log in with. Record id: its own, a label such as `google`, which is in
+ * the addresses of its callbacks.
+ */
+export interface Provider {
+  readonly id: string
+  /** What its button says. */
+  readonly title: string
+  readonly settings: OidcSettings | GithubSettings | SamlSettings
+  readonly admits: Admits
+  /** People who come by it are in groups of this domain: `group:NAME@DOMAIN`. Absent: its groups are not used. */
+  readonly groupDomain?: string
+  readonly created: Wall
+}
+export interface OidcSettings {
+  readonly kind: 'oidc'
+  /** URL below which `/.well-known/openid-configuration` lies. */
+  readonly issuer: string
+  readonly clientId: string
+  /** Sealed with the server's key. Absent: a public client. */
+  readonly clientSecret?: string
+  readonly scopes: readonly string[]
+  /** The claim that lists a user's groups. */
+  readonly groupsClaim: string
+  /** The provider vouches for every address it names, whether or not it says `email_verified`. */
+  readonly trustEmail: boolean
+}
+export interface GithubSettings {
+  readonly kind: 'github'
+  readonly clientId: string
+  readonly clientSecret: string
+  /** Where GitHub is: `https://github.com`, or an Enterprise Server of one's own. */
+  readonly url: string
+  readonly apiUrl: string
+}
+export interface SamlSettings {
+  readonly kind: 'saml'
+  readonly entityId: string
+  readonly ssoUrl: string
+  /** PEM of the certificates that may sign assertions. */
+  readonly certificates: readonly string[]
+  readonly emailAttribute: string
+  readonly groupsAttribute: string
+}
+/** Who may join by a provider: whoever is in one of these. All empty: only those who are known already. */
+export interface Admits {
+  readonly anyone: boolean
+  /** Of verified mail addresses. */
+  readonly domains: readonly string[]
+  /** As the provider names them. */
+  readonly groups: readonly string[]
+  /** Verified mail addresses. */
+  readonly users: readonly string[]
+}
+
+/**
+ * Who somebody is elsewhere: issuer and subject, and never the address. Record id: SHA-256 of both.
+ */
+export interface IdentityRecord {
+  readonly user: number
+  readonly provider: string
+  readonly issuer: string
+  readonly subject: string
+  /** As the provider last said, verified; for display. */
+  readonly email?: string
+  /** As the provider names them. */
+  readonly groups: readonly string[]
+  readonly created: Wall
+  readonly used: Wall
+}
+
+/** A browser in which somebody is logged in, in the server's scope. Record id: SHA-256 of what its cookie holds. */
+export interface Session {
+  readonly tailnet: TailnetNum
+  readonly user: number
+  readonly created: Wall
+  /** To the minute. */
+  readonly used: Wall
+  readonly expires: Wall
+  readonly authenticated: Authentication
+  readonly from: string
+  readonly agent: string
+}
+
+/** Somebody on the way to their provider and back, in the server's scope. Record id: SHA-256 of its state. */
+export interface SignIn {
+  readonly tailnet: TailnetNum
+  readonly provider: string
+  readonly nonce: string
+  /** PKCE. */
+  readonly verifier: string
+  /** SHA-256 of the browser's own cookie: nobody else may come back with it. */
+  readonly browser: string
+  /** Path to go on to. */
+  readonly next: string
+  /** To prove once more who they are: this user, and nobody else. */
+  readonly again?: number
+  /** A ticket that is used up by it. Id of its record. */
+  readonly ticket?: string
+  readonly created: Wall
+  readonly expires: Wall
+}
+
+/** A link that lets somebody do one thing once, in the server's scope. Record id: SHA-256 of what the link holds. */
+export interface Ticket {
+  readonly tailnet: TailnetNum
+  /** `owner`: become the owner of a new tailnet. `invite`: join. `passkey`: give a user who has nothing a passkey. */
+  readonly purpose: 'owner' | 'invite' | 'passkey'
+  /** Whose passkey. */
+  readonly user?: number
+  readonly role?: Role
+  /** The address it was sent to. */
+  readonly email?: string
+  /** Login name of whoever made it; empty: the server. */
+  readonly by: string
+  readonly created: Wall
+  readonly expires: Wall
+}
+
+/** A passkey of a user. Record id: its credential id, base64url. */
+export interface Passkey {
+  readonly user: number
+  /** COSE, base64url. */
+  readonly publicKey: string
+  readonly counter: number
+  readonly transports: readonly string[]
+  readonly name: string
+  readonly created: Wall
+  readonly used?: Wall
+}
+
 export interface Kinds {
   tailnet: Tailnet
   login: PendingLogin
@@ -269,6 +410,12 @@ export interface Kinds {
   'policy-version': PolicyRecord
   'policy-proposal': PolicyProposalRecord
   holder: HolderRecord
+  provider: Provider
+  identity: IdentityRecord
+  session: Session
+  'sign-in': SignIn
+  ticket: Ticket
+  passkey: Passkey
 }
 export type Kind = keyof Kinds
 

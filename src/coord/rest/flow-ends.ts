@@ -11,7 +11,7 @@ import { done, refuse } from './answer.ts'
 import type { Answer } from './answer.ts'
 import { nodeIn } from './authorise.ts'
 import type { At } from './call.ts'
-import { findUser } from './find.ts'
+import { findUser } from '../model/people.ts'
 
 /** Who is sent to, as written, and the port behind it: 0 where the protocol has none. */
 export interface Destination {

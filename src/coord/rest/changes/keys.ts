@@ -13,7 +13,7 @@ import { commit, done, DONE, refuse, settle } from '../answer.ts'
 import type { Answer } from '../answer.ts'
 import type { At } from '../call.ts'
 import { may, userIdOf } from '../caller.ts'
-import { findUser, noSuchUser } from '../find.ts'
+import { findUser, noSuchUser } from '../../model/people.ts'
 import { joinedBy, viewKey } from '../views/key.ts'
 import { permittedTags } from './tags.ts'
 

@@ -11,7 +11,7 @@ import type { PendingLogin } from '../../model/records.ts'
 import { commit, done, refuse, settle } from '../answer.ts'
 import type { Answer, Refusal } from '../answer.ts'
 import type { At, Shared } from '../call.ts'
-import { findUser, noSuchUser } from '../find.ts'
+import { findUser, noSuchUser } from '../../model/people.ts'
 import { viewLogin } from '../views/sett.ts'
 
 export const NO_LOGIN = 'login not found: it may have expired; start again on the device'

@@ -5,52 +5,19 @@
  * the transactions rest on. Nobody changes their own standing, but for the owner, who may hand the tailnet over.
  */
 
-import type { Wall } from '../../../base/clock.ts'
 import type { CreateUser } from '../../../wire/api/routes/users.ts'
 import type { User as UserObject } from '../../../wire/api/objects.ts'
 import type { Plan } from '../../model/ledger.ts'
-import type { TailnetState } from '../../model/model.ts'
 import { deleteNode } from '../../model/node-changes.ts'
+import { findUser, holderWrite, loginHolder, newUser, OWNER_HOLDER, userWrite, userWrites } from '../../model/people.ts'
 import type { Claim, Role, User, Write } from '../../model/records.ts'
 import { commit, DONE, done, refuse, settle } from '../answer.ts'
 import type { Answer } from '../answer.ts'
 import { userIdOf } from '../caller.ts'
 import type { At } from '../call.ts'
-import { findUser, loginHolder, OWNER_HOLDER } from '../find.ts'
 import { devicesOf, viewUser } from '../views/user.ts'
 
 type Change = Plan<Answer<undefined>>
-
-/** The writes by which a user comes to be, for whoever makes one: the API, or the server at its first start. */
-export function userWrites(tailnet: TailnetState, user: User): Write[] {
-  const writes: Write[] = [
-    { kind: 'user', id: String(user.id), expect: 'absent', value: user },
-    holderWrite(tailnet, loginHolder(user.loginName), user.id),
-  ]
-  if (user.role === 'owner') writes.push(holderWrite(tailnet, OWNER_HOLDER, user.id))
-  return writes
-}
-
-export function newUser(id: number, loginName: string, role: Role, now: Wall, displayName?: string): User {
-  return {
-    id,
-    loginName,
-    displayName: displayName ?? (loginName.split('@', 1)[0] as string),
-    profilePicUrl: '',
-    role,
-    status: 'active',
-    created: now,
-  }
-}
-
-function holderWrite(tailnet: TailnetState, id: string, holder: number | null): Write {
-  return { kind: 'holder', id, expect: tailnet.version('holder', id), value: holder === null ? null : { holder } }
-}
-
-function userWrite(at: At, user: User): Write {
-  const id = String(user.id)
-  return { kind: 'user', id, expect: at.tailnet.version('user', id), value: user }
-}
 
 export function createUser(at: At, id: number, wanted: CreateUser): Plan<Answer<UserObject>> {
   if (findUser(at.tailnet, wanted.loginName) !== undefined)
@@ -77,13 +44,13 @@ export function setRole(at: At, user: User, role: Role): Change {
   if (user.role === 'owner')
     return settle(refuse(400, 'The owner’s role changes only when they make somebody else the owner'))
   if (isSelf) return settle(refuse(403, NOT_SELF))
-  const writes = [userWrite(at, { ...user, role })]
+  const writes = [userWrite(at.tailnet, { ...user, role })]
   if (role === 'owner') {
     const owner = at.tailnet.usersById.get(at.tailnet.get('holder', OWNER_HOLDER)?.holder ?? 0)
     if (at.caller.kind !== 'server' && (owner === undefined || owner.id !== self))
       return settle(refuse(403, 'Only the owner may make somebody else the owner'))
     if (user.status !== 'active') return settle(refuse(400, 'Only an active user can become the owner'))
-    if (owner !== undefined) writes.push(userWrite(at, { ...owner, role: 'admin' }))
+    if (owner !== undefined) writes.push(userWrite(at.tailnet, { ...owner, role: 'admin' }))
     writes.push(holderWrite(at.tailnet, OWNER_HOLDER, user.id))
   }
   return commit({ writes }, DONE)
@@ -100,7 +67,7 @@ function untouchable(at: At, user: User) {
 export function approveUser(at: At, user: User): Change {
   if (userIdOf(at.caller) === user.id) return settle(refuse(403, NOT_SELF))
   if (user.status !== 'needs-approval') return settle(DONE)
-  return commit({ writes: [userWrite(at, { ...user, status: 'active' })] }, DONE)
+  return commit({ writes: [userWrite(at.tailnet, { ...user, status: 'active' })] }, DONE)
 }
 
 /** Their devices are cut off until they are restored; their keys and tokens do not work meanwhile. */
@@ -108,7 +75,7 @@ export function suspendUser(at: At, user: User): Change {
   const no = untouchable(at, user)
   if (no !== undefined) return settle(no)
   if (user.status === 'suspended') return settle(DONE)
-  const writes = [userWrite(at, { ...user, status: 'suspended' })]
+  const writes = [userWrite(at.tailnet, { ...user, status: 'suspended' })]
   for (const node of devicesOf(at, user.id))
     if (node.authorized) writes.push(nodeWrite(at, { ...node, authorized: false, heldBack: true }))
   return commit({ writes }, DONE)
@@ -117,7 +84,7 @@ export function suspendUser(at: At, user: User): Change {
 export function restoreUser(at: At, user: User): Change {
   if (userIdOf(at.caller) === user.id) return settle(refuse(403, NOT_SELF))
   if (user.status !== 'suspended') return settle(DONE)
-  const writes = [userWrite(at, { ...user, status: 'active' })]
+  const writes = [userWrite(at.tailnet, { ...user, status: 'active' })]
   for (const { heldBack, ...node } of devicesOf(at, user.id))
     if (heldBack === true) writes.push(nodeWrite(at, { ...node, authorized: true }))
   return commit({ writes }, DONE)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TailnetState } from '../model/model.ts'
-import { noSuchUser } from './find.ts'
+import { noSuchUser } from './people.ts'
 
 test('whoever leaves out where a user is from is told who may be meant', () => {
   const usersByLogin = new Map([['Anna@example.com', {}]])
