@@ -8,7 +8,6 @@
 
 import type { Bytes } from '../base/bytes.ts'
 import type { Mono, Wall } from '../base/clock.ts'
-import { formatIp } from '../base/ip.ts'
 import type { AddressPort, Family, Ip, Prefix } from '../base/ip.ts'
 import type { NodeKey, PrivateKey } from '../base/keys.ts'
 import { nodeKeyFor } from '../crypto/primitives.ts'
@@ -24,20 +23,24 @@ import { isSame } from './control/same.ts'
 import type { DataPlane, PlaneActivity, PlaneSource } from './data-plane.ts'
 import type { PeerApiAddress } from './filter/compile.ts'
 import { rejectFor } from './filter/reject.ts'
-import { addressOf, endpointOf, Paths } from './path/index.ts'
+import { endpointOf, Paths } from './path/index.ts'
 import type { Endpoint, PathAction, Route } from './path/index.ts'
 import { addressesOf, FilterKeeper } from './filter-keeper.ts'
+import { directSource, HandshakeWays, relaySource } from './handshake-ways.ts'
+import type { From } from './handshake-ways.ts'
 import { KnownPeers } from './known-peers.ts'
 import type { Known } from './known-peers.ts'
 import { InnerPings } from './pings/inner-pings.ts'
 import type { InnerPingAction } from './pings/inner-pings.ts'
 import { RouteKeeper } from './routes/peer-routes.ts'
-import type { DeviceAction, Source } from './wireguard/actions.ts'
+import type { DeviceAction } from './wireguard/actions.ts'
 import { Device } from './wireguard/device.ts'
 
 /** What the engine has its shell do. */
 export interface EngineOut {
   sendRelay(region: number, to: NodeKey, bytes: Bytes): void
+  /** Does a connection with a relay stand that `sendRelay` would use? Else what is sent waits for one, or is lost. */
+  reachesByRelay(region: number, peer: NodeKey): boolean
   /** An answer of a STUN server. */
   stun(from: AddressPort, bytes: Bytes, now: Mono): void
   /** Find our endpoints anew, then `setOwnEndpoints`. */
@@ -87,17 +90,12 @@ export interface EngineOptions {
   readonly wall: Wall
 }
 
-/** Where a handshake message came from. */
-type From = Source & { readonly via: Via }
-type Via =
-  | { readonly kind: 'direct'; readonly address: AddressPort }
-  | { readonly kind: 'relay'; readonly region: number; readonly from: NodeKey }
-
 export class Engine {
   readonly #plane: DataPlane
   readonly #out: EngineOut
   readonly #device: Device<From>
   readonly #paths: Paths
+  readonly #ways: HandshakeWays
   readonly #pings: InnerPings
   readonly #routes = new RouteKeeper()
   readonly #filter: FilterKeeper
@@ -130,6 +128,7 @@ export class Engine {
     this.#device = new Device({ primitives, privateKey: nodeKey, isPeer, firstPacket, wall, now })
     this.#pings = new InnerPings(primitives.random)
     this.#paths = new Paths({ primitives, disco, nodeKey: nodeKeyFor(primitives, nodeKey), udp: !withoutUdp })
+    this.#ways = new HandshakeWays(this.#paths, plane, out)
     this.setSettings(settings)
   }
 
@@ -194,7 +193,7 @@ export class Engine {
   relayed(region: number, from: NodeKey, bytes: Bytes, now: Mono): void {
     if (isDisco(bytes, 0)) return this.#follow(this.#paths.fromRelay(region, from, bytes, now), now)
     if (bytes[0] === TRANSPORT) return this.#plane.receiveRelayed(bytes, region)
-    this.#handshake(bytes, { host: `${region} ${from}`, port: 0, via: { kind: 'relay', region, from } }, now)
+    this.#handshake(bytes, relaySource(region, from), now)
   }
 
   /** A packet of this machine's for a peer with which there is no session. */
@@ -286,13 +285,14 @@ export class Engine {
     for (const action of actions) {
       switch (action.kind) {
         case 'send':
-          this.#send(action.peer, action.bytes, now)
+          this.#follow(this.#paths.sent(action.peer, now), now)
+          this.#ways.send(action, now)
           break
         case 'reply':
-          this.#reply(action.to.via, action.bytes)
+          this.#ways.reply(action.to, action.bytes)
           break
         case 'authenticated':
-          this.#heard(action.peer, action.from.via, now)
+          this.#met(action.peer, action.from, now)
           break
         case 'sessions': {
           const number = this.numberOf(action.peer)
@@ -324,7 +324,7 @@ export class Engine {
     for (const action of actions) {
       switch (action.kind) {
         case 'send-udp':
-          this.#sendUdp(addressOf(action.to), action.bytes)
+          this.#ways.sendUdp(action.to, action.bytes)
           break
         case 'send-relay':
           this.#out.sendRelay(action.region, action.to, action.bytes)
@@ -381,22 +381,10 @@ export class Engine {
     }
   }
 
-  /** A handshake message, by whatever way there is. */
-  #send(peer: NodeKey, bytes: Bytes, now: Mono): void {
-    this.#follow(this.#paths.sent(peer, now), now)
-    const route = this.#paths.route(peer)
-    if ('endpoint' in route) this.#sendUdp(addressOf(route.endpoint), bytes)
-    if ('region' in route) this.#out.sendRelay(route.region, peer, bytes)
-    if (route.kind === 'none') this.#out.dropped('no path')
-  }
-
-  #reply(via: Via, bytes: Bytes): void {
-    if (via.kind === 'direct') this.#sendUdp(via.address, bytes)
-    else this.#out.sendRelay(via.region, via.from, bytes)
-  }
-
-  #sendUdp(to: AddressPort, bytes: Bytes): void {
-    if (!this.#plane.sendTo(to, bytes)) this.#out.dropped('send-failed')
+  /** A handshake message was genuine. */
+  #met(peer: NodeKey, { via }: From, now: Mono): void {
+    if (via.kind === 'direct') this.#follow(this.#paths.met(peer, endpointOf(via.address), now), now)
+    else this.#heard(peer, via, now)
   }
 
   #heard(peer: NodeKey, from: PlaneSource, now: Mono): void {
@@ -471,10 +459,3 @@ function mayElse({ was, now }: PeerDelta): boolean {
 
 /** The first byte of a transport message. */
 const TRANSPORT = 4
-
-function directSource(address: AddressPort): From {
-  const { ip, port } = address
-  // Whoever has one IPv6 address has its whole network.
-  const host = ip.family === 4 ? formatIp(ip) : String(ip.value >> 64n)
-  return { host, port, via: { kind: 'direct', address } }
-}

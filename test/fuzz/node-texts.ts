@@ -73,6 +73,7 @@ const PLANE = {
 }
 const OUT = {
   sendRelay: NOTHING,
+  reachesByRelay: () => false,
   stun: NOTHING,
   refreshEndpoints: NOTHING,
   rebind: NOTHING,

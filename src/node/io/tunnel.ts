@@ -147,6 +147,7 @@ export class Tunnel {
           this.#relayed.sent += bytes.length
           this.#relays.run((relays, now) => relays.send(region, to, bytes, now))
         },
+        reachesByRelay: (region, peer) => relays.reaches(region, peer),
         stun: (_from, bytes, now) => this.#look.take(bytes, now),
         refreshEndpoints: () => this.lookAround('somebody asked'),
         rebind: () => options.events.rebind(),

@@ -9,6 +9,7 @@ export interface Quality {
   readonly endpoint: Endpoint
   /** Network identifier of a way through a peer relay; 0 for a direct one. */
   readonly vni: number
+  /** `Infinity` where nothing was measured yet. */
   readonly latencyMs: number
   /** Largest packet known to pass; 0 when nobody has tried. */
   readonly wireMtu: number

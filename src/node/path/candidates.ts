@@ -1,8 +1,8 @@
 /**
  * The addresses at which a peer may be reached, where we know them from, and when each was last pinged. (disco.md §5.2)
  *
- * A candidate stays while anybody still vouches for it: the network map, the peer's last call-me-maybe, or a ping from it
- * within 45 s. Which one is used is peer-path.ts.
+ * A candidate stays while anybody still vouches for it: the network map, the peer's last call-me-maybe, or a ping or a
+ * handshake from it within 45 s. Which one is used is peer-path.ts.
  */
 
 import type { Mono } from '../../base/clock.ts'
@@ -12,7 +12,7 @@ import { SESSION_MS } from './timing.ts'
 
 /** As many as are taken from one call-me-maybe, or one peer could have us ping the whole world. */
 export const CALLED_MAX = 64
-/** Beyond so many, the oldest that only pings vouch for go. */
+/** Beyond so many, the oldest that only pings and handshakes vouch for go. */
 const MAX = 100
 const NEVER_YET = -Infinity as Mono
 
@@ -20,7 +20,7 @@ export interface Candidate {
   readonly endpoint: Endpoint
   inMap: boolean
   called: boolean
-  /** When the peer last pinged us from there, and with what. */
+  /** When the peer last pinged us from there, or shook hands, and with what ping. */
   heardAt: Mono
   heardTx: string
   pingedAt: Mono
@@ -56,6 +56,12 @@ export class Candidates {
     c.heardTx = tx
     this.#prune(now)
     return c
+  }
+
+  /** A handshake message came from there. */
+  met(e: Endpoint, now: Mono): void {
+    this.#entry(e).heardAt = now
+    this.#prune(now)
   }
 
   /** Those that were not pinged within `spacingMs`; ones that nobody vouches for any more are dropped. */

@@ -164,6 +164,19 @@ export class Paths {
     return typeof from === 'number' ? this.#settled(path, now) : NOTHING
   }
 
+  /** A handshake message of the peer, which only it can have made, came from there. */
+  met(key: NodeKey, from: Endpoint, now: Mono): readonly PathAction[] {
+    const path = this.#open(key, now)
+    if (path === undefined) return NOTHING
+    path.met(from, now)
+    return this.#settled(path, now)
+  }
+
+  /** Where a peer that is spoken with may be, besides its route; none where its direct path is trusted. */
+  guesses(key: NodeKey, now: Mono): readonly Endpoint[] {
+    return this.#active.get(key)?.guesses(now) ?? []
+  }
+
   /** A datagram that classify() takes for disco. */
   fromUdp(source: AddressPort, datagram: Bytes, now: Mono): readonly PathAction[] {
     const read = this.#read(datagram)

@@ -32,6 +32,8 @@ export interface Links {
 }
 
 const LONG_AGO = -Infinity as Mono
+/** More than any honest machine has addresses. */
+const GUESSES_MOST = 32
 
 export class PeerPath {
   readonly candidates = new Candidates()
@@ -105,6 +107,26 @@ export class PeerPath {
     this.#usedAt = now
     if (typeof from === 'number') this.#heardRegion = from
     else if (from === this.#best?.endpoint) this.#heardAt = now
+  }
+
+  /**
+   * The peer has proved by a handshake that it sends from there, or that somebody passes its messages on from there: a
+   * way to use beside the relay until disco knows better, for the peer may not know our disco key yet. It is pinged as
+   * every candidate is, and given up when that stays unanswered.
+   */
+  met(from: Endpoint, now: Mono): void {
+    this.heard(from, now)
+    if (!this.#canPing()) return
+    this.candidates.met(from, now)
+    if (this.isTrusted(now) || this.#best?.endpoint === from) return
+    this.#use({ endpoint: from, vni: 0, latencyMs: Infinity, wireMtu: 0 })
+  }
+
+  /** Where the peer may be, while no direct path is trusted: at most `GUESSES_MOST`. */
+  guesses(now: Mono): Endpoint[] {
+    if (this.isTrusted(now) || !this.#canPing()) return []
+    const known = this.candidates.due(now, 0).map(({ endpoint }) => endpoint)
+    return known.slice(0, GUESSES_MOST)
   }
 
   /** A ping came from `from`. False when this very ping came from there before, and needs no answer. */
@@ -230,7 +252,7 @@ export class PeerPath {
     if (expired === true) return NO_ROUTE
     const endpoint = this.#links.udp ? this.#best?.endpoint : undefined
     if (endpoint !== undefined && this.isTrusted(now)) return makeRoute(endpoint, 0)
-    return makeRoute(endpoint, homeRegion === 0 && endpoint === undefined ? this.#heardRegion : homeRegion)
+    return makeRoute(endpoint, homeRegion === 0 ? this.#heardRegion : homeRegion)
   }
 
   #canPing(): boolean {

@@ -125,8 +125,7 @@ export class RelayClients {
    */
   send(id: number, to: NodeKey, packet: Bytes, now: Mono): readonly RelayAction[] {
     if (packet.length > MAX_PACKET_BYTES) return this.#dropped('too long')
-    const home = this.#regions.get(id)
-    const region = home?.isConnected === true ? home : (this.#whereHeard(to) ?? home)
+    const region = this.#standing(id, to) ?? this.#regions.get(id)
     if (region === undefined) return this.#dropped('no such region')
     if (this.#lastTo !== to) {
       this.#lastTo = to
@@ -134,6 +133,11 @@ export class RelayClients {
     }
     region.send(this.#lastRaw as Bytes, packet, now)
     return this.#flush()
+  }
+
+  /** Does a connection stand that `send` would use? */
+  reaches(id: number, to: NodeKey): boolean {
+    return this.#standing(id, to) !== undefined
   }
 
   /** TCP stands. @param localAddress the socket's own address, where it is known */
@@ -199,6 +203,11 @@ export class RelayClients {
     let first = Infinity
     for (const region of this.#regions.values()) first = Math.min(first, region.deadline())
     return first as Mono
+  }
+
+  #standing(id: number, to: NodeKey): RegionClient | undefined {
+    const home = this.#regions.get(id)
+    return home?.isConnected === true ? home : this.#whereHeard(to)
   }
 
   #whereHeard(peer: NodeKey): RegionClient | undefined {

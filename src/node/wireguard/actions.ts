@@ -48,7 +48,15 @@ export type Drop =
 /** What the handshake machine asks for. To be done in order. */
 export type DeviceAction<From extends Source> =
   /** A handshake message for a peer, by whatever path there is to it. */
-  | { readonly kind: 'send'; readonly peer: NodeKey; readonly bytes: Uint8Array }
+  | {
+      readonly kind: 'send'
+      readonly peer: NodeKey
+      readonly bytes: Uint8Array
+      /** Nobody has answered the one before it: that way may lead nowhere. */
+      readonly isRepeated?: boolean
+      /** Where the message came from that this one answers. */
+      readonly answers?: From
+    }
   /** A cookie reply: to exactly where the message came from, for nobody knows whose it was. */
   | { readonly kind: 'reply'; readonly to: From; readonly bytes: Uint8Array }
   /** This peer was proved to be there just now. Whether that changes its path is not decided here. */

@@ -249,7 +249,7 @@ export class Device<From extends Source> {
       createdAt: now,
     }
     this.#sessions.changed(actions, known, known.keypairs.offer(keypair))
-    actions.push({ kind: 'send', peer: key, bytes: written.message })
+    actions.push({ kind: 'send', peer: key, bytes: written.message, answers: from })
     this.#peers.refresh(known)
     return actions
   }

@@ -153,6 +153,7 @@ export class Sessions<From extends Source> {
   }
 
   #initiate(actions: DeviceAction<From>[], peer: Peer, now: Mono): void {
+    const isRepeated = peer.pending !== undefined
     this.dropPending(peer)
     const localIndex = this.#peers.takeIndex(peer)
     const stamp = this.#stamps.next(now, peer.lastStamp)
@@ -162,7 +163,7 @@ export class Sessions<From extends Source> {
     if (written === undefined) return this.#peers.releaseIndex(localIndex)
     peer.pending = { ...written, localIndex }
     peer.macs.write(written.message, now)
-    actions.push({ kind: 'send', peer: peer.key, bytes: written.message })
+    actions.push({ kind: 'send', peer: peer.key, bytes: written.message, isRepeated })
   }
 }
 

@@ -100,6 +100,7 @@ export class SimTunnel {
       wall: machine.wall(),
       out: {
         sendRelay: (region, to, bytes) => this.#runRelays((relays, now) => relays.send(region, to, bytes, now)),
+        reachesByRelay: (region, peer) => this.relays.reaches(region, peer),
         stun: (_from, bytes, now) => this.#look?.take(bytes, now),
         refreshEndpoints: () => this.lookAround(),
         rebind: () => {},
