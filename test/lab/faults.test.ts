@@ -100,6 +100,21 @@ describe('two machines, and what happens to them', { skip }, () => {
     assert.ok(pulse.answered.length > before)
   })
 
+  test('a daemon that starts while server and relay are away is heard and answered, and so are two', async () => {
+    await using back = new Pulse(b.where, (await a.addresses()).four, 50)
+    await back.next()
+    await tailnet.server.kill()
+    for (const started of [[a], [b], [a, b]]) {
+      await Promise.all(started.map((machine) => machine.kill()))
+      await Promise.all(started.map((machine) => machine.start()))
+      await Promise.all([pulse.next(), back.next()])
+      await isDirect()
+    }
+    await tailnet.server.start()
+    for (const machine of [a, b]) await machine.until('the server is back', ({ Self }) => Self.Online)
+    await pulse.next()
+  })
+
   test('machines behind routers talk with each other, and with one that is not', async () => {
     const [carla, dora] = await Promise.all([tailnet.behind('easy', 'carla'), tailnet.behind('hard', 'dora')])
     await tailnet.bring([carla, dora])
