@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { onOneLine } from './io/log-line.ts'
 
 /** The server's is another, which belongs to another user. */
 const DEFAULT_STATE_DIR = '/var/lib/settd'
@@ -144,7 +145,8 @@ async function cleanUpHere(stateDir: string): Promise<number> {
 function openLog() {
   const tails = new Set<(line: string) => void>()
   return {
-    write(line: string): void {
+    write(text: string): void {
+      const line = onOneLine(text)
       process.stderr.write(`${new Date().toISOString()} ${line}\n`)
       for (const tell of tails) tell(line)
     },

@@ -99,11 +99,16 @@ export type MaskedPrefs = Readonly<Record<string, unknown>>
 
 /** A message of the notification bus (node.md §9.2); absent and `null` mean unchanged. */
 export interface Notify {
+  /** Of the first line, which says how things are, and not what is new. */
+  readonly SessionID?: string
   readonly ErrMessage?: string | null
   readonly State?: number | null
   readonly Prefs?: Pick<Prefs, 'WantRunning'> | null
   readonly BrowseToURL?: string | null
   readonly SelfChange?: { readonly Key?: string } | null
+  readonly Health?: {
+    readonly Warnings?: Readonly<Record<string, { readonly Args?: Readonly<Record<string, string>> }>>
+  } | null
 }
 
 export interface LoginProfile {

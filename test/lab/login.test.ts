@@ -168,6 +168,18 @@ describe('logins of one machine', { skip }, () => {
     }
   })
 
+  test('what stands against a first login is said by whoever waits for it, and by status', async () => {
+    await a.sett('logout')
+    const waits = a.begin('up', '--reset', `--login-server=${tailnet.server.url.replace(/\d+$/, '9')}`)
+    await waits.waitFor(/Not connected yet: .*ECONNREFUSED/)
+    await assert.rejects(a.sett('status'), ({ stdout }: { stdout?: string }) => {
+      assert.match(stdout ?? '', /^Logged out\.\nThe last login error was: .*ECONNREFUSED/)
+      return true
+    })
+    await a.sett('logout')
+    assert.equal((await waits.ended).code, 1)
+  })
+
   test('a key that can not be kept is no login: nothing runs on it', async () => {
     await a.sett('logout')
     await a.stop()

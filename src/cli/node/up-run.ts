@@ -1,7 +1,7 @@
 /** Brings the node up (node.md §9.3): asks the daemon for it, shows the link to log in at, and waits until it is there. */
 
 import { MeshError } from '../../base/errors.ts'
-import { readNotify, STATE } from '../../sdk/local-client.ts'
+import { NOTIFY, readNotify, STATE } from '../../sdk/local-client.ts'
 import type { Prefs, Status } from '../../sdk/local-client-types.ts'
 import { Exit } from './command.ts'
 import type { Context } from './command.ts'
@@ -67,7 +67,7 @@ async function bringUp({ node, flags, at }: Context, work: Work): Promise<void> 
   const signal = AbortSignal.any([at.interrupted(), late.signal, done.signal])
   try {
     // Before anything is asked for, or the link to log in at might be missed.
-    const messages = await node.watchBus(0, signal)
+    const messages = await node.watchBus(NOTIFY.initialHealth, signal)
     if (plan.kind === 'resume') await node.editPrefs({ WantRunning: true, WantRunningSet: true })
     else {
       await node.checkPrefs(plan.prefs)
@@ -104,6 +104,8 @@ async function untilRunning(
   let told = false
   let runs = false
   let awaitsKey = wishes.force
+  /** What stands against the login, and has been told: the daemon tries on. */
+  const troubles = new Set<string>()
 
   const tellApproval = (): void => {
     told = true
@@ -116,11 +118,15 @@ async function untilRunning(
   if (plan.kind === 'resume' && status.BackendState === 'NeedsMachineAuth') tellApproval()
 
   for await (const line of messages) {
-    const { ErrMessage, State, Prefs: said, SelfChange, BrowseToURL } = readNotify(line)
+    const { ErrMessage, State, Prefs: said, SelfChange, BrowseToURL, Health, SessionID } = readNotify(line)
     if (typeof ErrMessage === 'string') {
       at.err.write(`backend error: ${plain(ErrMessage)}\n`)
       throw new Exit(1)
     }
+    // What is told first is of a try before ours.
+    const trouble = SessionID === undefined ? Health?.Warnings?.['login-state']?.Args?.['error'] : undefined
+    if (trouble !== undefined && !troubles.has(trouble)) at.err.write(`Not connected yet: ${plain(trouble)}\n`)
+    if (trouble !== undefined) troubles.add(trouble)
     if (State === STATE.needsMachineAuth) tellApproval()
     if (State === STATE.stopped || State === STATE.needsLogin || said?.WantRunning === false) await refuseStop(node)
     if (typeof State === 'number') runs = State === STATE.running

@@ -46,7 +46,7 @@ test('a first up with a key starts the daemon, logs in and says nothing', async 
     assert.deepEqual(asked, [
       'GET status',
       'GET prefs',
-      'GET watch-ipn-bus?mask=0',
+      'GET watch-ipn-bus?mask=128',
       'POST check-prefs',
       'POST start',
       'POST login-interactive',
@@ -187,6 +187,25 @@ test('where no peer is known, an exit node by name is not found; before that it 
     assert.equal(ran.code, 1, state)
     assert.match(ran.err, err, state)
   }
+})
+
+test('what stands against a login is told once, while the daemon tries on', async () => {
+  const health = (Args: Json) => ({ Health: { Warnings: { 'login-state': { Args } } } })
+  fresh()
+  cli.daemon.afterUp = [
+    { SessionID: 'a1', ...health({ error: 'of before' }) },
+    { Health: { Warnings: {} } },
+    health({}),
+    health({ error: 'no answer' }),
+    health({ error: 'no\u001banswer' }),
+    health({ error: 'no answer' }),
+    { State: 6 },
+  ]
+  assert.deepEqual(await cli.run('up', CONTROL, '--auth-key=tskey-1'), {
+    code: 0,
+    out: '',
+    err: 'Not connected yet: no answer\nNot connected yet: no\ufffdanswer\n',
+  })
 })
 
 test('a node that somebody else stops while it comes up is not waited for', async () => {

@@ -182,6 +182,11 @@ test('the table of a status tells how each peer is reached', async () => {
   for (const [state, extra, words] of [
     ['NeedsMachineAuth', {}, 'Machine is not yet approved by tailnet admin.\n'],
     ['NeedsLogin', { AuthURL: 'https://x/a/1' }, 'Logged out.\nLog in at: https://x/a/1\n'],
+    [
+      'NeedsLogin',
+      { Health: ['Other.', 'You are logged out. The last login error was: no\nanswer'] },
+      'Logged out.\nThe last login error was: no\ufffdanswer\n',
+    ],
     ['NoState', { Health: ['it is cold'] }, '# Health check:\n#     - it is cold\n\nunexpected state: NoState\n'],
   ] as const) {
     cli.daemon.override = (_method, path) =>

@@ -48,6 +48,7 @@ test('what is wrong is told by its code, after its time, and no more once it is 
     ['wantrunning-false', { prefs: off, tunnel: HOME, inMapPoll: false }],
     ['login-state', { needsLogin: true, loginError: 'no such key' }],
     ['mapresponse-timeout', { inMapPoll: false }, 125_000],
+    ['mapresponse-timeout', { inMapPoll: false, serverError: 'connect ECONNREFUSED 198.51.100.1:80' }, 125_000],
     ['node-key-in-use', { contested: true }],
     ['no-derp-home', { tunnel: { ...HOME, home: 0, homeConnected: false } }, 10_000],
     ['no-derp-connection', { tunnel: { ...HOME, homeConnected: false } }, 10_000],

@@ -24,6 +24,8 @@ export interface HealthFacts {
   readonly loginError?: string | undefined
   /** A map stream is open. */
   readonly inMapPoll: boolean
+  /** Why there is none, where that is known. */
+  readonly serverError?: string | undefined
   /** The map stream is taken from this node again and again, as by a copy of it. */
   readonly contested?: boolean | undefined
   /** The tunnel as it runs; absent: none is wanted now. */
@@ -47,7 +49,7 @@ type Finding = readonly [code: WarnableCode, isWrong: boolean, args?: WarningArg
 
 /** Every warning that is set here, right or wrong. */
 function findings(facts: HealthFacts): readonly Finding[] {
-  const { prefs, tunnel, clientVersion: version, loginError, storeError, forwarding, filterError } = facts
+  const { prefs, tunnel, clientVersion: version, loginError, serverError, storeError, forwarding, filterError } = facts
   const wants = prefs.WantRunning
   const isOld = version !== undefined && !version.RunningLatest && (version.LatestVersion ?? '') !== ''
   const newer: WarningArgs = { 'available-version': version?.LatestVersion ?? '' }
@@ -59,7 +61,7 @@ function findings(facts: HealthFacts): readonly Finding[] {
     ['wantrunning-false', !wants],
     ['login-state', wants && facts.needsLogin, loginError === undefined ? {} : { error: loginError }],
     ['not-in-map-poll', isOut && !facts.inMapPoll],
-    ['mapresponse-timeout', isOut && !facts.inMapPoll],
+    ['mapresponse-timeout', isOut && !facts.inMapPoll, serverError === undefined ? {} : { error: serverError }],
     ['node-key-in-use', isOut && facts.contested === true],
     ['no-derp-home', isOut && tunnel.home === 0],
     ['no-derp-connection', isOut && tunnel.home !== 0 && !tunnel.homeConnected, home],

@@ -410,8 +410,10 @@ export class LiveNode {
       prefs: this.prefs,
       hasNetwork: this.tunnel.hasNetwork,
       needsLogin: this.#state === 'NeedsLogin',
-      loginError: phase === 'refused' || phase === 'locked' ? why : undefined,
+      // Where there is a map, a server that can't be reached is no matter of the login.
+      loginError: phase === 'refused' || phase === 'locked' || phase === 'connecting' ? why : undefined,
       inMapPoll: online,
+      serverError: online ? undefined : why,
       contested,
       ...(tunnel === undefined && failure === undefined
         ? {}

@@ -84,7 +84,8 @@ export const WARNABLES: { readonly [Code in WarnableCode]: Warnable } = {
   'mapresponse-timeout': {
     severity: 'medium',
     title: 'Network map response timeout',
-    text: ({ duration }) => `The coordination server has sent nothing for ${duration ?? 'more than two minutes'}.`,
+    text: ({ duration, error }) =>
+      `The coordination server has sent nothing for ${duration ?? 'more than two minutes'}${error === undefined ? '' : `: ${error}`}.`,
     dependsOn: CONNECTED,
     visibleAfterMs: 2 * MINUTE_MS + 5 * SECOND_MS,
   },

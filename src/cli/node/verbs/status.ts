@@ -46,7 +46,7 @@ async function run({ node, flags, args, at }: Context): Promise<void> {
   if (why !== undefined) {
     // In a state that nobody expects, these may say why.
     if (health !== '' && status.BackendState === 'NoState') at.out.write(`# Health check:\n${health}\n`)
-    at.out.write(`${why}\n`)
+    at.out.write(`${why}\n${status.BackendState === 'NeedsLogin' ? lastLoginError(status) : ''}`)
     throw new Exit(1)
   }
   const shown = flags.bool('self') ? [status.Self] : []
@@ -59,6 +59,12 @@ async function run({ node, flags, args, at }: Context): Promise<void> {
   const rows = shown.map((peer) => rowOf(status, peer, at.now())).join('')
   at.out.write(alignColumns(heading + rows, { minWidth: 0, padding: 2 }))
   if (health !== '') at.out.write(`\n# Health check:\n${health}`)
+}
+
+/** Why the daemon is still logged out although somebody has said `up`, on a line of its own. */
+function lastLoginError({ Health }: Status): string {
+  const said = (Health ?? []).flatMap((line) => /The last login error was: .*/s.exec(line)?.[0] ?? [])
+  return said.map((words) => `${plain(words)}\n`).join('')
 }
 
 function rowOf(status: Status, peer: PeerStatus, now: number): string {
