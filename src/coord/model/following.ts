@@ -25,6 +25,8 @@ export type Effect =
   | { readonly kind: 'profile'; readonly user: number }
   /** No node of this profile is left: clients forget it sooner or later, and must be told when one comes again. */
   | { readonly kind: 'forgotten'; readonly profile: number }
+  /** How the tailnet's nodes resolve names. */
+  | { readonly kind: 'dns' }
   /** Something that is in everybody's map changed. */
   | { readonly kind: 'tailnet' }
 
@@ -51,7 +53,8 @@ export interface Pending {
   view: boolean
   /** Its filter and its SSH rules. */
   rules: boolean
-  /** DNS and names of the tailnet. */
+  dns: boolean
+  /** The tailnet's own record: what it is called, and how it is set. */
   tailnet: boolean
   /** Peers by id, and in what they changed. */
   readonly peers: Map<number, number>

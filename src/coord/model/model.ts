@@ -277,6 +277,7 @@ const KINDS: readonly Kind[] = [
   'key',
   'key-use',
   'attributes',
+  'dns',
   'policy',
   'policy-version',
   'policy-proposal',

@@ -73,6 +73,7 @@ const pendingOf = (peers: readonly [number, number][] = [], more: Partial<Pendin
   self: false,
   view: false,
   rules: false,
+  dns: false,
   tailnet: false,
   peers: new Map(peers),
   edges: new Set(),

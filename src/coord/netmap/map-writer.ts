@@ -11,6 +11,7 @@ import type { Wall } from '../../base/clock.ts'
 import type { DerpMap } from '../../wire/derp-map.ts'
 import { encodeMapFrame } from '../../wire/map-frame.ts'
 import { DerpMaps } from './derp-maps.ts'
+import { profileIn } from './dns.ts'
 import type { Pending, Round, Told } from '../model/following.ts'
 import {
   essenceOf,
@@ -71,7 +72,7 @@ export class MapWriter {
       ...this.#relays(map, told),
       domainJson(map),
       '"CollectServices":false',
-      `"DNSConfig":${this.#dns(map)}`,
+      ...this.#dns(map, viewer, told),
       ...this.#rules(map, viewer, told),
       `"UserProfiles":[${this.#profiles(map, told.profiles)}]`,
       `"ControlTime":"${formatTime(now)}"`,
@@ -147,17 +148,19 @@ export class MapWriter {
     if (withSelf) own.push(...this.#own(map, viewer, told))
     // A tagged node goes by its own name, which may be what has changed.
     if (own.length > 0 && viewer.node.tags.length > 0) profiles.add(ownProfileOf(viewer.node))
-    if (pending.tailnet) own.push(`"DNSConfig":${this.#dns(map)}`, domainJson(map))
+    if (pending.tailnet) own.push(domainJson(map))
     if (pending.view || pending.self || pending.rules) own.push(...this.#rules(map, viewer, told))
     if (pending.view) own.push(...this.#relays(map, told))
     const shared = own.length === 0
+    const dns = withSelf || pending.dns ? this.#dns(map, viewer, told) : []
     if (shared) {
-      if (removed.length === 0 && changed.length === 0 && patched.length === 0 && profiles.size === 0) return undefined
-      key = `${map.tailnet.num}|${key}|${removed.join()}|${[...profiles].join()}`
+      if (removed.length + changed.length + patched.length + profiles.size + dns.length === 0) return undefined
+      const dnsKey = dns.length === 0 ? '' : told.said.get('DNSConfig')
+      key = `${map.tailnet.num}|${key}|${removed.join()}|${[...profiles].join()}|${dnsKey}`
       const made = round.get(key)
       if (made !== undefined) return made
     }
-    const fields = own
+    const fields = [...own, ...dns]
     if (removed.length > 0) fields.push(`"PeersRemoved":[${removed.sort((a, b) => a - b).join()}]`)
     if (changed.length > 0) {
       changed.sort(([a], [b]) => a.id - b.id)
@@ -228,9 +231,16 @@ export class MapWriter {
     return frames
   }
 
-  #dns(map: TailnetMap): string {
-    const { domain } = map.tailnet
-    return JSON.stringify({ Routes: { [domain]: [] }, Domains: [domain], Proxied: true })
+  /** How the node resolves names, unless the client has just that. Nodes that are told the same have one key. */
+  #dns(map: TailnetMap, viewer: Entry, told: Told): string[] {
+    const { httpsEnabled } = map.tailnet.settings
+    const { key, json } = map.dns.of({
+      certDomain: httpsEnabled ? fqdn(map.tailnet, viewer.node).slice(0, -1) : undefined,
+      profile: map.dns.usesProfiles ? profileIn(map.reach.capabilities(viewer, httpsEnabled)) : undefined,
+    })
+    if (told.said.get('DNSConfig') === key) return []
+    told.said.set('DNSConfig', key)
+    return [`"DNSConfig":${json}`]
   }
 
   /** The node's own entry, unless the client has just that. */

@@ -196,6 +196,7 @@ export function selfFields(tailnet: Tailnet, own: Own): SelfFields {
     CapMap: {
       ...SELF_CAPABILITIES,
       'default-auto-update': [tailnet.settings.devicesAutoUpdatesOn],
+      ...(tailnet.settings.httpsEnabled ? { https: null } : {}),
       ...(admin ? { 'https://tailscale.com/cap/is-admin': null } : {}),
       ...(user?.role === 'owner' ? { 'https://tailscale.com/cap/is-owner': null } : {}),
       'tailnet.maxKeyDuration': [tailnet.settings.devicesKeyDurationDays * 86_400],

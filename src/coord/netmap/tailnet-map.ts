@@ -13,11 +13,13 @@ import { Engine } from '../../policy/engine.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { PolicyNode } from '../../policy/tailnet.ts'
 import type { Effect } from '../model/following.ts'
+import { dnsOf } from '../model/dns.ts'
 import { isExpired } from '../model/model.ts'
 import type { Changed, TailnetState } from '../model/model.ts'
 import { policyNode } from '../model/policy-tailnet.ts'
 import type { AttributesRecord, Node, Presence, Tailnet, User } from '../model/records.ts'
 import { enabledRoutes, isExitRoute } from '../model/routes.ts'
+import { DnsTexts } from './dns.ts'
 import { isOnline, peerJson, profileOf, sameShownHostinfo } from './node-json.ts'
 import type { ShownToPeers } from './node-json.ts'
 import { Pages } from './pages.ts'
@@ -91,6 +93,7 @@ export class TailnetMap {
   tailnet: Tailnet
   readonly entries = new Map<number, Entry>()
   readonly pages: Pages<Entry>
+  readonly dns: DnsTexts
   /** Who reaches whom; everybody everybody until there is a policy. */
   reach: Reach = everybody
   #policy: PolicyReach | undefined
@@ -115,6 +118,7 @@ export class TailnetMap {
     this.state = state
     this.tailnet = tailnet
     this.pages = new Pages(compress)
+    this.dns = new DnsTexts(tailnet.domain, dnsOf(state))
     for (const node of [...state.all('node')].sort((a, b) => a.id - b.id)) this.#add(node)
     for (const entry of this.entries.values()) {
       entry.presence = state.presence(entry.id)
@@ -143,6 +147,9 @@ export class TailnetMap {
         if (entry !== undefined) this.#consult(entry, own, now)
         break
       }
+      case 'dns':
+        if (this.dns.update(this.tailnet.domain, dnsOf(this.state))) own.push({ kind: 'dns' })
+        break
       default:
     }
     effects.push(...this.#addressed(own))
@@ -195,6 +202,7 @@ export class TailnetMap {
     this.tailnet = tailnet
     effects.push({ kind: 'tailnet' })
     if (!renamed) return
+    this.dns.update(tailnet.domain, dnsOf(this.state))
     for (const entry of this.entries.values()) {
       this.#touch(entry)
       effects.push({ kind: 'peer', node: entry.id, mask: FULL })

@@ -70,6 +70,7 @@ export class MapStream {
     self: false,
     view: false,
     rules: false,
+    dns: false,
     tailnet: false,
     peers: new Map(),
     edges: new Set(),
@@ -327,7 +328,7 @@ function dueAt(stream: MapStream): Mono {
 }
 
 /** Effects that any stream may have to be told of. */
-type ForAll = Extract<Effect, { kind: 'peer' | 'gone' | 'profile' | 'forgotten' | 'policy' | 'tailnet' }>
+type ForAll = Extract<Effect, { kind: 'peer' | 'gone' | 'profile' | 'forgotten' | 'policy' | 'dns' | 'tailnet' }>
 
 /** Adds one effect to what a stream must be told. False: it does not concern it. */
 function noted(stream: MapStream, effect: ForAll): boolean {
@@ -355,6 +356,9 @@ function noted(stream: MapStream, effect: ForAll): boolean {
     case 'policy':
       pending.self = pending.view = pending.rules = true
       return true
+    case 'dns':
+      pending.dns = true
+      return true
     default:
       pending.tailnet = true
       return true
@@ -370,6 +374,7 @@ function reset(pending: Pending): void {
   pending.self = false
   pending.view = false
   pending.rules = false
+  pending.dns = false
   pending.tailnet = false
   pending.peers.clear()
   pending.edges.clear()
