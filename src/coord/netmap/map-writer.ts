@@ -13,6 +13,7 @@ import { encodeMapFrame } from '../../wire/map-frame.ts'
 import { DerpMaps } from './derp-maps.ts'
 import { profileIn } from './dns.ts'
 import type { Pending, Round, Told } from '../model/following.ts'
+import { fqdn } from '../model/naming.ts'
 import {
   essenceOf,
   isOnline,
@@ -151,8 +152,8 @@ export class MapWriter {
     if (pending.tailnet) own.push(domainJson(map))
     if (pending.view || pending.self || pending.rules) own.push(...this.#rules(map, viewer, told))
     if (pending.view) own.push(...this.#relays(map, told))
-    const shared = own.length === 0
     const dns = withSelf || pending.dns ? this.#dns(map, viewer, told) : []
+    const shared = own.length === 0
     if (shared) {
       if (removed.length + changed.length + patched.length + profiles.size + dns.length === 0) return undefined
       const dnsKey = dns.length === 0 ? '' : told.said.get('DNSConfig')
