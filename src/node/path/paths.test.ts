@@ -70,6 +70,11 @@ class Scene {
     this.do(this.paths.sent(this.key, this.now))
   }
 
+  /** A handshake message of the peer's comes from there. */
+  met(from: Endpoint): void {
+    this.do(this.paths.met(this.key, from, this.now))
+  }
+
   udp(message: DiscoMessage, from: Endpoint, hand = this.hand): void {
     const bytes = hand.seal(this.paths.ownDisco, message) as Uint8Array
     this.do(this.paths.fromUdp(addressOf(from), bytes, this.now))
@@ -534,6 +539,80 @@ test('a ping of a person is put again, by relay too, and answers as soon as ther
     said.map((a) => a.kind === 'ping-answered' && [a.asked, a.via]),
     [['q', { region: HOME }]],
   )
+})
+
+const LEARNED = e('203.0.113.9:9')
+
+test('where a handshake came from is a way beside the relay, until disco knows better', () => {
+  const met = { kind: 'both', endpoint: LEARNED, region: HOME }
+  const rows: readonly { name: string; act: (s: Scene) => void; want: unknown }[] = [
+    { name: 'at once', act: () => {}, want: met },
+    { name: 'nobody answers pings', act: (s) => s.wait(6000, () => s.send()), want: { kind: 'relay', region: HOME } },
+    { name: 'nor when all is silent', act: (s) => s.wait(6000), want: { kind: 'relay', region: HOME } },
+    { name: 'it answers', act: (s) => s.answer([LEARNED]), want: { kind: 'direct', endpoint: LEARNED } },
+    { name: 'another answers', act: (s) => s.answer([FIRST]), want: { kind: 'direct', endpoint: FIRST } },
+    { name: 'a later one from elsewhere', act: (s) => s.met(SECOND), want: { ...met, endpoint: SECOND } },
+    {
+      name: 'our network changes',
+      act: (s) => s.do(s.paths.networkChanged(s.now)),
+      want: { kind: 'relay', region: HOME },
+    },
+  ]
+  for (const { name, act, want } of rows) {
+    const s = new Scene()
+    s.met(LEARNED)
+    s.send()
+    act(s)
+    assert.deepEqual(s.route, want, name)
+  }
+})
+
+test('where a handshake came from is forgotten when nothing is said for long', () => {
+  const s = new Scene()
+  s.met(LEARNED)
+  s.wait(46_000)
+  s.send()
+  assert.deepEqual(s.route, { kind: 'relay', region: HOME })
+  assert.deepEqual(sorted(pings(s.taken())), sorted([FIRST, SECOND]))
+})
+
+test('a handshake from elsewhere does not overrule a trusted path, and is pinged when that is lost', () => {
+  const s = new Scene().direct()
+  s.met(LEARNED)
+  assert.deepEqual(s.route, { kind: 'direct', endpoint: FIRST })
+  assert.deepEqual(s.paths.guesses(s.key, s.now), [])
+  s.hand = new Seals(p, generateKey(p.random))
+  s.do(s.paths.learnDisco(s.key, s.hand.ownKey, s.now))
+  assert.deepEqual(s.route, { kind: 'both', endpoint: FIRST, region: HOME })
+  assert.deepEqual(sorted(pings(s.taken())), sorted([FIRST, SECOND, LEARNED]))
+})
+
+test('no way is taken from a handshake where disco could not judge it', () => {
+  const rows = [
+    { name: 'without UDP', scene: { udp: false }, want: { kind: 'relay', region: HOME } },
+    { name: 'expired', scene: { peer: { expired: true } }, want: { kind: 'none' } },
+    {
+      name: 'no relay, heard by another',
+      scene: { peer: { homeRegion: 0 } },
+      want: { kind: 'both', endpoint: LEARNED, region: 9 },
+    },
+  ] as const
+  for (const { name, scene, want } of rows) {
+    const s = new Scene(scene)
+    s.do(s.paths.heard(s.key, 9, s.now))
+    s.met(LEARNED)
+    assert.deepEqual(s.route, want, name)
+    assert.deepEqual(s.paths.guesses(s.key, s.now).length > 0, want.kind === 'both', name)
+  }
+})
+
+test('where a peer may be: all that is known, but not without end', () => {
+  const s = new Scene()
+  assert.deepEqual(s.paths.guesses(s.key, s.now), [])
+  s.met(LEARNED)
+  assert.deepEqual(s.paths.guesses(s.key, s.now), [FIRST, SECOND, LEARNED])
+  s.relay(call(...Array.from({ length: 60 }, (_, i) => `192.0.2.${i + 1}:1`)))
+  assert.equal(s.paths.guesses(s.key, s.now).length, 32)
 })
 
 test('ten thousand peers are entries in a table', () => {

@@ -41,6 +41,7 @@ test('home: connected at once, told that it is, and kept', () => {
   const side = atHome()
   assert.equal(side.dialled.target.node, '1a')
   assert.deepEqual(side.sent().frames.map(({ type, body }) => `${type} ${body[0]}`)[0], 'notePreferred 1')
+  assert.ok(side.relays.reaches(1, PEER) && !side.relays.reaches(2, PEER) && !side.relays.reaches(9, PEER))
   assert.equal(side.sent().greeted, side.nodeKey)
   assert.deepEqual(
     side.actions.filter((a) => a.kind === 'state').map(({ state }) => state),

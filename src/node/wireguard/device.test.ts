@@ -240,6 +240,24 @@ test('silence is counted from what was sent after the last sign of life, in whic
   }
 })
 
+test('handshake messages say whether they repeat one, and what they answer', () => {
+  const pair = new Pair()
+  const asked = of(pair.a.stage(pair.names[1], ipPacket('x'), START), 'send')
+  const again = of(pair.a.tick(at(6000)), 'send')
+  assert.deepEqual(
+    [asked, again].map(([message]) => [message?.isRepeated, message?.answers]),
+    [
+      [false, undefined],
+      [true, undefined],
+    ],
+  )
+  const [answer] = of(pair.b.receive(again[0]?.bytes as Uint8Array, FROM, at(6000)), 'send')
+  assert.deepEqual(answer?.answers, FROM)
+  const { localIndex } = sending(pair.a.receive(answer?.bytes as Uint8Array, FROM, at(6000)))
+  const [renewed] = of(pair.a.report({ localIndex, sentAt: at(130_000) }, at(130_000)), 'send')
+  assert.equal(renewed?.isRepeated, false)
+})
+
 test('an answer to an initiation is a sign of life, both ways', () => {
   const told = [
     { activity: { sentAt: at(1), sentDataAt: at(1) }, unanswered: { keepalives: 0, initiations: 1 } },
