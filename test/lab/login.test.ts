@@ -93,9 +93,17 @@ describe('logins of one machine', { skip }, () => {
     await tailnet.server.admin('nodes', 'expire', device?.id ?? '')
     await a.until('its key has ended', isOut)
     await assert.rejects(a.where.exec('ping', ['-c', '1', '-W', '1', peerIp]))
-    const printed = await byLink(ANNA, 'up', '--hostname=laptop', '--force-reauth')
-    assert.match(printed, /Success/)
+    // Also where it begins with the map of before.
+    await a.stop()
+    await a.start()
+    await a.until('a person is waited for', (status) => isOut(status) && status.AuthURL !== '')
+    const waits = a.begin('up')
+    const [link = ''] = await waits.waitFor(/http:\/\/\S+/)
+    await tailnet.server.approveLogin(link, ANNA)
+    assert.equal((await waits.ended).code, 0, waits.output)
+    assert.match(waits.output, /Success/)
     await a.until('it runs', isRunning)
+    assert.equal((await deviceOf(ANNA))?.id, device?.id)
     assert.match(await reachable(a.where, peerIp), / 1 received/)
   })
 
@@ -150,7 +158,12 @@ describe('logins of one machine', { skip }, () => {
     await machine.up(login, '--force-reauth')
     assert.notEqual((await keyOf()).PublicKey, before.PublicKey)
     await assert.rejects(machine.up({ ...login, key: 'tskey-auth-none' }, '--force-reauth'), /backend error/)
+    await machine.until('it goes on with the key it has', ({ Self }) => Self.Online)
     await machine.up(login)
+    // What it has joined with is used up: whom the administrator puts out stays out.
+    await tailnet.server.admin('nodes', 'expire', (await tailnet.server.device('peer')).id)
+    await machine.until('its key has ended', isOut)
+    await machine.up(login, '--force-reauth')
     assert.match(await reachable(a.where, peerIp), / 1 received/)
   })
 

@@ -18,6 +18,7 @@ export const PORT = 41_641
 /** What `sett status --json` says, as far as tests look at it. */
 export interface Status {
   readonly BackendState: string
+  readonly AuthURL: string
   readonly Health: readonly string[]
   readonly Self: {
     readonly TailscaleIPs: readonly string[] | null

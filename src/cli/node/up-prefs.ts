@@ -83,6 +83,9 @@ export function planUp(given: UpGiven): UpPlan {
   const reset = isUp && flags.bool('reset')
   // The flags of `login` are those of a new account, which has no settings to lose.
   const mentioned = isUp ? flags.given() : []
+  // Only the login is missing, as when the key has ended: the settings stay.
+  if (isUp && mentioned.length === 0 && isKnown(current) && status.BackendState === 'NeedsLogin')
+    return { kind: 'start', prefs: { ...current, WantRunning: true, LoggedOut: false } }
   let resumes = false
   if (!reset) {
     const operator = current.OperatorUser
@@ -106,12 +109,16 @@ export function planUp(given: UpGiven): UpPlan {
   return resumes ? { kind: 'resume' } : { kind: 'start', prefs: wanted }
 }
 
+/** Has somebody logged in with these preferences? */
+function isKnown({ Config }: Prefs): boolean {
+  return (Config?.UserProfile?.LoginName ?? '') !== ''
+}
+
 /** Is this a bare `up` of a node that has been logged in before? Throws where a setting would be lost. */
 function refuseLosses({ flags, wanted, current, status }: UpGiven, mentioned: readonly string[]): boolean {
   // Before the first login there is nothing to lose.
   if (current.ControlURL === '') return false
-  const known = (current.Config?.UserProfile?.LoginName ?? '') !== ''
-  if (mentioned.length === 0 && known && status.BackendState !== 'NeedsLogin') return true
+  if (mentioned.length === 0 && isKnown(current) && status.BackendState !== 'NeedsLogin') return true
 
   const exitNode = currentExitNode(current, status)
   const before = flagsFor(current, exitNode)

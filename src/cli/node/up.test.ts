@@ -189,6 +189,16 @@ test('where no peer is known, an exit node by name is not found; before that it 
   }
 })
 
+test('a bare up of a node whose key has ended asks for a login with the settings that there are', async () => {
+  cli.joined({ Hostname: 'web', RouteAll: true, WantRunning: true })
+  cli.daemon.state.status = 'status before login'
+  cli.daemon.afterUp = [{ BrowseToURL: LINK }, { State: 6 }]
+  const { code, err } = await cli.run('up')
+  assert.deepEqual([code, err.includes(LINK)], [0, true], err)
+  const [{ UpdatePrefs } = {}] = bodies('POST /localapi/v0/start') as { UpdatePrefs?: Json }[]
+  assert.partialDeepStrictEqual(UpdatePrefs, { Hostname: 'web', RouteAll: true, WantRunning: true, LoggedOut: false })
+})
+
 test('what stands against a login is told once, while the daemon tries on', async () => {
   const health = (Args: Json) => ({ Health: { Warnings: { 'login-state': { Args } } } })
   fresh()

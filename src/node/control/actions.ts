@@ -70,6 +70,8 @@ export type ControlAction =
   | { readonly kind: 'keys'; readonly nodeKey: PrivateKey; readonly oldNodeKey?: NodeKey; readonly login: LoginProfile }
   /** Delete them: the node has logged out. */
   | { readonly kind: 'keys-gone' }
+  /** The server takes no other key in place of the accepted one; the node goes on with that. */
+  | { readonly kind: 'login-refused'; readonly why: string }
   | { readonly kind: 'netmap-changed'; readonly changes: NetmapChanges }
   /** The node is in no tailnet any more: nothing of the map may be used. */
   | { readonly kind: 'netmap-gone' }

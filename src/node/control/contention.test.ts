@@ -54,7 +54,8 @@ test('a stream that is taken again and again is begun later and later, and the s
 
 test('what ends streams otherwise is waited for as before', () => {
   const rows: readonly { readonly name: string; readonly end: (world: ControlWorld) => void }[] = [
-    { name: 'the server is restarted', end: (world) => world.cut() },
+    { name: 'the server is killed', end: (world) => world.cut() },
+    { name: 'the server is restarted', end: (world) => (world.endStreams(), world.cut()) },
     { name: 'the stream has stood', end: (world) => (stand(world, 60_000), world.endStreams()) },
   ]
   for (const { name, end } of rows) {

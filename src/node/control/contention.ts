@@ -17,12 +17,17 @@ const WAIT_MAX_MS = 30 * SECOND_MS
 /** So many in a row are no chance: a server that is restarted ends a stream once. */
 const TELLING = 3
 
+/** A server that is stopped ends its streams, and its connections so soon after. */
+const STOPPING_MS = 10 * SECOND_MS
+
 export class Contention {
   readonly #dice: Dice
   /** Streams in a row that were ended soon after their map. */
   #taken = 0
   /** When the stream that stands has brought its map. */
   #since: Mono | undefined
+  /** The last end that was counted, and how many there were before. */
+  #last: { readonly at: Mono; readonly before: number } | undefined
 
   constructor(dice: Dice) {
     this.#dice = dice
@@ -63,15 +68,23 @@ export class Contention {
     const since = this.#since
     this.#since = undefined
     if (since === undefined) return undefined
+    this.#last = { at: now, before: this.#taken }
     this.#taken = now - since < LASTING_MS ? this.#taken + 1 : 0
     if (this.#taken < 2) return undefined
     const most = Math.min(WAIT_MAX_MS, FIRST_WAIT_MS * 2 ** (this.#taken - 2))
     return later(now, most * (0.5 + fraction(this.#dice) / 2))
   }
 
+  /** The connection has gone, too: then the server was on its way out, and nobody has taken anything. */
+  cutOff(now: Mono): void {
+    if (this.#last !== undefined && now - this.#last.at < STOPPING_MS) this.#taken = this.#last.before
+    this.#last = undefined
+  }
+
   /** The node has another key. */
   reset(): void {
     this.#taken = 0
+    this.#last = undefined
     this.#since = undefined
   }
 }

@@ -38,6 +38,11 @@ export class Identity {
     this.#fresh = generateKey(this.#primitives.random)
   }
 
+  /** No other key is offered than the accepted one. */
+  keepOwn(): void {
+    this.#fresh = undefined
+  }
+
   /** What was offered has been accepted. */
   accept(): { readonly nodeKey: PrivateKey; readonly oldNodeKey?: NodeKey } {
     const { key, oldNodeKey } = this.offer()

@@ -153,6 +153,7 @@ export class Mapping {
 
   /** The connection is gone. True: a stream went with it. */
   cutOff(mono: Mono): boolean {
+    this.#contention.cutOff(mono)
     if (this.#stream === undefined) return false
     this.#end(mono)
     return true

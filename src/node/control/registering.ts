@@ -3,7 +3,7 @@
  * What an answer means is register.ts, which key goes out identity.ts.
  */
 
-import { HOUR_MS, later, NEVER, SECOND_MS } from '../../base/clock.ts'
+import { later, NEVER, SECOND_MS } from '../../base/clock.ts'
 import type { Mono } from '../../base/clock.ts'
 import type { Secret } from '../../base/secret.ts'
 import { encodeRegisterRequest, REGISTER_ANSWER_MAX } from '../../wire/control-requests.ts'
@@ -40,8 +40,8 @@ export class Registering {
   #trouble: string | undefined
   /** A new key was offered because the server would not have the last one. */
   #renewed = false
-  /** A server that lets every new key expire must not make us ask without end. */
-  #renewableAt = 0 as Mono
+  /** Somebody wants another key than the accepted one, which is good until the server has taken the other. */
+  #replaces = false
 
   constructor(options: SessionOptions, identity: Identity, server: ServerAddress, version: number) {
     this.#options = options
@@ -82,11 +82,6 @@ export class Registering {
     return this.#call
   }
 
-  /** May an expired key be replaced without asking anybody? Not sooner than an hour after the last time. */
-  canRenew(mono: Mono): boolean {
-    return this.#authKey !== undefined && this.#done && mono >= this.#renewableAt
-  }
-
   isCall(call: number): boolean {
     return call === this.#call
   }
@@ -103,13 +98,8 @@ export class Registering {
     this.#loggingOut = false
     this.#done = false
     this.#renewed = anew
-    if (anew && this.#identity.own !== undefined) this.#identity.renew()
-  }
-
-  /** Replaces an expired key. */
-  renew(mono: Mono): void {
-    this.#renewableAt = later(mono, HOUR_MS)
-    this.logIn(undefined, true)
+    this.#replaces = anew && this.#identity.own !== undefined
+    if (this.#replaces) this.#identity.renew()
   }
 
   logOut(): void {
@@ -195,11 +185,21 @@ export class Registering {
       const ms = outcome.ms ?? WAIT_MIN_MS + fraction(this.#options.primitives.random) * WAIT_SPREAD_MS
       this.#backoff.waitUntil(later(now.mono, ms))
     } else {
-      this.#refusal = outcome.message
-      this.#backoff.fail(now.mono)
       actions.push({ kind: 'log', event: 'register-refused', why: outcome.message })
+      this.#backoff.fail(now.mono)
+      if (this.#replaces) {
+        actions.push({ kind: 'login-refused', why: outcome.message })
+        this.#goOn()
+      } else this.#refusal = outcome.message
     }
     return { event: undefined, actions }
+  }
+
+  /** With the key that there is, since there is no other. */
+  #goOn(): void {
+    this.#replaces = false
+    this.#authKey = undefined
+    this.#identity.keepOwn()
   }
 
   /** Once with a new key; if the server does not want that one either, a person has to decide. */
@@ -217,6 +217,9 @@ export class Registering {
     this.restart()
     this.#done = true
     this.#renewed = false
+    this.#replaces = false
+    // It has done what it was for: a node whose key somebody ends must not come back by itself.
+    this.#authKey = undefined
     return { kind: 'keys', ...this.#identity.accept(), login }
   }
 

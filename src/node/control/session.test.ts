@@ -370,20 +370,32 @@ test('§16.2 item 15: a clock that is wrong is put right by the server’s', () 
     assert.equal(rejoined({ KeyExpiry: at(expiry) }, { ControlTime: at(skew) }).session.state.phase, phase, name)
 })
 
-test('a key at hand replaces an expired one without asking anybody, once', () => {
+test('a node whose key has ended stays out until somebody logs in, whatever it has joined with', () => {
   const world = joined()
   const key = world.maps(true)[0]?.body['NodeKey'] as string
   world.send({ Node: peerNode(1, { Key: key, KeyExpiry: at(-1000) }) })
-  const register = world.askedFor('/machine/register').at(-1)?.body
-  assert.equal(register?.['OldNodeKey'], key)
-  assert.equal(world.session.state.phase, 'joined')
-  // A server that expires each new key as well is not run after.
-  const second = world.maps(true).at(-1)?.body['NodeKey'] as string
-  world.send({ Node: peerNode(1, { Key: second, KeyExpiry: at(-1000) }) })
-  const count = world.askedFor('/machine/register').length
   passAlive(world, 3_500_000)
-  assert.equal(world.askedFor('/machine/register').length, count)
+  assert.equal(world.askedFor('/machine/register').length, 1)
   assert.equal(world.session.state.phase, 'expired')
+  world.run((session, now) => session.login({}, now))
+  const register = world.askedFor('/machine/register').at(-1)?.body
+  assert.deepEqual([register?.['OldNodeKey'], register?.['Auth']], [key, undefined])
+})
+
+test('a node to which the server gives no other key goes on with the one it has', () => {
+  const world = joined()
+  const key = world.maps(true)[0]?.body['NodeKey'] as string
+  world.onRegister = ({ body }) =>
+    body['Auth'] === undefined ? { status: 200, json: JOINED } : { status: 200, json: { Error: 'no such key' } }
+  world.run((session, now) => session.login({ authKey: new Secret('tskey-x', 'auth key'), anew: true }, now))
+  world.until('joined', () => world.session.state.online)
+  assert.deepEqual(
+    world.all('login-refused').map(({ why }) => why),
+    ['no such key'],
+  )
+  assert.equal(world.maps(true).at(-1)?.body['NodeKey'], key)
+  assert.equal(world.askedFor('/machine/register').length, 3)
+  assert.deepEqual(world.session.state, { phase: 'joined', online: true })
 })
 
 test('peers are marked when their key is past its time, and unmarked when it was the clock', () => {

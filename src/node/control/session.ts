@@ -416,13 +416,8 @@ export class ControlSession {
     if (jump > 0) this.#wakeUp(now)
   }
 
-  #calendar({ mono, wall }: Now): void {
+  #calendar({ wall }: Now): void {
     if (this.#keeper.dueInMs(wall) === 0) this.#emitAll(this.#keeper.scan(wall))
-    if (!this.#isExpired(wall) || this.#want !== 'join' || !this.#registering.canRenew(mono)) return
-    // A key is at hand to come back with, so nobody has to be asked.
-    this.#cancelRegistration()
-    this.#closeStream()
-    this.#registering.renew(mono)
   }
 
   /** Tries at once what was waiting to be tried, and asks the connection whether it lives. */

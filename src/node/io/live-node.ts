@@ -18,6 +18,7 @@ import type { Hostinfo } from '../../wire/hostinfo.ts'
 import type { ClientVersion } from '../../wire/map-response.ts'
 import { believed } from '../ceiling/believed.ts'
 import type { Ceiling } from '../ceiling/ceiling.ts'
+import type { Phase } from '../control/actions.ts'
 import { displayMessages, displayName, magicDnsSuffix } from '../control/names.ts'
 import type { NetmapChanges, NetworkMap } from '../control/netmap.ts'
 import type { Bus } from '../local/bus.ts'
@@ -41,6 +42,9 @@ import { answerServerPing } from './peer-pings.ts'
 import { RoutedPeers } from './routed-peers.ts'
 import { MARK_BYPASS } from '../routes/firewall.ts'
 import { TunnelKeeper } from './tunnel-keeper.ts'
+
+/** Where the server takes the node's key no more, whatever a map from before says. */
+const LOGGED_OUT: ReadonlySet<Phase> = new Set(['expired', 'log-in', 'needs-login', 'refused'])
 
 export interface LiveNodeOptions {
   readonly primitives: Primitives
@@ -282,6 +286,10 @@ export class LiveNode {
         for (const tell of this.#goneWatchers) tell()
         this.#goneWatchers.clear()
         break
+      case 'login-refused':
+        this.#joins = false
+        bus.publish({ error: action.why }, mono)
+        break
       case 'expiry-answered':
         this.#expiryWatchers.shift()?.(action.why)
         break
@@ -384,7 +392,7 @@ export class LiveNode {
       needsPerson: this.#needsPerson,
       ...(self === undefined
         ? {}
-        : { netmap: { expired: phase === 'expired', authorized: self.MachineAuthorized === true } }),
+        : { netmap: { expired: LOGGED_OUT.has(phase), authorized: self.MachineAuthorized === true } }),
       // What nobody's packets come to is not up yet, whoever has answered it.
       liveSessions: hasRoutes && hasSession ? 1 : 0,
       liveRelays: hasRoutes ? relays.size : 0,
