@@ -25,7 +25,7 @@ import type { Say } from './journal.ts'
 import { StoreLedger } from './ledger.ts'
 import { Machine } from './machine.ts'
 import { Maps } from './maps.ts'
-import type { Sha256 } from './model/credentials.ts'
+import type { Bcrypt, Sha256 } from './model/credentials.ts'
 import type { Ledger } from './model/ledger.ts'
 import { isExpired } from './model/model.ts'
 import type { Changed } from './model/model.ts'
@@ -39,6 +39,8 @@ export interface CoordOptions {
   readonly clocks: Clocks
   readonly dice: Dice
   readonly sha256: Sha256
+  /** For keys that came from Headscale; absent: they let nobody in. */
+  readonly bcrypt?: Bcrypt
   /** One zstd frame. */
   readonly compress: (text: string) => Uint8Array
   /** Where clients reach this server, without a slash at its end. */
@@ -89,14 +91,14 @@ export class Coord {
     this.maps = maps
     this.pings = pings
     this.policies = policies
-    const { dice, sha256, store, ephemeralMs } = options
+    const { dice, sha256, bcrypt, store, ephemeralMs } = options
     const permits = new Permits(policies)
     this.#machine = new Machine({
       ledger,
       maps,
       pings,
       dice,
-      enroll: new Enroll({ ledger, dice, sha256, permits }),
+      enroll: new Enroll({ ledger, dice, sha256, permits, ...(bcrypt === undefined ? {} : { bcrypt }) }),
       permits,
       loginUrl: (code) => `${options.url}/login/${code}`,
       joined: () => this.joins++,

@@ -97,7 +97,7 @@ test('keys and tokens are compared in one place, in constant time', () => {
   const reading = files.filter(
     (file) => file.startsWith('coord/') && /\b(?!url\.)\w+\.hash\b/.test(withoutComments(textOf(file))),
   )
-  assert.deepEqual(reading.sort(), ['coord/first-start.ts', 'coord/model/credentials.ts'])
+  assert.deepEqual(reading.sort(), ['coord/enroll/auth-key.ts', 'coord/first-start.ts', 'coord/model/credentials.ts'])
   for (const file of ['coord/rest/caller.ts', 'coord/enroll/auth-key.ts']) assert.match(textOf(file), /\bisSecretOf\(/)
 })
 
@@ -107,6 +107,7 @@ test('whoever takes the text out of a secret is on a short list', () => {
     'base/lock-private-key.ts': 'where tailnet-lock keys are kept',
     'base/secret.ts': 'where texts are kept',
     'coord/enroll/auth-key.ts': 'reads the key that a machine shows',
+    'coord/io/bcrypt.ts': 'hands a secret to the thread that hashes it',
     'coord/io/folder.ts': 'writes the server’s keys to their files',
     'coord/io/run.ts': 'prints the key that the server offers',
     'coord/io/server.ts': 'opens the database, whose URL may hold a password',

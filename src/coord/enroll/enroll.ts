@@ -11,8 +11,8 @@ import type { Wall } from '../../base/clock.ts'
 import type { MachineKey } from '../../base/keys.ts'
 import type { RegisterRequest } from '../../wire/register.ts'
 import { drawAddresses } from '../model/addressing.ts'
-import { randomStableId } from '../model/credentials.ts'
-import type { Sha256 } from '../model/credentials.ts'
+import { randomStableId, rehashed } from '../model/credentials.ts'
+import type { Bcrypt, Sha256 } from '../model/credentials.ts'
 import type { Ledger, Plan } from '../model/ledger.ts'
 import { isExpired } from '../model/model.ts'
 import type { Located, Model, TailnetState } from '../model/model.ts'
@@ -58,6 +58,8 @@ export interface EnrollOptions {
   readonly ledger: Ledger
   readonly dice: Dice
   readonly sha256: Sha256
+  /** For keys that came from Headscale; absent: they let nobody in. */
+  readonly bcrypt?: Bcrypt
   readonly permits: Permits
 }
 
@@ -69,6 +71,7 @@ interface Terms {
   readonly tags: readonly string[]
   readonly ephemeral: boolean
   readonly authorized: boolean
+  /** With the hash that it is to have from now on. */
   readonly authKey?: Key
 }
 
@@ -76,12 +79,14 @@ export class Enroll {
   readonly #ledger: Ledger
   readonly #dice: Dice
   readonly #sha256: Sha256
+  readonly #bcrypt: Bcrypt | undefined
   readonly #permits: Permits
 
   constructor(options: EnrollOptions) {
     this.#ledger = options.ledger
     this.#dice = options.dice
     this.#sha256 = options.sha256
+    this.#bcrypt = options.bcrypt
     this.#permits = options.permits
   }
 
@@ -135,15 +140,18 @@ export class Enroll {
   }
 
   async #joinByKey(registration: Registration): Promise<Outcome> {
-    const { request } = registration
-    const found = findKey(this.#ledger.model, request.authKey as NonNullable<typeof request.authKey>, this.#sha256)
+    const { request, from } = registration
+    const shown = request.authKey as NonNullable<typeof request.authKey>
+    const found = await findKey(this.#ledger.model, shown, { sha256: this.#sha256, bcrypt: this.#bcrypt, from })
+    if (found.kind === 'busy') return found
     if (found.kind === 'bad') return { kind: 'refused', why: `invalid key: ${found.why}` }
     const keyId = found.key.id
     return await this.#join(registration, found.tailnet.num, (model, now) => {
       const state = model.state(found.tailnet.num)
       const tailnet = model.tailnet(state.num)
-      const key = state.key(keyId)
-      if (tailnet === undefined || key === undefined) return 'invalid key: there is no such auth key'
+      const kept = state.key(keyId)
+      if (tailnet === undefined || kept === undefined) return 'invalid key: there is no such auth key'
+      const key = kept.scheme === undefined ? kept : rehashed(this.#sha256, kept, found.secret)
       const user = state.usersById.get(key.user) ?? ownerIn(state)
       if (user === undefined) return `invalid key: the tailnet of auth key ${keyId} has no user to own the node`
       const wanted = request.hostinfo.RequestTags ?? []
@@ -239,7 +247,7 @@ export class Enroll {
         // Not written, but whoever is suspended or revoked meanwhile must not let a node in.
         checks: [
           unchanged('user', String(terms.user.id)),
-          ...(terms.authKey?.reusable ? [unchanged('key', terms.authKey.id)] : []),
+          ...(isOnlyUsed(terms) ? [unchanged('key', terms.authKey.id)] : []),
         ],
       }
       return { batch, result: { kind: 'joined', tailnet: terms.tailnet, node, user: terms.user } }
@@ -363,14 +371,23 @@ function renewed(state: TailnetState, before: Node, fresh: Node): Node {
   }
 }
 
+/** Does the key stay as it is when it is used? */
+function isOnlyUsed(terms: Terms): terms is Terms & { readonly authKey: Key } {
+  const { state, authKey } = terms
+  return authKey !== undefined && authKey.reusable && state.key(authKey.id)?.scheme === authKey.scheme
+}
+
 /** What using a key leaves behind: when it was used and, for a one-off key, by whom. */
 function keyWrites(terms: Terms, node: Node, now: Wall): Write[] {
   const key = terms.authKey
   if (key === undefined) return []
   const use: Write = { kind: 'key-use', id: key.id, expect: 'any', value: { at: now } }
-  if (key.reusable) return [use]
+  if (isOnlyUsed(terms)) return [use]
   const version = terms.state.version('key', key.id)
-  return [use, { kind: 'key', id: key.id, expect: version, value: { ...key, usedBy: node.id } }]
+  return [
+    use,
+    { kind: 'key', id: key.id, expect: version, value: key.reusable ? key : { ...key, usedBy: node.id } },
+  ]
 }
 
 function earlier(a: Wall | undefined, b: Wall | undefined): Wall {

@@ -24,7 +24,7 @@ export interface LogSink {
 }
 
 /** Auth keys and tokens behind their ID, private keys, passwords in URLs: `tskey-auth-ID-` stays readable. */
-const SECRETS = /(tskey-[a-z]+-[A-Za-z0-9]+-|privkey:|nlpriv:)[A-Za-z0-9]{8,}|(:\/\/[^\s/:@"]*:)[^\s/@"]+(?=@)/g
+const SECRETS = /((?:ts|hs)key-[a-z]+-[A-Za-z0-9]+-|privkey:|nlpriv:)[A-Za-z0-9]{8,}|(:\/\/[^\s/:@"]*:)[^\s/@"]+(?=@)/g
 
 export function maskSecrets(line: string): string {
   return line.replace(SECRETS, (_, key: string | undefined, url: string | undefined) => `${key ?? url ?? ''}[masked]`)

@@ -11,6 +11,7 @@ import { MINUTE_MS } from '../../base/clock.ts'
 import type { Secret } from '../../base/secret.ts'
 import { machineKeyFor } from '../../crypto/primitives.ts'
 import { nodePrimitives } from '../../crypto/io/node-primitives.ts'
+import { BcryptThread } from './bcrypt.ts'
 import { Coord } from '../coord.ts'
 import { firstTailnet } from '../first-start.ts'
 import type { RestOptions } from '../rest/rest.ts'
@@ -189,6 +190,8 @@ async function assemble(
   onFailure(() => relay.close(0))
   exposeRelay(metrics, relay)
 
+  const bcrypt = new BcryptThread(mono)
+  onFailure(() => bcrypt.close())
   const ticker = new Ticker(mono, () => ready?.coord)
   onFailure(() => ticker.stop())
   const derpMap = derpMapOf(host, relay)
@@ -197,6 +200,7 @@ async function assemble(
     clocks: { mono, wall },
     dice,
     sha256,
+    bcrypt: bcrypt.compare,
     compress,
     url,
     tailnetDomain: config.tailnetDomain,
@@ -256,7 +260,7 @@ async function assemble(
       ticker.stop()
       coord.close()
       upgrades.leave()
-      await Promise.all([upgrades.left(FAREWELL_MS), relay.close(FAREWELL_MS)])
+      await Promise.all([upgrades.left(FAREWELL_MS), relay.close(FAREWELL_MS), bcrypt.close()])
       upgrades.close()
       await listeners.close()
       await store.close()

@@ -3,6 +3,9 @@
  *
  * The server keeps the SHA-256 of the secret part. A key is found by its ID and its secret compared in constant
  * time, so that neither a stolen database nor a stopwatch gives a secret away.
+ *
+ * Keys that came from Headscale go on working as they were written there: `hskey-auth-ID-SECRET`, of which that
+ * server kept a bcrypt hash, and before that 48 hex digits without an id.
  */
 
 import { fromHex, hex, sameSecret, utf8 } from '../../base/bytes.ts'
@@ -29,9 +32,23 @@ export interface KeyText {
 
 /** Reads the text of a key; `undefined` for anything else. Parameters after `?` are no part of it. */
 export function parseKeyText(text: string): KeyText | undefined {
+  const foreign = /^hskey-auth-([A-Za-z0-9]{12})-([A-Za-z0-9]{64})$/.exec(text)
+  if (foreign !== null)
+    return { type: 'auth', id: foreign[1] as string, secret: new Secret(foreign[2] as string, 'key') }
   const m = /^tskey-(auth|api)-([A-Za-z0-9]{1,64})-([A-Za-z0-9]{1,128})(?:\?.*)?$/s.exec(text)
   if (m === null) return undefined
   return { type: m[1] as KeyText['type'], id: m[2] as string, secret: new Secret(m[3] as string, 'key') }
+}
+
+/** Reads an old key of Headscale, which is nothing but a secret: its id is the beginning of its hash. */
+export function parseLegacyKey(text: string, sha256: Sha256): KeyText | undefined {
+  if (!/^[0-9a-f]{48}$/.test(text)) return undefined
+  return { type: 'auth', id: `hs${hashOf(sha256, text).slice(0, 16)}`, secret: new Secret(text, 'key') }
+}
+
+/** What is kept of a secret. */
+export function hashOf(sha256: Sha256, secret: string): string {
+  return hex(sha256(utf8(secret)))
 }
 
 /** Random letters and digits, each of the 58 as likely as any other. */
@@ -58,13 +75,24 @@ export interface MintedKey {
 export function mintKey(dice: Dice, sha256: Sha256, type: Key['type']): MintedKey {
   const id = randomStableId(dice, 'k')
   const secret = randomText(dice, SECRET_LENGTH)
-  return { id, hash: hex(sha256(utf8(secret))), text: new Secret(`tskey-${type}-${id}-${secret}`, 'key') }
+  return { id, hash: hashOf(sha256, secret), text: new Secret(`tskey-${type}-${id}-${secret}`, 'key') }
 }
 
 /** Is this the secret whose hash was kept? Takes the same time whatever the answer. */
 export function isSecretOf(sha256: Sha256, key: Pick<Key, 'hash'>, secret: Secret): boolean {
   const kept = fromHex(key.hash)
   return kept !== undefined && sameSecret(sha256(utf8(secret.reveal())), kept)
+}
+
+/**
+ * Compares a secret with a bcrypt hash, somewhere where it keeps nobody waiting. `busy`: this is being done too often
+ * now, or for this address.
+ */
+export type Bcrypt = (secret: Secret, hash: string, from: string) => Promise<boolean | 'busy'>
+
+/** A key whose secret has just been proved, with a hash that is quick to compare. */
+export function rehashed(sha256: Sha256, { scheme: _, ...key }: Key, secret: Secret): Key {
+  return { ...key, hash: hashOf(sha256, secret.reveal()) }
 }
 
 export type KeyState = 'valid' | 'revoked' | 'expired' | 'used' | 'owner-gone'

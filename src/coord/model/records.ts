@@ -160,8 +160,10 @@ export interface NameRecord {
 export interface Key {
   readonly id: string
   readonly type: 'auth' | 'api'
-  /** SHA-256 of the secret part, hex. */
+  /** SHA-256 of the secret part, hex; or what `scheme` says. */
   readonly hash: string
+  /** The hash is one of bcrypt, as it came from Headscale. It is replaced once the key has been used. */
+  readonly scheme?: 'bcrypt'
   readonly description: string
   /** Whoever made it; its nodes belong to this user unless tagged. 0: the server itself, over its socket. */
   readonly user: number
