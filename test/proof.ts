@@ -36,6 +36,7 @@ const BENCH_RUNS = [
   ['--policy', 'tags', '--nodes', '650'],
 ]
 const FULL_SIZE = {
+  SETT_FULL_SIZE: '1',
   SETT_SIM_RUNS: '500',
   SETT_FUZZ_SECONDS: '1200',
   SETT_KILLS: '100',

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
+import { anyText } from '../../test/support/any-text.ts'
 import { golden } from '../../test/support/golden.ts'
 import type { GoldenCase } from '../../test/support/golden.ts'
 import {
@@ -142,7 +143,7 @@ for (const s of services)
   test(`${s.text} is${s.is ? '' : ' not'} a service`, () => assert.equal(isServiceName(s.text), s.is))
 
 test('whatever a machine calls itself, a valid label or nothing is left, and it stays as it is', () => {
-  const hostname = fc.oneof(fc.string({ unit: 'binary', maxLength: 100 }), fc.stringMatching(/^[-a-zA-Z0-9_. ]{0,90}$/))
+  const hostname = fc.oneof(anyText({ maxLength: 100 }), fc.stringMatching(/^[-a-zA-Z0-9_. ]{0,90}$/))
   fc.assert(
     fc.property(hostname, (text) => {
       for (const label of [sanitizeHostname(text), sanitizeLabel(text)]) {
@@ -155,7 +156,7 @@ test('whatever a machine calls itself, a valid label or nothing is left, and it 
 
 test('a fully qualified name stays as it is, and lies under its parent', () => {
   fc.assert(
-    fc.property(fc.oneof(fc.domain(), fc.string({ unit: 'binary' })), (text) => {
+    fc.property(fc.oneof(fc.domain(), anyText()), (text) => {
       const name = toFqdn(text)
       if (name === undefined) return
       assert.equal(toFqdn(name), name)

@@ -4,6 +4,7 @@
  */
 
 import * as fc from 'fast-check'
+import { anyText as textOfAny } from '../support/any-text.ts'
 import { concat, utf8 } from '../../src/base/bytes.ts'
 import { mutated } from '../support/mutate.ts'
 
@@ -145,7 +146,7 @@ export const STRANGE: readonly string[] = [
 
 /** Any text, halves of characters included. */
 export const anyText = fc.oneof(
-  fc.string({ unit: 'binary', maxLength: 60 }),
+  textOfAny({ maxLength: 60 }),
   fc.array(fc.constantFrom(...STRANGE), { maxLength: 5 }).map((parts) => parts.join('')),
 )
 

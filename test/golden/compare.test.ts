@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { captureLines, readCapture } from './capture.ts'
+import type { Capture } from './capture.ts'
 import { compare } from './compare.ts'
 import { grantedTo } from './granted.ts'
 import type { Outcome } from './observe.ts'
@@ -10,8 +11,7 @@ const LINES = [...captureLines(new URL('../vectors/policy', import.meta.url).pat
 const TRIED = 12
 
 /** What a server would show that does exactly as the recorded one did. */
-function asRecorded(line: string): Outcome {
-  const { status, message = '', shown } = readCapture(line)
+function asRecorded({ status, message = '', shown }: Capture): Outcome {
   return status === 200 ? { nodes: shown } : { refused: { status, message }, nodes: shown }
 }
 
@@ -27,7 +27,7 @@ test('every capture is read, and differs in nothing from what it shows; what pee
         return [name, { ...shown, peer_caps: caps }]
       }),
     )
-    assert.deepEqual(compare(capture, { ...asRecorded(line), nodes }, []), [])
+    assert.deepEqual(compare(capture, { ...asRecorded(capture), nodes }, []), [])
   }
   assert.ok(granted > 1000)
 })
@@ -237,6 +237,13 @@ function setFirst(object: Json, value: Json): void {
 
 /** Parsed once; one that was altered is parsed anew. */
 const recorded = new Map<string, Json>()
+/** What servers would show, of the captures that were altered: read once. */
+const outcomes = new Map<string, Outcome>()
+function outcomeOf(line: string): Outcome {
+  const outcome = outcomes.get(line) ?? asRecorded(readCapture(line))
+  outcomes.set(line, outcome)
+  return outcome
+}
 
 for (const { name, alter } of ALTERATIONS)
   test(`an altered capture is found out: ${name}`, () => {
@@ -246,7 +253,7 @@ for (const { name, alter } of ALTERATIONS)
       recorded.set(line, capture)
       if (!Object.values(capture.nodes).some((node) => alter(node, capture))) continue
       recorded.delete(line)
-      assert.notDeepEqual(compare(readCapture(JSON.stringify(capture)), asRecorded(line), []), [], capture.id)
+      assert.notDeepEqual(compare(readCapture(JSON.stringify(capture)), outcomeOf(line), []), [], capture.id)
       if (++altered === TRIED) break
     }
     assert.ok(altered > 0, 'no capture has such a thing')
@@ -260,7 +267,7 @@ test('an exception covers what it names, of the capture that it names', () => {
   const altered = readCapture(JSON.stringify(capture))
   const why = 'a test'
   const differ = (exception: object) =>
-    compare(altered, asRecorded(line), [{ why, id: altered.id, ...exception }]).length
+    compare(altered, outcomeOf(line), [{ why, id: altered.id, ...exception }]).length
   assert.equal(differ({}), 0)
   assert.equal(differ({ node, what: /^self Name$/ }), 0)
   assert.equal(differ({ what: /^self Tags$/ }), 1)

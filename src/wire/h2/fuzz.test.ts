@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { sized } from '../../../test/support/size.ts'
 import { fuzzers } from './h2.fuzz.ts'
 
-const TASTE_MS = 500
+const TASTE_MS = sized(200, 500)
 
 for (const { name, run } of fuzzers)
   test(`fuzzing: ${name}`, () => {
