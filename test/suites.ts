@@ -7,8 +7,10 @@ export const ROOT = new URL('..', import.meta.url).pathname
 export interface Suite {
   readonly name: string
   readonly files: readonly string[]
-  /** All in one process, which is many times faster where they share no state; else a process a file, one by one. */
+  /** All in one process, which is many times faster where they share no state; else a process a file. */
   readonly shared: boolean
+  /** How many files at a time, where each has a process; one if nothing is said. */
+  readonly atOnce?: number
   /** Longest time of one test. */
   readonly seconds: number
 }
@@ -58,6 +60,8 @@ export const LABORATORY: Suite = {
   name: 'laboratory',
   files: all('test/lab/**/*.test.ts'),
   shared: false,
+  // Each has its own namespaces, and they wait for their kernels as much as they work.
+  atOnce: 2,
   seconds: 120,
 }
 /** Only in the proof: it wants ten minutes. Takes `SETT_SOAK_SECONDS`, less than one if nobody says. */
@@ -71,6 +75,6 @@ export const INTEROP: Suite = {
 
 /** Arguments of `node` that run a suite. `scale` makes time limits fit a run at full size. */
 export function argumentsOf(suite: Suite, scale = 1): string[] {
-  const isolation = suite.shared ? '--test-isolation=none' : '--test-concurrency=1'
+  const isolation = suite.shared ? '--test-isolation=none' : `--test-concurrency=${suite.atOnce ?? 1}`
   return ['--test', isolation, `--test-timeout=${suite.seconds * 1000 * scale}`]
 }

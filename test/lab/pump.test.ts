@@ -1,24 +1,21 @@
 /**
- * Pumps between two kernels, with fixed keys: everything arrives as it was sent, whatever the two ends are made of; what
- * is not theirs to move reaches the engine; and nothing that waits in a system call keeps a process from ending.
+ * Pumps between two kernels, with fixed keys: everything arrives as it was sent, whatever the two ends are made of.
+ * What is not theirs to move is in pump-engine.test.ts.
  */
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { sized } from '../support/size.ts'
 import { tunMissing } from './available.ts'
 import { Lab } from './lab.ts'
-import type { Namespace } from './namespace.ts'
-import type { LabProcess } from './process.ts'
 import { INSIDE } from './pump-node.ts'
-import type { Command, PumpNodeOptions } from './pump-node.ts'
+import type { PumpNodeOptions } from './pump-node.ts'
+import { counts, OUTSIDE6, pair, PORT } from './pump-pair.ts'
+import type { End } from './pump-pair.ts'
 
 const skip = tunMissing()
-const NODE = fileURLToPath(new URL('pump-node.ts', import.meta.url))
-const OUTSIDE = { a: '192.0.2.1', b: '192.0.2.2' } as const
-const OUTSIDE6 = { a: 'fd99::1', b: 'fd99::2' } as const
-const PORT = 41_641
-const MTU = 1280
+/** Sent over each connection between fast ends, both ways. */
+const MEGABYTES = String(sized(10, 30))
 
 /** Sends back what comes, over TCP and UDP. */
 const SERVE = `
@@ -53,49 +50,6 @@ const done = () => { console.log(good === sizes.length ? 'all' : good); process.
 s.on('message', (m) => { if (m.every((b) => b === (m.length & 255)) && ++good === sizes.length) done() })
 s.bind(() => { for (const size of sizes) s.send(Buffer.alloc(size, size & 255), 5000, host) })
 setTimeout(done, 5000)`
-
-interface End {
-  readonly where: Namespace
-  readonly node: LabProcess
-}
-
-async function pair(lab: Lab, a: Partial<PumpNodeOptions>, b: Partial<PumpNodeOptions>): Promise<{ a: End; b: End }> {
-  const net = await lab.segment()
-  const ends: { a?: End; b?: End } = {}
-  for (const [side, own] of [
-    ['a', a],
-    ['b', b],
-  ] as const) {
-    const far = side === 'a' ? 'b' : 'a'
-    const where = await lab.namespace(side)
-    await lab.plug(where, net, `${OUTSIDE[side]}/24`)
-    await where.ip('address', 'add', `${OUTSIDE6[side]}/64`, 'dev', 'eth0', 'nodad')
-    const endpoint = `${OUTSIDE[far]}:${PORT}`
-    const options: PumpNodeOptions = { side, port: PORT, mtu: MTU, pairs: 1, plain: false, endpoint, ...own }
-    const node = where.spawn(process.execPath, [NODE, JSON.stringify(options)], { name: `pump-${side}` })
-    await node.waitFor(/ready/)
-    ends[side] = { where, node }
-  }
-  return ends as { a: End; b: End }
-}
-
-const command = (end: End, ...commands: readonly Command[]): void => {
-  for (const each of commands) end.node.write(`${JSON.stringify(each)}\n`)
-}
-
-interface Counts {
-  readonly drops: Record<string, number>
-  readonly into: Record<string, number>
-  readonly traffic: { readonly sentPackets: number; readonly receivedPackets: number }
-}
-async function counts(end: End): Promise<Counts> {
-  // The output keeps the answers to earlier questions.
-  const answers = (): string[] => end.node.output.split('\n').filter((line) => line.startsWith('{"event":"counts"'))
-  const before = answers().length
-  command(end, { do: 'counts' })
-  await end.node.waitFor(new RegExp(`(\\{"event":"counts"[^\\n]*\\n[^]*){${before + 1}}`))
-  return JSON.parse(answers()[before] as string) as Counts
-}
 
 const KINDS: readonly (readonly [string, Partial<PumpNodeOptions>, Partial<PumpNodeOptions>])[] = [
   ['fast and fast, a thread a pair', { oneThread: true }, { oneThread: true }],
@@ -132,21 +86,24 @@ for (const [name, a, b] of KINDS) {
     })
 
     test('pings of all sizes, those that do not fit in one packet too', { skip }, async () => {
-      for (const [from, to] of [
-        [ends.a, INSIDE.b],
-        [ends.b, INSIDE.a],
-      ] as const)
-        for (const host of [to.four, to.six])
-          for (const size of [0, 1, 56, 1231, 1232, 1252, 1253, 9000]) {
-            // With a deadline ping waits for answers; without one, for two round trips of the first, which is short on a busy machine.
-            const args = ['-c', '3', '-i', '0.02', '-w', '5', '-s', String(size), host]
-            const said = await from.where.exec('ping', args)
-            for (const seq of [1, 2, 3]) assert.match(said, new RegExp(`icmp_seq=${seq} `), `${host}, ${size} bytes`)
-          }
+      const pings = async (from: End, host: string): Promise<void> => {
+        for (const size of [0, 1, 56, 1231, 1232, 1252, 1253, 9000]) {
+          // With a deadline ping waits for answers; without one, for two round trips of the first, which is short on a busy machine.
+          const args = ['-c', '3', '-i', '0.02', '-w', '5', '-s', String(size), host]
+          const said = await from.where.exec('ping', args)
+          for (const seq of [1, 2, 3]) assert.match(said, new RegExp(`icmp_seq=${seq} `), `${host}, ${size} bytes`)
+        }
+      }
+      await Promise.all([
+        pings(ends.a, INSIDE.b.four),
+        pings(ends.a, INSIDE.b.six),
+        pings(ends.b, INSIDE.a.four),
+        pings(ends.b, INSIDE.a.six),
+      ])
     })
 
     test('transfers in both directions at a time, several at a time, and of both families', { skip }, async () => {
-      const megabytes = a.plain === true ? '3' : b.plain === true ? '6' : '30'
+      const megabytes = a.plain === true ? '3' : b.plain === true ? '6' : MEGABYTES
       const done = await Promise.all([
         ends.a.where.exec(process.execPath, ['-e', FETCH, INSIDE.b.four, megabytes, '2'], { timeoutMs: 60_000 }),
         ends.b.where.exec(process.execPath, ['-e', FETCH, INSIDE.a.six, megabytes, '2'], { timeoutMs: 60_000 }),
@@ -173,131 +130,4 @@ for (const [name, a, b] of KINDS) {
       }
     })
   })
-}
-
-for (const plain of [false, true]) {
-  describe(`pumps and their engine, ${plain ? 'plain' : 'fast'}`, () => {
-    let lab: Lab
-    let ends: Awaited<ReturnType<typeof pair>>
-    before(async () => {
-      if (skip !== false) return
-      lab = await Lab.open()
-      ends = await pair(lab, { plain, withoutSession: true }, { plain })
-    })
-    after(async () => {
-      if (skip === false) await lab.close()
-    })
-    const ping = async (): Promise<string> =>
-      ends.a.where.exec('ping', ['-c', '1', '-W', '2', INSIDE.b.four]).catch((error: Error) => error.message)
-
-    test('without a session packets come to the engine; with one they go', { skip }, async () => {
-      await ping()
-      const [, packet = ''] = await ends.a.node.waitFor(/"event":"unsealed","peer":7,"hex":"(45[0-9a-f]+)"/)
-      // The engine gives it back once there is a session.
-      command(ends.a, { do: 'session', live: true }, { do: 'seal', hex: packet }, { do: 'seal', hex: '' })
-      await ends.b.node.waitFor(/"event":"activity"[^\n]*"receivedAt"[^\n]*"from":"port 41641"/)
-      assert.match(await ping(), / 0% packet loss/)
-      const { traffic } = await counts(ends.b)
-      assert.equal(traffic.receivedPackets, 3)
-    })
-
-    test(
-      'what goes by the relay comes to the engine, and what came by it goes in; the way back follows',
-      { skip },
-      async () => {
-        command(ends.a, { do: 'route', region: 9 })
-        const answer = ping()
-        const [, message = ''] = await ends.a.node.waitFor(/"event":"relay","peer":7,"hex":"([0-9a-f]+)"/)
-        command(ends.b, { do: 'relayed', hex: message, region: 9 })
-        assert.match(await answer, / 0% packet loss/)
-        await ends.b.node.waitFor(/"from":"relay 9"/)
-        // A copy each way: the second of the two is no news.
-        command(ends.a, { do: 'route', endpoint: `${OUTSIDE.b}:${PORT}`, region: 9 })
-        assert.match(await ping(), / 0% packet loss/)
-        const relayed = [...ends.a.node.output.matchAll(/"event":"relay","peer":7,"hex":"([0-9a-f]+)"/g)].map(
-          (m) => m[1],
-        )
-        assert.equal(relayed.length, 2)
-        command(
-          ends.b,
-          { do: 'relayed', hex: relayed[1] as string, region: 9 },
-          { do: 'relayed', hex: '0011', region: 9 },
-        )
-        await ends.b.node.waitFor(/"event":"datagram","hex":"0011","from":"relay 9"/)
-        assert.deepEqual((await counts(ends.b)).drops['replayed'], 1)
-        command(ends.a, { do: 'route' })
-        await ping()
-        assert.ok(((await counts(ends.a)).drops['no-path'] ?? 0) > 0)
-        command(ends.a, { do: 'route', endpoint: `${OUTSIDE.b}:${PORT}` })
-        assert.match(await ping(), / 0% packet loss/)
-      },
-    )
-
-    test(
-      'datagrams that are no data, packets to the engine’s own addresses, and packets of the engine',
-      { skip },
-      async () => {
-        command(ends.a, { do: 'send', to: `${OUTSIDE.b} ${PORT}`, hex: '01000000aabb' })
-        await ends.b.node.waitFor(/"event":"datagram","hex":"01000000aabb","from":"port 41641"/)
-        command(ends.b, { do: 'send', to: `${OUTSIDE6.a} ${PORT}`, hex: '5453' })
-        await ends.a.node.waitFor(/"event":"datagram","hex":"5453","from":"port 41641"/)
-        // As node -e: a datagram to the resolver, and the answer that the engine makes of it.
-        const asking = ends.a.where.exec(process.execPath, [
-          '-e',
-          `const s = require('node:dgram').createSocket('udp4'); s.bind(5353); s.on('message', (m) => { console.log(String(m)); process.exit() })
-         s.send('question', 53, '100.100.100.100')`,
-        ])
-        const [, hex = ''] = await ends.a.node.waitFor(/"event":"engine","hex":"(45[0-9a-f]+7175657374696f6e)"/)
-        const answer = Uint8Array.fromHex(hex)
-        const [src, dst] = [answer.slice(12, 16), answer.slice(16, 20)]
-        const ports = answer.slice(20, 24)
-        answer.set([...dst, ...src, ...ports.slice(2), ...ports.slice(0, 2)], 12)
-        command(ends.a, { do: 'tun', hex: answer.toHex() })
-        assert.equal((await asking).trim(), 'question')
-      },
-    )
-
-    test('strangers’ bytes of every length do no harm', { skip }, async () => {
-      const flood = `
-        const s = require('node:dgram').createSocket('udp4'), { randomBytes } = require('node:crypto')
-        let n = 0
-        const more = () => { for (let i = 0; i < 50; i++, n++) { const b = randomBytes((n * 37) % 1500); if (n % 2 && b.length > 8) b.set([4, 0, 0, 0, 2, 0, 0, 0]); s.send(b, ${PORT}, '${OUTSIDE.b}') } if (n < 3000) setImmediate(more); else s.close() }
-        more()`
-      await ends.a.where.exec(process.execPath, ['-e', flood])
-      assert.match(await ping(), / 0% packet loss/)
-      const { drops } = await counts(ends.b)
-      assert.ok((drops['forged'] ?? 0) > 500, JSON.stringify(drops))
-    })
-
-    test(
-      'it ends when it is told to, under traffic too, and when the process ends in whatever way',
-      { skip },
-      async () => {
-        for (const [how, code] of [
-          ['close', 0],
-          ['exit', 0],
-          ['throw', 1],
-        ] as const) {
-          const { where } = await pairOne(lab, plain, how)
-          const load = where.where.spawn('ping', ['-f', '-s', '1000', INSIDE.b.four])
-          await where.node.waitFor(/"event":"activity"/)
-          command(where, { do: how })
-          const giveUp = setTimeout(() => where.node.child.kill('SIGKILL'), 10_000)
-          assert.deepEqual(await where.node.ended, { code, signal: null }, how)
-          clearTimeout(giveUp)
-          await load.stop('SIGKILL')
-        }
-      },
-    )
-  })
-}
-
-/** One end alone, sending to nobody. */
-async function pairOne(lab: Lab, plain: boolean, name: string): Promise<{ where: End }> {
-  const where = await lab.namespace(`alone-${name}`)
-  await lab.plug(where, await lab.segment(), '192.0.2.9/24')
-  const options: PumpNodeOptions = { side: 'a', port: PORT, mtu: MTU, pairs: 2, plain, endpoint: `192.0.2.10:${PORT}` }
-  const node = where.spawn(process.execPath, [NODE, JSON.stringify(options)])
-  await node.waitFor(/ready/)
-  return { where: { where, node } }
 }

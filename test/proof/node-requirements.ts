@@ -23,7 +23,7 @@ export const NODE: readonly Requirement[] = [
       'src/node/packet/*.test.ts',
       'src/node/io/pump/*.test.ts',
       'src/crypto/io/*.test.ts',
-      'test/lab/pump.test.ts',
+      'test/lab/pump*.test.ts',
     ],
   },
   {
