@@ -1,6 +1,7 @@
 /**
  * A node as its owner wants it: holds the login's session and the tunnel together, and brings both to where preferences
- * and map say they should be. What is asked through the local API is daemon-backend.ts.
+ * and map say they should be. What is asked through the local API is daemon-backend.ts, what is said by the session
+ * session-news.ts, and by its maps map-news.ts.
  *
  * Every event ends in `#settle`: it looks at what is wanted and what is there, tells a new state, and has one
  * reconciliation run at a time, which begins anew while things change.
@@ -18,8 +19,7 @@ import type { Hostinfo } from '../../wire/hostinfo.ts'
 import type { ClientVersion } from '../../wire/map-response.ts'
 import { believed } from '../ceiling/believed.ts'
 import type { Ceiling } from '../ceiling/ceiling.ts'
-import type { Phase } from '../control/actions.ts'
-import { displayMessages, displayName, magicDnsSuffix } from '../control/names.ts'
+import { displayName, magicDnsSuffix } from '../control/names.ts'
 import type { NetmapChanges, NetworkMap } from '../control/netmap.ts'
 import type { Bus } from '../local/bus.ts'
 import type { Health } from '../local/health.ts'
@@ -28,9 +28,7 @@ import type { IpnState } from '../local/ipn.ts'
 import type { Prefs } from '../local/prefs.ts'
 import type { Profiles } from '../local/profiles.ts'
 import { findNode } from '../local/whois.ts'
-import type { OwnerAction } from './control-shell.ts'
 import type { Host } from './host/host.ts'
-import { checkForwarding } from './host/facts.ts'
 import { HealthWatch } from './health-watch.ts'
 import { EngineNews } from './engine-news.ts'
 import { exitNodeIn, withExitNodeNamed } from './exit-choice.ts'
@@ -38,13 +36,11 @@ import { Login } from './login.ts'
 import { ownHostinfo, ownName, toldEndpoints } from './own-hostinfo.ts'
 import type { StateStore } from './state-file.ts'
 import type { TunDevice } from './tun.ts'
-import { answerServerPing } from './peer-pings.ts'
-import { RoutedPeers } from './routed-peers.ts'
+import { SessionNews } from './session-news.ts'
+import { MapNews } from './map-news.ts'
 import { MARK_BYPASS } from '../routes/firewall.ts'
+import { healthFacts, ipnInputs } from './standing.ts'
 import { TunnelKeeper } from './tunnel-keeper.ts'
-
-/** Where the server takes the node's key no more, whatever a map from before says. */
-const LOGGED_OUT: ReadonlySet<Phase> = new Set(['expired', 'log-in', 'needs-login', 'refused'])
 
 export interface LiveNodeOptions {
   readonly primitives: Primitives
@@ -76,25 +72,27 @@ export class LiveNode {
   readonly tunnel: TunnelKeeper
   readonly #healthWatch: HealthWatch
   readonly #engineNews: EngineNews
-  readonly #routedPeers = new RoutedPeers()
+  readonly #sessionNews: SessionNews
+  readonly #mapNews: MapNews
   #disco: PrivateKey
   #state: IpnState = 'NoState'
-  #authUrl = ''
-  #relayMap: NetworkMap['fields']['relays']
-  #clientVersion: ClientVersion | undefined
-  /** Somebody has asked for a login, and the server has not answered yet. */
-  #joins = false
   #settling: Promise<void> | undefined
   #dirty = false
   #closed = false
-  readonly #goneWatchers = new Set<() => void>()
-  readonly #expiryWatchers: ((why: string | undefined) => void)[] = []
 
   constructor(options: LiveNodeOptions) {
     this.options = options
     this.#disco = options.disco
     const { primitives, clocks, store, profiles, machineKey, mapFile, log } = options
+    const now = (): Mono => this.#mono()
     this.#healthWatch = new HealthWatch(options)
+    this.#mapNews = new MapNews({ ...options, healthWatch: this.#healthWatch, now })
+    this.#sessionNews = new SessionNews({
+      ...options,
+      now,
+      netmapChanged: (changes) => this.#netmapChanged(changes),
+      settle: () => this.#settle(),
+    })
     this.login = new Login({
       primitives,
       clocks,
@@ -108,7 +106,7 @@ export class LiveNode {
       hostinfo: () => this.#hostinfo(),
       log,
       unkept: (why) => options.bus.publish({ error: why }, clocks.mono()),
-      on: (action) => this.#take(action),
+      on: (action) => this.#sessionNews.take(action, this.login, this),
     })
     this.tunnel = new TunnelKeeper({
       ...options,
@@ -142,14 +140,22 @@ export class LiveNode {
     return this.login.netmap
   }
   get authUrl(): string {
-    return this.#authUrl
+    return this.#sessionNews.authUrl
   }
   /** The last that was known. */
   get relayMap(): NetworkMap['fields']['relays'] {
-    return this.#relayMap
+    return this.#mapNews.relayMap
   }
   get clientVersion(): ClientVersion | undefined {
-    return this.#clientVersion
+    return this.#sessionNews.clientVersion
+  }
+  /** Somebody has asked for a login, and the server has not answered yet. */
+  get joins(): boolean {
+    return this.#sessionNews.joins
+  }
+  /** Does any peer lead to networks? */
+  get hasRoutedPeers(): boolean {
+    return this.#mapNews.hasRoutedPeers
   }
   get exitNode(): number | undefined {
     return exitNodeIn(this.netmap, this.prefs)
@@ -161,10 +167,10 @@ export class LiveNode {
   resume(authKey?: Secret): void {
     const { WantRunning: wants, LoggedOut: out } = this.prefs
     const hasKey = this.options.profiles.login.nodeKey !== undefined
-    this.#authUrl = ''
+    this.#sessionNews.forgetLink()
     // Whoever waits for a login with a key is told how it has ended, even where the node runs all the while.
-    this.#joins = authKey !== undefined
-    if (this.#joins) this.#state = 'NoState'
+    this.#sessionNews.joins = authKey !== undefined
+    if (this.#sessionNews.joins) this.#state = 'NoState'
     if (authKey !== undefined || (wants && !out && hasKey)) this.login.begin(authKey)
     else this.login.end()
     this.#settle()
@@ -186,7 +192,7 @@ export class LiveNode {
   logIn(): void {
     if (this.login.isBegun && this.login.state.phase === 'connecting') return
     if (!this.login.isBegun) this.login.begin()
-    this.#joins = true
+    this.#sessionNews.joins = true
     this.#state = 'NoState'
     // Always with a new key: whoever asks for it anew wants to be somebody else, or not to go on as who they were.
     this.login.run((session, now) => session.login({ anew: true }, now))
@@ -198,7 +204,7 @@ export class LiveNode {
     const { profiles } = this.options
     if (profiles.login.nodeKey !== undefined) {
       if (!this.login.isBegun) this.login.begin()
-      const gone = new Promise<void>((resolve) => this.#goneWatchers.add(resolve))
+      const gone = this.#sessionNews.keysGone()
       this.login.run((session, now) => session.logout(now))
       let timer: NodeJS.Timeout | undefined
       const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, patienceMs)))
@@ -223,10 +229,9 @@ export class LiveNode {
   /** Has the server end the key sooner. Resolves with why not, if it does not. */
   expireSooner(expiry: Wall): Promise<string | undefined> {
     if (!this.login.isBegun) return Promise.resolve('the node is in no tailnet')
-    return new Promise((answered) => {
-      this.#expiryWatchers.push(answered)
-      this.login.run((session, now) => session.expireSooner(expiry, now))
-    })
+    const answered = this.#sessionNews.expiryAnswered()
+    this.login.run((session, now) => session.expireSooner(expiry, now))
+    return answered
   }
 
   /** Preferences have been set: makes them so. */
@@ -269,134 +274,25 @@ export class LiveNode {
     await this.#settling
   }
 
-  // What the session says.
-
-  #take(action: OwnerAction): void {
-    const { bus, log } = this.options
-    const mono = this.#mono()
-    switch (action.kind) {
-      case 'keys':
-        this.#authUrl = ''
-        this.#joins = false
-        if (!this.prefs.WantRunning)
-          this.login.write(() => this.options.profiles.setPrefs({ ...this.prefs, WantRunning: true }))
-        bus.publish({ loginFinished: true, prefs: this.prefs }, mono)
-        break
-      case 'keys-gone':
-        for (const tell of this.#goneWatchers) tell()
-        this.#goneWatchers.clear()
-        break
-      case 'login-refused':
-        this.#joins = false
-        bus.publish({ error: action.why }, mono)
-        break
-      case 'expiry-answered':
-        this.#expiryWatchers.shift()?.(action.why)
-        break
-      case 'netmap-changed':
-        this.#netmapChanged(action.changes)
-        break
-      case 'login-url':
-        this.#authUrl = action.url
-        bus.publish({ browseToUrl: action.url }, mono)
-        break
-      case 'state': {
-        const { phase, why } = action.state
-        if (phase !== 'log-in') this.#authUrl = ''
-        if (phase === 'refused' || phase === 'locked') this.#joins = false
-        log(`control: ${phase}${action.state.online ? ', online' : ''}${why === undefined ? '' : `: ${why}`}`)
-        if ((phase === 'refused' || phase === 'locked') && why !== undefined) bus.publish({ error: why }, mono)
-        break
-      }
-      case 'browse':
-        bus.publish({ browseToUrl: action.url }, mono)
-        break
-      case 'client-version':
-        this.#clientVersion = action.version
-        bus.publish({ clientVersion: action.version }, mono)
-        break
-      case 'c2n':
-        void this.options
-          .answerC2n(action.request, action.timeoutMs)
-          .then((response) => this.login.run((session, now) => session.answerC2n(action.id, response, now)))
-        break
-      case 'ping':
-        void answerServerPing(this, action, (response) =>
-          this.login.run((session, now) => session.answerPing(action.id, response, now)),
-        )
-        break
-      case 'log':
-        log(`control: ${action.event}${action.why === undefined ? '' : `: ${action.why}`}`)
-        break
-      case 'netmap-gone':
-      case 'cache':
-      case 'cache-gone':
-      case 'exit-asked':
-      case 'done':
-        break
-    }
-    this.#settle()
-  }
-
   #netmapChanged(changes: NetmapChanges): void {
-    this.#routedPeers.take(changes)
     const map = this.netmap
-    if (map === undefined) return
-    const { profiles, bus, health, primitives } = this.options
-    const { self, domain, relays } = map.fields
-    if (relays !== undefined) this.#relayMap = relays
-    this.tunnel.netmap(map, changes)
-    const suffix = magicDnsSuffix(self)
-    if (changes.parts.has('self') || changes.parts.has('profiles') || changes.parts.has('domain'))
-      this.login.write(() => profiles.setNetwork(self.StableID, map.fields.profiles.get(self.User), suffix, domain))
-    if (changes.peers.length > 0) this.#nameExitNode()
-    if (changes.parts.has('messages') || changes.parts.has('health')) {
-      health.setMessages(displayMessages(map.fields, (bytes) => primitives.sha256(bytes)))
-      this.#healthWatch.tell()
-    }
-    if (bus.isQuiet) return
-    const news = changes.peers.flatMap(({ now }) => now ?? [])
-    const gone = changes.peers.flatMap(({ id, now }) => (now === undefined ? [id] : []))
-    bus.publish(
-      {
-        ...(changes.parts.has('self') ? { self } : {}),
-        ...(news.length > 0 ? { peersChanged: news } : {}),
-        ...(gone.length > 0 ? { peersRemoved: gone } : {}),
-        suffix,
-      },
-      this.#mono(),
-    )
+    if (map !== undefined) this.tunnel.netmap(map, changes)
+    this.#mapNews.take(map, changes, this.login)
+    if (map !== undefined && changes.peers.length > 0) this.#nameExitNode()
   }
 
   // Where things should be.
 
   #settle(): void {
     this.#noteState()
-    this.#noteHealth()
+    this.#healthWatch.look(healthFacts(this))
     this.#dirty = true
     this.#settling ??= this.#reconcile()
   }
 
   #noteState(): void {
-    const { profiles, bus } = this.options
-    const { WantRunning: wantRunning, LoggedOut: loggedOut } = this.prefs
-    const { phase } = this.login.state
-    const self = this.#joins ? undefined : this.netmap?.fields.self
-    const { hasRoutes, hasSession, relays } = this.tunnel
-    const inputs = {
-      storeWorks: this.login.storeError === undefined,
-      wantRunning,
-      loggedOut,
-      blocked: false,
-      hasNodeKey: profiles.login.nodeKey !== undefined,
-      needsPerson: this.#needsPerson,
-      ...(self === undefined
-        ? {}
-        : { netmap: { expired: LOGGED_OUT.has(phase), authorized: self.MachineAuthorized === true } }),
-      // What nobody's packets come to is not up yet, whoever has answered it.
-      liveSessions: hasRoutes && hasSession ? 1 : 0,
-      liveRelays: hasRoutes ? relays.size : 0,
-    }
+    const { bus } = this.options
+    const inputs = ipnInputs(this)
     let next = nextIpnState(this.#state, inputs)
     // A map that comes while relays stand leads through both states at once.
     if (next === 'Starting') next = nextIpnState(next, inputs)
@@ -404,41 +300,6 @@ export class LiveNode {
     this.options.log(`state: ${this.#state} -> ${next}`)
     this.#state = next
     bus.publish({ state: next }, this.#mono())
-  }
-
-  get #needsPerson(): boolean {
-    const { phase } = this.login.state
-    return phase === 'log-in' || phase === 'needs-login' || this.options.profiles.login.nodeKey === undefined
-  }
-
-  #noteHealth(): void {
-    const { phase, why, online, contested } = this.login.state
-    const { home, relays, failure, tunnel } = this.tunnel
-    this.#healthWatch.look({
-      prefs: this.prefs,
-      hasNetwork: this.tunnel.hasNetwork,
-      needsLogin: this.#state === 'NeedsLogin',
-      // Where there is a map, a server that can't be reached is no matter of the login.
-      loginError: phase === 'refused' || phase === 'locked' || phase === 'connecting' ? why : undefined,
-      inMapPoll: online,
-      serverError: online ? undefined : why,
-      contested,
-      ...(tunnel === undefined && failure === undefined
-        ? {}
-        : {
-            tunnel: {
-              home,
-              homeName: this.#relayMap?.regions.get(home)?.RegionName ?? '',
-              homeConnected: relays.has(home),
-              failure: failure?.message,
-            },
-          }),
-      storeError: this.login.storeError,
-      forwarding: checkForwarding(this.prefs.AdvertiseRoutes ?? [])?.text,
-      filterError: tunnel?.engine.filterProblem,
-      routesPassedBy: this.#routedPeers.any,
-      clientVersion: this.#clientVersion,
-    })
   }
 
   async #reconcile(): Promise<void> {

@@ -7,7 +7,5 @@ const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
 
 /** The text with characters that nobody sees written as JSON writes them. */
 export function onOneLine(text: string): string {
-  return text.replace(UNSEEN, (found) =>
-    found === '\n' ? '\\n' : [...found].map((each) => `\\u{${(each.codePointAt(0) ?? 0).toString(16)}}`).join(''),
-  )
+  return text.replace(UNSEEN, (found) => (found === '\n' ? '\\n' : `\\u{${(found.codePointAt(0) ?? 0).toString(16)}}`))
 }
