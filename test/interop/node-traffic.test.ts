@@ -9,7 +9,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 
 import { tunMissing } from '../lab/available.ts'
 import { Machine } from '../lab/machine.ts'
-import { datagrams, reachable, serveDatagrams, serveEcho, transfer } from '../lab/traffic.ts'
+import type { Status } from '../lab/machine.ts'
+import { datagrams, Pulse, reachable, serveDatagrams, serveEcho, transfer } from '../lab/traffic.ts'
 import { chosenClient, NEWEST } from './driver/build.ts'
 import { Official } from './driver/official.ts'
 import { Stream } from './driver/stream.ts'
@@ -220,4 +221,21 @@ describe('our daemon beside official software', { skip }, () => {
       assert.ok(handshakes.size > Math.floor(REKEY_SECONDS / 121))
     },
   )
+
+  test('our daemon starts while server and relay are away: theirs hears and answers it, and the way is direct', async () => {
+    await reachable(anna.where, ips.ben.four)
+    await anna.until('it is direct', isDirectTo('ben'))
+    await world.server.kill()
+    await anna.kill()
+    await anna.start()
+    await using pulse = new Pulse(anna.where, ips.ben.four, 50)
+    await pulse.next()
+    await anna.until('it is direct', isDirectTo('ben'))
+    await pulse.next()
+  })
 })
+
+const isDirectTo =
+  (name: string) =>
+  ({ Peer }: Status): boolean =>
+    Object.values(Peer ?? {}).some(({ HostName, CurAddr }) => HostName === name && CurAddr !== '')
