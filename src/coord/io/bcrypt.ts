@@ -63,6 +63,7 @@ export class BcryptThread {
     this.#waiting.push({ done, failed })
     this.#worker ??= this.#start()
     const message: Comparison = { secret: secret.reveal(), hash }
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread is no window
     this.#worker.postMessage(message)
     return promise
   }
