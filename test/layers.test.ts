@@ -21,7 +21,7 @@ const NODE_STAGES = [
   'routes',
   'wireguard',
 ].map((stage) => `node/${stage}`)
-const COORD_STAGES = ['coord/store', 'coord/enroll', 'coord/netmap', 'coord/stream', 'coord/rest']
+const COORD_STAGES = ['coord/store', 'coord/enroll', 'coord/netmap', 'coord/stream', 'coord/acme', 'coord/rest']
 
 /** What each layer may import from; itself always. `io` folders and `main.ts` are edges of their program. */
 const LEANS_ON: Readonly<Record<string, readonly string[]>> = {
@@ -36,6 +36,7 @@ const LEANS_ON: Readonly<Record<string, readonly string[]>> = {
   'coord/netmap': STAGE,
   'coord/stream': STAGE,
   'coord/rest': STAGE,
+  'coord/acme': ['base'],
   coord: [...STAGE, ...COORD_STAGES],
   'coord/io': [...STAGE, ...COORD_STAGES, 'coord', 'crypto/io', 'relay'],
   'relay/hub': ['base', 'crypto', 'wire'],

@@ -44,7 +44,7 @@ export async function main(args: readonly string[], at: Surroundings = here()): 
         )
       const sources = readSources(command.opts(), at.env)
       const config = resolveConfig(sources, thisHost())
-      if (config.tls !== 'off') checkTlsFiles(sayings(sources)('tls')?.where ?? '--tls', config.tls)
+      if (typeof config.tls === 'object') checkTlsFiles(sayings(sources)('tls')?.where ?? '--tls', config.tls)
       const { runServer } = await import('./io/run.ts')
       code = await runServer(config, mountRelay)
     })
@@ -62,7 +62,7 @@ export async function main(args: readonly string[], at: Surroundings = here()): 
 }
 
 /** Options that take several values at once. */
-const LISTS: ReadonlySet<string> = new Set(['listen', 'trusted-proxy', 'stun-listen'])
+const LISTS: ReadonlySet<string> = new Set(['listen', 'http-listen', 'trusted-proxy', 'stun-listen'])
 
 /** An option's text; saying it twice is a mistake, as it is in a file. */
 function once(name: OptionName | 'config'): (text: string, before: string | undefined) => string {
@@ -151,10 +151,9 @@ function readSources(flags: Flags, env: Surroundings['env']): Sources {
  * @throws MeshError `config/invalid` when an address can't be had
  */
 async function mountRelay(wish: RelayWish): Promise<MountedRelay> {
-  const { keepCertificate, readCertificate, startRelay, startStun } = await import('../relay/relay.ts')
+  const { keepCertificate, startRelay, startStun } = await import('../relay/relay.ts')
   const { listen, stun, host, tls } = wish
-  const certificate =
-    tls === 'off' ? await keepCertificate(wish.folder, [host], new Date()) : await readCertificate(tls.cert, tls.key)
+  const certificate = tls === 'off' ? await keepCertificate(wish.folder, [host], new Date()) : tls.current
   const relay = await startRelay({
     listen,
     key: wish.key,
@@ -170,6 +169,11 @@ async function mountRelay(wish: RelayWish): Promise<MountedRelay> {
     log: (event, fields) => wish.log(event, fields),
     bootstrapDns: () => wish.bootstrapDns(),
   }).catch((cause: Error) => refuse('--relay-listen', listen, cause))
+  if (tls !== 'off') {
+    // It may have been replaced while the relay was started.
+    if (tls.current !== certificate) relay.setCertificate(tls.current)
+    tls.follow((pair) => relay.setCertificate(pair))
+  }
   const stuns: StunServer[] = []
   const closeStuns = () => Promise.all(stuns.map((each) => each.close()))
   try {

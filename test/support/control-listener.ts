@@ -18,6 +18,7 @@ import type { ListenerOptions } from '../../src/coord/io/http/listeners.ts'
 import { createRoutes } from '../../src/coord/io/http/routes.ts'
 import type { Site } from '../../src/coord/io/http/routes.ts'
 import type { Log } from '../../src/coord/io/log.ts'
+import { readPair } from '../../src/coord/io/tls/pair.ts'
 
 export interface TestListener {
   readonly url: string
@@ -67,7 +68,7 @@ export async function listenForControl(options: TestListenerOptions = {}): Promi
   const host = options.host ?? '127.0.0.1'
   const listeners = await openListeners({
     listen: [{ host, port: 0 }],
-    tls: options.tls ?? 'off',
+    tls: options.tls === undefined ? 'off' : { current: readPair(options.tls), follow: () => undefined },
     proxies,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.connections === undefined ? {} : { connections: options.connections }),
@@ -80,6 +81,7 @@ export async function listenForControl(options: TestListenerOptions = {}): Promi
       tls: options.tls !== undefined,
       loginPage: () => undefined,
       ailment: async () => undefined,
+      trouble: () => undefined,
       bootstrapDns: () => ({}),
       failed: (_, error) => note('failed', { error }),
       metrics: async () => ({ type: 'text/plain', text: 'metrics\n' }),

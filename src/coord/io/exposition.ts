@@ -4,10 +4,28 @@ import type { Coord } from '../coord.ts'
 import type { Upgrades } from './control/upgrade.ts'
 import type { Metrics } from './metrics.ts'
 import type { MountedRelay } from './relay-mount.ts'
+import type { Certificates } from './tls/certificates.ts'
 
 export function exposeListener(metrics: Metrics, upgrades: Upgrades): void {
   metrics.gauge('sett_control_connections', 'Control connections', () => upgrades.connections)
   metrics.gauge('sett_control_requests', 'Requests under way inside Noise, streams included', () => upgrades.streams)
+}
+
+export function exposeCertificate(metrics: Metrics, certificates: Certificates): void {
+  const seconds = (ms: number | undefined) => (ms ?? 0) / 1000
+  metrics.gauge('sett_certificate_expiry_timestamp_seconds', 'When the certificate ends; 0: there is none yet', () =>
+    seconds(certificates.state.until),
+  )
+  metrics.gauge(
+    'sett_certificate_failure_timestamp_seconds',
+    'When the certificate could not be replaced; 0: all is well',
+    () => seconds(certificates.state.failure?.at),
+  )
+  metrics.counted(
+    'sett_certificate_failures_total',
+    'How often the certificate could not be replaced',
+    () => certificates.failures,
+  )
 }
 
 export function exposeCore(metrics: Metrics, coord: Coord): void {

@@ -6,14 +6,15 @@ import { isIP } from 'node:net'
 import type { NodeKey, PrivateKey } from '../../base/keys.ts'
 import { EMBEDDED_REGION, SECOND_STUN_REGION } from '../../wire/derp-map.ts'
 import type { DerpMap, DerpRegion } from '../../wire/derp-map.ts'
-import type { Listen, TlsFiles } from './config/options.ts'
+import type { Listen } from './config/options.ts'
+import type { Certificates } from './tls/certificates.ts'
 
 export interface RelayWish {
   readonly listen: Listen
   readonly stun: readonly Listen[]
   readonly key: PrivateKey
-  /** The operator's certificate, or `off` for a self-signed one that is kept in `folder`. */
-  readonly tls: 'off' | TlsFiles
+  /** The server's certificate, or `off` for a self-signed one that is kept in `folder`. */
+  readonly tls: 'off' | Pick<Certificates, 'current' | 'follow'>
   readonly folder: string
   /** Name or address in the DERP map. */
   readonly host: string

@@ -43,6 +43,7 @@ export async function runServer(config: Config, mountRelay: MountRelay): Promise
   })
   const server = await startServer(config, { log, mountRelay, version: readVersion() })
   process.stdout.write(await banner(server))
+  if (server.certificate() !== undefined && server.certificate()?.until === undefined) awaitCertificate(server)
   const tell = (state: ServiceState): void => {
     const problem = tellServiceManager(state)
     if (problem !== undefined) log.warn(problem)
@@ -59,6 +60,19 @@ export async function runServer(config: Config, mountRelay: MountRelay): Promise
   log.info('stopped')
   sink.flush()
   return 0
+}
+
+/** Says on a terminal what is missing still, and when it has come; the log has it with its reasons. */
+function awaitCertificate(server: RunningServer): void {
+  const { hostname } = new URL(server.url)
+  process.stdout.write(
+    `There is no certificate for ${hostname} yet; machines can join once it is here. The log says how it goes.\n`,
+  )
+  let said = false
+  server.onCertificate(() => {
+    if (!said) process.stdout.write(`The certificate for ${hostname} is here: machines can join.\n`)
+    said = true
+  })
 }
 
 /** What a person needs next. A journal keeps what is printed, so it gets no key. */

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { MINUTE_MS } from '../../base/clock.ts'
 import type { Secret } from '../../base/secret.ts'
 import { machineKeyFor } from '../../crypto/primitives.ts'
@@ -26,12 +27,14 @@ import { keyBody } from './control/server-key.ts'
 import { Turn } from './control/turn.ts'
 import { Upgrades } from './control/upgrade.ts'
 import { EarlyRequests } from './early-requests.ts'
-import { exposeCore, exposeListener, exposeRelay } from './exposition.ts'
+import { exposeCertificate, exposeCore, exposeListener, exposeRelay } from './exposition.ts'
 import { keepText, loadKey, openFolder } from './folder.ts'
 import { Health } from './health.ts'
 import { firstAddress } from './host.ts'
 import { TrustedProxies } from './http/forwarded.ts'
 import { openListeners } from './http/listeners.ts'
+import type { Listeners } from './http/listeners.ts'
+import { createPlainPort } from './http/plain-port.ts'
 import { refuseJson } from './http/respond.ts'
 import type { RestListener } from './http/rest-listener.ts'
 import { createRoutes } from './http/routes.ts'
@@ -42,6 +45,9 @@ import { derpMapOf } from './relay-mount.ts'
 import type { MountRelay } from './relay-mount.ts'
 import { openStore } from './store/open.ts'
 import { Ticker } from './ticker.ts'
+import { troubleOf } from './tls/certificates.ts'
+import type { CertificateState } from './tls/certificates.ts'
+import { openCertificates } from './tls/open.ts'
 
 const SERVER_ID = { is: /^[0-9a-f]{16}$/, want: '16 hex digits' }
 /** Bytes of request bodies being collected at once, all clients together. */
@@ -58,6 +64,10 @@ export interface RunningServer {
   readonly port: number
   readonly data: string
   readonly adminSocket: string
+  /** What is known of the server's certificate, if it has one of its own. */
+  certificate(): CertificateState | undefined
+  /** Calls back with every certificate that is shown from then on. */
+  onCertificate(shown: () => void): void
   /** A fresh auth key for one machine. */
   welcome(): Promise<Secret>
   /** Stops in good order: what was acknowledged is kept, clients are told. */
@@ -122,15 +132,24 @@ async function assemble(
   onFailure(() => upgrades.close())
   exposeListener(metrics, upgrades)
 
+  const clocks = { mono, wall }
+  const certificates = openCertificates(config, { folder: folder.path, log, clocks, dice, version })
+  onFailure(() => certificates?.close())
+  if (certificates !== undefined) exposeCertificate(metrics, certificates)
+  const trouble = (): string | undefined => certificates && troubleOf(certificates.state, wall())
+
   let ready: Ready | undefined
   let url = config.url ?? ''
   let addresses: OwnAddresses | undefined
-  const listeners = await openListeners({
-    listen: config.listen,
-    tls: config.tls,
+  const upgrading = {
     proxies,
-    wantsUpgrade: (req) => upgrades.wants(req),
-    upgrade: (req, socket, head) => upgrades.upgrade(req, socket, head),
+    wantsUpgrade: (req: IncomingMessage) => upgrades.wants(req),
+    upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => upgrades.upgrade(req, socket, head),
+  }
+  const listeners = await openListeners({
+    ...upgrading,
+    listen: config.listen,
+    tls: certificates ?? 'off',
     handle: createRoutes({
       key: keyBody(nodePrimitives, machineKeyFor(nodePrimitives, noiseKey)),
       url: () => url,
@@ -138,6 +157,7 @@ async function assemble(
       tls: config.tls !== 'off',
       loginPage: (code) => ready?.coord.ledger.model.login(code),
       ailment: async () => (ready === undefined ? 'the server is starting' : await ready.health.ailment()),
+      trouble,
       bootstrapDns: () => addresses?.table() ?? {},
       metrics: () => metrics.read(),
       rest: (req, res) => ready?.rest('token', req, res),
@@ -148,6 +168,19 @@ async function assemble(
     }),
   })
   onFailure(() => listeners.close())
+  const plain: Listeners = await openListeners({
+    ...upgrading,
+    listen: config.httpListen,
+    option: '--http-listen',
+    tls: 'off',
+    handle: createPlainPort({
+      url: () => url,
+      proof: (token) => certificates?.answer?.(token),
+      missing: () => (certificates?.state.until === undefined ? trouble() : undefined),
+      upgradeFault: (req) => upgrades.faultOf(req),
+    }),
+  })
+  onFailure(() => plain.close())
   const port = listeners.addresses[0]?.port ?? 0
   if (url === '') url = deriveUrl(config, port, firstAddress())
   const host = new URL(url).hostname.replace(/^\[(.*)\]$/, '$1')
@@ -180,7 +213,7 @@ async function assemble(
     listen: config.relayListen,
     stun: config.stunListen,
     key: relayKey,
-    tls: config.tls,
+    tls: certificates ?? 'off',
     folder: folder.path,
     host,
     realmOf: (key) => ready?.coord.realmOf(key),
@@ -197,7 +230,7 @@ async function assemble(
   const derpMap = derpMapOf(host, relay)
   const coord = await Coord.open({
     store,
-    clocks: { mono, wall },
+    clocks,
     dice,
     sha256,
     bcrypt: bcrypt.compare,
@@ -244,7 +277,8 @@ async function assemble(
   early.ready(coord.handle)
   relay.open()
   ticker.wake()
-  for (const { address, port } of listeners.addresses) log.info('listening', { address, port })
+  certificates?.start?.()
+  for (const { address, port } of [...listeners.addresses, ...plain.addresses]) log.info('listening', { address, port })
   for (const doubt of doubtsOf(config, url)) log.warn(doubt)
   log.info('started', { url, data: folder.path, relay: relay.port, stun: relay.stunPorts })
 
@@ -253,16 +287,20 @@ async function assemble(
     port,
     data: folder.path,
     adminSocket: admin.path,
+    certificate: () => certificates?.state,
+    onCertificate: (shown) => certificates?.follow(shown),
     welcome: () => coord.welcome(),
     async stop() {
       listeners.stop()
+      plain.stop()
+      certificates?.close()
       await admin.close()
       ticker.stop()
       coord.close()
       upgrades.leave()
       await Promise.all([upgrades.left(FAREWELL_MS), relay.close(FAREWELL_MS), bcrypt.close()])
       upgrades.close()
-      await listeners.close()
+      await Promise.all([listeners.close(), plain.close()])
       await store.close()
       metrics.close()
     },

@@ -11,7 +11,7 @@ import { bytes, golden } from '../../../test/support/golden.ts'
 import type { GoldenCase } from '../../../test/support/golden.ts'
 import { makeSelfSigned } from '../../crypto/io/self-signed.ts'
 import { makeMetaCertificate, metaTbs, pinOf, readMetaCertificate } from './certificate.ts'
-import { keepCertificate, readCertificate } from './keep-certificate.ts'
+import { keepCertificate } from './keep-certificate.ts'
 
 interface Case extends GoldenCase {
   readonly der: string
@@ -101,23 +101,6 @@ test('kept certificate: made once, private, replaced for another host or near it
       await assert.rejects(keepCertificate(data, HOSTS, NOW), refusesDamage)
       assert.equal(await readFile(join(data, 'relay-certificate.pem'), 'utf8'), damaged)
     }
-  } finally {
-    await rm(folder, { recursive: true })
-  }
-})
-
-test('given certificate: read from files; a wrong pair is named', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'relay-'))
-  try {
-    const [one, two] = [makeSelfSigned(HOSTS, NOW), makeSelfSigned(HOSTS, NOW)]
-    const file = (name: string) => join(folder, name)
-    await writeFile(file('cert'), one.cert)
-    await writeFile(file('key'), one.key)
-    await writeFile(file('other'), two.key)
-    assert.deepEqual(await readCertificate(file('cert'), file('key')), one)
-    const refused = (e: unknown) => e instanceof MeshError && e.code === 'config/invalid' && e.message.includes(folder)
-    await assert.rejects(readCertificate(file('cert'), file('other')), refused)
-    await assert.rejects(readCertificate(file('missing'), file('key')), refused)
   } finally {
     await rm(folder, { recursive: true })
   }

@@ -1,6 +1,6 @@
 /**
- * Where the relay's certificate comes from: files that the operator names, or a self-signed one that is kept in
- * the data folder, so that the pin in the DERP map outlives a restart.
+ * The relay's own certificate, where it is given no other: a self-signed one that is kept in the data folder, so that
+ * the pin in the DERP map outlives a restart.
  */
 
 import { createPrivateKey, X509Certificate } from 'node:crypto'
@@ -16,20 +16,6 @@ import type { CertifiedKey } from '../../crypto/io/self-signed.ts'
 const FILE = 'relay-certificate.pem'
 /** Replaced so long before it runs out. */
 const MARGIN_DAYS = 30
-
-/** Reads a certificate chain and its key from PEM files. @throws MeshError `config/invalid` */
-export async function readCertificate(certFile: string, keyFile: string): Promise<CertifiedKey> {
-  try {
-    const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')])
-    // Checked here, so that a wrong file is named now and not at the first handshake.
-    if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) throw new Error('not a pair')
-    return { cert, key }
-  } catch (cause) {
-    throw new MeshError('config/invalid', `Cannot read the relay's certificate from ${certFile} and ${keyFile}`, {
-      cause,
-    })
-  }
-}
 
 /**
  * The self-signed certificate kept in `folder`; made when there is none, when it is about to run out, or when it

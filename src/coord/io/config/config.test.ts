@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { MeshError } from '../../../base/errors.ts'
+import { challengesOf } from './acme.ts'
 import { defaultData, deriveUrl, resolveConfig } from './config.ts'
 import type { Sources, Texts } from './config.ts'
 import { helpOf, OPTION_NAMES, OPTIONS, variableOf } from './options.ts'
@@ -30,6 +31,10 @@ test('without a word, everything has its default', () => {
     url: undefined,
     data: '/home/anna/.local/share/sett',
     tls: 'off',
+    acmeDirectory: 'https://acme-v02.api.letsencrypt.org/directory',
+    acmeEmail: undefined,
+    acmeEab: undefined,
+    httpListen: [],
     trustedProxy: [],
     relayListen: { host: '', port: 8443 },
     stunListen: [
@@ -83,6 +88,7 @@ const accepted: readonly (readonly [OptionName, string, unknown])[] = [
   ['url', 'https://sett.example/', 'https://sett.example'],
   ['url', 'http://[2001:db8::1]:8080', 'http://[2001:db8::1]:8080'],
   ['tls', 'OFF', 'off'],
+  ['http-listen', 'OFF', []],
   ['tls', 'a.pem,b.pem', { cert: 'a.pem', key: 'b.pem' }],
   ['trusted-proxy', 'loopback,10.0.0.0/8,fd00::/8,192.0.2.1', ['loopback', '10.0.0.0/8', 'fd00::/8', '192.0.2.1']],
   ['relay-listen', '192.0.2.1:443', { host: '192.0.2.1', port: 443 }],
@@ -98,6 +104,10 @@ const member: { readonly [name in OptionName]: keyof Config } = {
   data: 'data',
   database: 'database',
   tls: 'tls',
+  'http-listen': 'httpListen',
+  'acme-directory': 'acmeDirectory',
+  'acme-email': 'acmeEmail',
+  'acme-eab': 'acmeEab',
   'trusted-proxy': 'trustedProxy',
   'relay-listen': 'relayListen',
   'stun-listen': 'stunListen',
@@ -129,6 +139,16 @@ const refused: readonly (readonly [OptionName, string, RegExp])[] = [
   ['database', 'sqlite:// ', /the file is missing/],
   ['tls', 'cert.pem', /key file is missing/],
   ['tls', 'a,b,c', /more than two/],
+  ['http-listen', '80', /port is missing; want HOST:PORT or :PORT/],
+  ['acme-directory', 'ca.example', /no URL/],
+  ['acme-directory', 'http://ca.example/directory', /over TLS only; want the https address/],
+  ['acme-directory', 'https://anna:hunter2@ca.example/', /no place/],
+  ['acme-email', 'anna', /no e-mail address/],
+  ['acme-email', 'anna@example.com,bob@example.com', /no e-mail address; want one/],
+  ['acme-email', 'anna@example.com?x', /no e-mail address/],
+  ['acme-eab', 'kid', /no key id and key; want KEYID:KEY/],
+  ['acme-eab', 'kid:short', /no key id and key/],
+  ['acme-eab', `kid:${'a'.repeat(17)}`, /no key id and key/],
   ['trusted-proxy', 'proxy.example', /"proxy.example" is no address/],
   ['trusted-proxy', '10.0.0.0/33', /prefix length/],
   ['trusted-proxy', '10.0.0.0/8/8', /no prefix/],
@@ -193,6 +213,65 @@ test('the help of every option says its default, and a text that is one is accep
     assert.ok(helpOf(name).endsWith(` (default: ${fallback ?? absent})`), helpOf(name))
     if (fallback !== undefined) assert.deepEqual(parse(fallback), resolve({})[member[name]], name)
   }
+})
+
+describe('with --tls acme', () => {
+  const acme = { tls: 'acme', url: 'https://sett.example.com' }
+
+  test('it listens where clients connect and authorities knock, and what was said counts', () => {
+    const all = (port: number) => [{ host: '', port }]
+    const rows: readonly (readonly [Texts, Partial<Config>, readonly string[]])[] = [
+      [acme, { listen: all(443), httpListen: all(80) }, ['http-01', 'tls-alpn-01']],
+      [{ ...acme, url: 'https://sett.example.com:9443' }, { listen: all(9443), httpListen: all(80) }, ['http-01']],
+      [{ ...acme, listen: ':8080', 'http-listen': 'OFF' }, { listen: all(8080), httpListen: [] }, ['tls-alpn-01']],
+      [{ ...acme, 'http-listen': ':8081' }, { listen: all(443), httpListen: all(8081) }, ['http-01', 'tls-alpn-01']],
+      [
+        { ...acme, 'acme-directory': 'https://ca.example/dir', 'acme-email': 'anna@example.com' },
+        { acmeDirectory: 'https://ca.example/dir', acmeEmail: 'anna@example.com', tls: 'acme' },
+        ['http-01', 'tls-alpn-01'],
+      ],
+    ]
+    for (const [flags, want, challenges] of rows) {
+      const config = resolve({ flags })
+      for (const [name, value] of Object.entries(want)) assert.deepEqual(config[name as keyof Config], value, name)
+      assert.deepEqual(challengesOf(config), challenges)
+    }
+  })
+
+  test('the key of a customer is kept, and not repeated', () => {
+    const key = 'zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W'
+    const { acmeEab } = resolve({ flags: { ...acme, 'acme-eab': `kid-1:${key}` } })
+    assert.equal(acmeEab?.key.reveal(), key)
+    assert.ok(!JSON.stringify(acmeEab).includes(key))
+    assert.ok(!complaint({ flags: { 'acme-eab': `kid-1:${key}!` } }).includes(key))
+  })
+
+  test('what cannot end with a certificate is refused at the start', () => {
+    const rows: readonly (readonly [Texts, RegExp])[] = [
+      [{ tls: 'acme' }, /--tls "acme": nothing says which name .*want --url https:\/\/NAME/],
+      [{ ...acme, url: 'http://sett.example.com' }, /no use for a certificate; want https/],
+      [{ ...acme, url: 'https://192.0.2.7' }, /this is an address; want a DNS name/],
+      [{ ...acme, url: 'https://[2001:db8::7]' }, /this is an address/],
+      [{ ...acme, url: 'https://*.example.com' }, /not one DNS name/],
+      [{ ...acme, url: 'https://sett_1.example.com' }, /not one DNS name/],
+      [
+        { ...acme, url: 'https://sett.example.com:8443', 'relay-listen': ':1', 'http-listen': 'off' },
+        /--url "https:\/\/sett\.example\.com:8443" and --http-listen "off": .*port 80 or 443 of the name and nowhere else/,
+      ],
+      [{ ...acme, listen: ':80' }, /--listen ":80" together with --http-listen ":80 with --tls acme/],
+      [{ 'http-listen': ':80' }, /--http-listen: without --tls, --listen answers in clear text already/],
+      [
+        { tls: 'a,b', 'acme-email': 'anna@example.com' },
+        /--acme-email: nothing asks for a certificate; want --tls acme/,
+      ],
+      [{ 'acme-directory': 'https://ca.example/' }, /--acme-directory: nothing asks/],
+    ]
+    for (const [flags, why] of rows) assert.match(complaint({ flags }), why)
+    assert.match(
+      complaint({ env: { SETT_TLS: 'acme' }, file: { name: 'f', text: 'url = https://1.2.3.4' } }),
+      /SETT_TLS "acme" with url in f "https:\/\/1\.2\.3\.4"/,
+    )
+  })
 })
 
 test('a password in a database URL is not repeated', () => {

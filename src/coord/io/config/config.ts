@@ -8,8 +8,9 @@
 import { join } from 'node:path'
 import { MeshError } from '../../../base/errors.ts'
 import { Secret } from '../../../base/secret.ts'
+import { complaintOfAcme, portOf } from './acme.ts'
 import { OPTION_NAMES, OPTIONS, variableOf, Wrong } from './options.ts'
-import type { Config, LogFormat, LogLevel, Option, OptionName } from './options.ts'
+import type { Config, Listen, LogFormat, LogLevel, Option, OptionName } from './options.ts'
 import { findClash } from './ports.ts'
 import type { Clash } from './ports.ts'
 
@@ -111,12 +112,22 @@ export function resolveConfig(sources: Sources, host: Host): Config {
   }
 
   const data = given('data', OPTIONS.data) ?? defaultData(host, sources.env)
+  const url = given<string>('url', OPTIONS.url)
+  const tls = pick<Config['tls']>('tls', OPTIONS.tls)
   const config: Config = {
-    listen: pick('listen', OPTIONS.listen),
-    url: given<string>('url', OPTIONS.url),
+    listen:
+      given<readonly Listen[]>('listen', OPTIONS.listen) ??
+      (tls === 'acme' && url !== undefined ? [{ host: '', port: portOf(url) }] : pick('listen', OPTIONS.listen)),
+    url,
     data,
     database: given('database', OPTIONS.database) ?? new Secret(`sqlite:${join(data, 'sett.db')}`, 'database'),
-    tls: pick('tls', OPTIONS.tls),
+    tls,
+    acmeDirectory: pick('acme-directory', OPTIONS['acme-directory']),
+    acmeEmail: given<string>('acme-email', OPTIONS['acme-email']),
+    acmeEab: given('acme-eab', OPTIONS['acme-eab']),
+    httpListen:
+      given<readonly Listen[]>('http-listen', OPTIONS['http-listen']) ??
+      (tls === 'acme' ? [{ host: '', port: 80 }] : []),
     trustedProxy: given('trusted-proxy', OPTIONS['trusted-proxy']) ?? [],
     relayListen: pick('relay-listen', OPTIONS['relay-listen']),
     stunListen: pick('stun-listen', OPTIONS['stun-listen']),
@@ -124,6 +135,8 @@ export function resolveConfig(sources: Sources, host: Host): Config {
     logLevel: pick<LogLevel>('log-level', OPTIONS['log-level']),
     logFormat: pick<LogFormat>('log-format', OPTIONS['log-format']),
   }
+  const complaint = complaintOfAcme(config, said)
+  if (complaint !== undefined) throw new MeshError('config/invalid', complaint)
   const clash = findClash(config)
   if (clash !== undefined) throw new MeshError('config/invalid', describeClash(clash, said))
   return config
@@ -136,8 +149,9 @@ function shown({ where, text }: Said, option: Option<unknown>): string {
 function describeClash({ options, port, protocol }: Clash, said: (name: OptionName) => Said | undefined): string {
   const [one, other] = options.map((name) => {
     const saying = said(name)
-    const { fallback } = OPTIONS[name]
-    return saying === undefined ? `--${name} "${fallback}" (its default)` : shown(saying, OPTIONS[name])
+    if (saying !== undefined) return shown(saying, OPTIONS[name])
+    const { fallback, absent }: Option<unknown> = OPTIONS[name]
+    return `--${name} "${fallback ?? absent}" (its default)`
   })
   return one === other
     ? `Cannot use ${one}: it asks for ${protocol} port ${port} twice; want ${OPTIONS[options[0]].want}`

@@ -21,6 +21,13 @@ export interface TlsFiles {
   readonly key: string
 }
 
+/** Key id and key by which the authority knows a customer. */
+export interface ExternalAccountText {
+  readonly kid: string
+  /** In base64url, as authorities hand it out. */
+  readonly key: Secret
+}
+
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 export const LOG_FORMATS = ['text', 'json'] as const
@@ -33,7 +40,13 @@ export interface Config {
   readonly data: string
   /** `sqlite:FILE` or `postgres://…`; may hold a password. */
   readonly database: Secret
-  readonly tls: 'off' | TlsFiles
+  readonly tls: 'off' | 'acme' | TlsFiles
+  /** Address of the directory of the authority that `acme` asks. */
+  readonly acmeDirectory: string
+  readonly acmeEmail: string | undefined
+  readonly acmeEab: ExternalAccountText | undefined
+  /** Where clear text is answered beside TLS. */
+  readonly httpListen: readonly Listen[]
   /** Addresses and prefixes of proxies whose word about forwarded addresses is taken. */
   readonly trustedProxy: readonly string[]
   readonly relayListen: Listen
@@ -49,6 +62,10 @@ export type OptionName =
   | 'data'
   | 'database'
   | 'tls'
+  | 'http-listen'
+  | 'acme-directory'
+  | 'acme-email'
+  | 'acme-eab'
   | 'trusted-proxy'
   | 'relay-listen'
   | 'stun-listen'
@@ -126,11 +143,31 @@ function parseUrl(text: string): string | Wrong {
   return url.origin
 }
 
-function parseTls(text: string): 'off' | TlsFiles | Wrong {
-  if (text.toLowerCase() === 'off') return 'off'
+function parseTls(text: string): 'off' | 'acme' | TlsFiles | Wrong {
+  const word = text.toLowerCase()
+  if (word === 'off' || word === 'acme') return word
   const [cert, key, more] = text.split(',').map((part) => part.trim())
   if (cert === undefined || cert === '' || key === undefined || key === '') return new Wrong('the key file is missing')
   return more === undefined ? { cert, key } : new Wrong('there are more than two files')
+}
+
+function parseDirectory(text: string): string | Wrong {
+  if (!URL.canParse(text)) return new Wrong('this is no URL')
+  const url = new URL(text)
+  if (url.protocol !== 'https:') return new Wrong('authorities are asked over TLS only')
+  if (url.username !== '' || url.password !== '') return new Wrong('a name or password has no place in it')
+  return url.href
+}
+
+function parseEmail(text: string): string | Wrong {
+  return /^[^\s@<>"',;:?%]{1,64}@[^\s@<>"',;:?%]{1,190}$/.test(text) ? text : new Wrong('this is no e-mail address')
+}
+
+function parseExternalAccount(text: string): ExternalAccountText | Wrong {
+  const [, kid, key] = /^([\x21-\x39\x3b-\x7e]{1,256}):([A-Za-z0-9_-]{16,1024})$/.exec(text) ?? []
+  // Of four characters each, one is never left over.
+  if (kid === undefined || key === undefined || key.length % 4 === 1) return new Wrong('it is no key id and key')
+  return { kid, key: new Secret(key, 'key of the authority') }
 }
 
 /** One entry of `--trusted-proxy`, as `net.BlockList` wants it: an address or a prefix. */
@@ -167,7 +204,7 @@ function parsePath(text: string): string | Wrong {
 export const OPTIONS = {
   listen: {
     arg: 'ADDRESS',
-    help: 'where clients reach the control server (several: separated by commas)',
+    help: 'where clients reach the control server (several: separated by commas); with --tls acme, unless said: the port of --url',
     want: 'HOST:PORT or :PORT for all interfaces, such as 0.0.0.0:8080 or [::1]:8080',
     fallback: ':8080',
     parse: list(parseListen, 16),
@@ -196,10 +233,39 @@ export const OPTIONS = {
   },
   tls: {
     arg: 'CERT,KEY',
-    help: 'serve TLS with this certificate that clients trust, or "off"',
-    want: '"off", or two PEM files: the certificate with its chain and the private key, separated by a comma',
+    help: 'serve TLS with this certificate that clients trust; "acme": with one that the server obtains itself; "off"',
+    want: '"off", "acme", or two PEM files: the certificate with its chain and the private key, separated by a comma',
     fallback: 'off',
     parse: parseTls,
+  },
+  'http-listen': {
+    arg: 'ADDRESS',
+    help: 'where to answer in clear text beside TLS: proofs for --tls acme, and the way to --url; "off" for nowhere',
+    want: 'HOST:PORT or :PORT for all interfaces, such as :80, or "off"',
+    absent: ':80 with --tls acme, else off',
+    parse: (text: string) => (text.toLowerCase() === 'off' ? [] : list(parseListen, 16)(text)),
+  },
+  'acme-directory': {
+    arg: 'URL',
+    help: 'the authority that --tls acme asks for certificates; its terms are agreed to by asking',
+    want: 'the https address of its ACME directory',
+    fallback: 'https://acme-v02.api.letsencrypt.org/directory',
+    parse: parseDirectory,
+  },
+  'acme-email': {
+    arg: 'ADDRESS',
+    help: 'where that authority may write to',
+    want: 'one e-mail address',
+    absent: 'none',
+    parse: parseEmail,
+  },
+  'acme-eab': {
+    arg: 'KEYID:KEY',
+    help: 'as whose customer to ask, if that authority wants to know (external account binding)',
+    want: 'KEYID:KEY, the key in base64url, as the authority hands them out',
+    absent: 'none',
+    secret: true,
+    parse: parseExternalAccount,
   },
   'trusted-proxy': {
     arg: 'CIDR',

@@ -2,7 +2,7 @@
 
 import type { Config, Listen } from './options.ts'
 
-type ListenOption = 'listen' | 'relay-listen' | 'stun-listen'
+type ListenOption = 'listen' | 'http-listen' | 'relay-listen' | 'stun-listen'
 
 export interface Clash {
   /** The same one twice when its own list holds both. */
@@ -17,12 +17,17 @@ interface Wish {
 }
 
 /** The first two that surely ask for the same; of names the system alone knows which addresses they are. */
-export function findClash(config: Pick<Config, 'listen' | 'relayListen' | 'stunListen'>): Clash | undefined {
+export function findClash(
+  config: Pick<Config, 'listen' | 'httpListen' | 'relayListen' | 'stunListen'>,
+): Clash | undefined {
   const wishes = (option: ListenOption, listens: readonly Listen[]): Wish[] =>
     listens.map((listen) => ({ option, listen }))
   return (
-    clashAmong('TCP', [...wishes('listen', config.listen), ...wishes('relay-listen', [config.relayListen])]) ??
-    clashAmong('UDP', wishes('stun-listen', config.stunListen))
+    clashAmong('TCP', [
+      ...wishes('listen', config.listen),
+      ...wishes('http-listen', config.httpListen),
+      ...wishes('relay-listen', [config.relayListen]),
+    ]) ?? clashAmong('UDP', wishes('stun-listen', config.stunListen))
   )
 }
 

@@ -3,15 +3,15 @@
  * that is what can be upgraded; and nothing may hang, since clients try other ports only when one fails.
  */
 
-import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import type { IncomingMessage, RequestListener, Server, ServerOptions } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { createSecureContext } from 'node:tls'
+import type { TLSSocket, TlsOptions } from 'node:tls'
 import { MeshError } from '../../../base/errors.ts'
-import type { Listen, TlsFiles } from '../config/options.ts'
+import type { Listen } from '../config/options.ts'
+import type { Certificates } from '../tls/certificates.ts'
 import type { TrustedProxies } from './forwarded.ts'
 import { plainAddress } from './forwarded.ts'
 import { Slots } from './limits.ts'
@@ -30,7 +30,9 @@ export interface Listeners {
 
 export interface ListenerOptions {
   readonly listen: readonly Listen[]
-  readonly tls: 'off' | TlsFiles
+  /** The option that says where to listen; `--listen` if nobody says. */
+  readonly option?: '--listen' | '--http-listen'
+  readonly tls: 'off' | Pick<Certificates, 'current' | 'follow' | 'proofOf'>
   readonly proxies: TrustedProxies
   readonly handle: RequestListener
   wantsUpgrade(req: IncomingMessage): boolean
@@ -59,22 +61,25 @@ export const CONNECTIONS: SlotRules = { perAddress: 20_000, total: 200_000 }
 /**
  * Opens all addresses, or none.
  *
- * @throws MeshError `config/invalid` when one can't be opened or the certificate can't be used
+ * @throws MeshError `config/invalid` when one can't be opened
  */
 export async function openListeners(options: ListenerOptions): Promise<Listeners> {
   const slots = new Slots(options.connections ?? CONNECTIONS)
-  const pem = options.tls === 'off' ? undefined : readCertificate(options.tls)
   const servers: Server[] = []
   try {
     for (const { host, port } of options.listen) {
-      const server = createServer(options, pem, slots)
+      const server = createServer(options, slots)
       servers.push(server)
       // Without a host Node listens on all interfaces, IPv6 included where there is any.
       server.listen(host === '' ? { port } : { host, port })
       try {
         await once(server, 'listening')
       } catch (cause) {
-        throw new MeshError('config/invalid', listenComplaint(host, port, cause as NodeJS.ErrnoException), { cause })
+        throw new MeshError(
+          'config/invalid',
+          listenComplaint(host, port, options.option ?? '--listen', cause as NodeJS.ErrnoException),
+          { cause },
+        )
       }
       server.on('error', () => undefined)
     }
@@ -103,19 +108,14 @@ export async function openListeners(options: ListenerOptions): Promise<Listeners
   }
 }
 
-function createServer(options: ListenerOptions, pem: Pem | undefined, slots: Slots): Server {
+function createServer(options: ListenerOptions, slots: Slots): Server {
   const limits: ServerOptions = {
     ...LIMITS,
     ...options.limits,
     shouldUpgradeCallback: (req) => options.wantsUpgrade(req),
   }
   const server =
-    pem === undefined
-      ? createHttp(limits, options.handle)
-      : (createHttps(
-          { ...limits, ...pem, ALPNProtocols: ['http/1.1'], handshakeTimeout: 10_000 },
-          options.handle,
-        ) as Server)
+    options.tls === 'off' ? createHttp(limits, options.handle) : createTls(options.tls, limits, options.handle)
   server.on('connection', (socket: Socket) => {
     const from = plainAddress(socket.remoteAddress ?? '') ?? 'unknown'
     // A proxy carries many clients' connections; each is counted when it is upgraded.
@@ -132,6 +132,35 @@ function createServer(options: ListenerOptions, pem: Pem | undefined, slots: Slo
   return server
 }
 
+/** How a name is proved to an authority: a handshake that asks for this, and nothing after it (RFC 8737). */
+const PROOF = 'acme-tls/1'
+
+/** A server whose certificate may be another one at every handshake. */
+function createTls(
+  certificates: Exclude<ListenerOptions['tls'], 'off'>,
+  limits: ServerOptions,
+  handle: RequestListener,
+): Server {
+  const tls: TlsOptions = {
+    ...certificates.current,
+    handshakeTimeout: 10_000,
+    // To whoever wants neither, an alert says so.
+    ALPNCallback(this: TLSSocket, { servername, protocols }) {
+      if (!protocols.includes(PROOF)) return protocols.find((each) => each === 'http/1.1')
+      const proof = certificates.proofOf?.(servername)
+      if (proof === undefined) return undefined
+      this.setKeyCert(createSecureContext(proof))
+      return PROOF
+    },
+  }
+  const server = createHttps({ ...limits, ...tls }, handle)
+  server.on('secureConnection', (socket: TLSSocket) => {
+    if (socket.alpnProtocol === PROOF) socket.destroySoon()
+  })
+  certificates.follow((pair) => server.setSecureContext(pair))
+  return server as Server
+}
+
 /**
  * Answers what can't be read as HTTP, and closes. What the client is still sending is read and thrown away for a
  * moment: a connection closed with bytes unread is reset, and the answer lost with it.
@@ -146,44 +175,14 @@ function refuseRest(socket: Duplex, status: string): void {
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
 }
 
-interface Pem {
-  readonly cert: string
-  readonly key: string
-}
-
-function readCertificate(files: TlsFiles): Pem {
-  const refuse = (why: string, cause?: unknown) =>
-    new MeshError(
-      'config/invalid',
-      `Cannot use the certificate ${files.cert} with the key ${files.key}: ${why}; want two PEM files that belong together`,
-      { cause },
-    )
-  let pem: Pem
-  try {
-    pem = { cert: readFileSync(files.cert, 'utf8'), key: readFileSync(files.key, 'utf8') }
-  } catch (cause) {
-    throw refuse((cause as Error).message, cause)
-  }
-  if (!pem.cert.includes('-----BEGIN CERTIFICATE-----')) throw refuse('there is no certificate in the first')
-  if (!/-----BEGIN (\w+ )?PRIVATE KEY-----/.test(pem.key)) throw refuse('there is no private key in the second')
-  if (pem.key.includes('-----BEGIN ENCRYPTED PRIVATE KEY-----')) throw refuse('the private key has a passphrase')
-  let isPair: boolean
-  try {
-    isPair = new X509Certificate(pem.cert).checkPrivateKey(createPrivateKey(pem.key))
-    if (isPair) createSecureContext(pem)
-  } catch (cause) {
-    throw refuse('one of them is damaged', cause)
-  }
-  if (!isPair) throw refuse('the key is of another certificate')
-  return pem
-}
-
-function listenComplaint(host: string, port: number, error: NodeJS.ErrnoException): string {
+function listenComplaint(host: string, port: number, option: string, error: NodeJS.ErrnoException): string {
   const where = `Cannot listen on ${host.includes(':') ? `[${host}]` : host}:${port}`
+  // Without it, one of the two ways to prove a name is left.
+  const without = option === '--http-listen' ? ', or none with "off"' : ''
   if (error.code === 'EADDRINUSE')
-    return `${where}: another program does; stop it, or choose another port with --listen`
+    return `${where}: another program does; stop it, or choose another port with ${option}${without}`
   if (error.code === 'EACCES')
-    return `${where}: not permitted; ports below 1024 are for root unless the system says otherwise`
+    return `${where}: not permitted; ports below 1024 are for root unless the system says otherwise, as it does for a service (sett service install --server); or choose another port with ${option}${without}, and have the router lead this one to it`
   if (error.code === 'EADDRNOTAVAIL') return `${where}: this machine has no such address`
   return `${where}: ${error.message}`
 }

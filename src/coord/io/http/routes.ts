@@ -24,6 +24,8 @@ export interface Site {
   loginPage(code: string): PendingLogin | undefined
   /** What is wrong with the server; nothing when it is well. */
   ailment(): Promise<string | undefined>
+  /** What should be looked after although it is well. */
+  trouble(): string | undefined
   /** Addresses behind this server's name. */
   bootstrapDns(): Readonly<Record<string, readonly string[]>>
   metrics(): Promise<{ readonly type: string; readonly text: string }>
@@ -78,7 +80,8 @@ export function createRoutes(site: Site): RequestListener {
       }
       case '/healthz': {
         const ailment = await site.ailment()
-        return respond(res, ailment === undefined ? 200 : 503, TEXT, `${ailment ?? 'ok'}\n`, NO_STORE)
+        const lines = [ailment ?? 'ok', site.trouble() ?? []].flat()
+        return respond(res, ailment === undefined ? 200 : 503, TEXT, `${lines.join('\n')}\n`, NO_STORE)
       }
       case '/metrics': {
         if (!isLocal(site, req))
