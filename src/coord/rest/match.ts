@@ -34,7 +34,7 @@ export function matchRoute(method: string, path: string): Match {
 /** Parts of the catalogue (api-v2.md §4) that are not served, by the segment that begins them. */
 const UNSERVED: ReadonlySet<string> = new Set(
   (
-    'aws-external-id contacts device-invites dns logging oauth oauth-apps organizations posture services ' +
+    'aws-external-id contacts device-invites logging oauth oauth-apps organizations posture services ' +
     'user-invites vip-services webhooks'
   ).split(' '),
 )

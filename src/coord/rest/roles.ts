@@ -20,6 +20,7 @@ const TO_WRITE: Partial<Record<Scope, Permission>> = {
   'devices:core': 'machines',
   'devices:routes': 'network',
   'devices:posture_attributes': 'machines',
+  dns: 'network',
   policy_file: 'network',
   auth_keys: 'credentials',
   api_access_tokens: 'credentials',

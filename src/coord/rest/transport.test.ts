@@ -79,7 +79,6 @@ suite('the REST API as a transport', () => {
 
   test('parts of the API that this server does not have are not said to be gone', async () => {
     for (const [method, path] of [
-      ['GET', '/tailnet/-/dns/nameservers'],
       ['PUT', '/tailnet/-/vip-services/svc:web'],
       ['PUT', '/tailnet/-/keys/kNobodyCNTRL'],
       ['GET', '/webhooks/1'],

@@ -38,12 +38,27 @@ const BODIES: Partial<Record<RouteId, unknown>> = {
   previewPolicy: '{}',
   rollbackPolicy: {},
   rejectPolicyProposal: {},
+  setNameservers: { dns: ['192.0.2.66'] },
+  setDnsPreferences: { magicDNS: false },
+  setSearchPaths: { searchPaths: ['stolen.example'] },
+  patchSplitDns: { 'stolen.example': ['192.0.2.66'] },
+  setSplitDns: { 'stolen.example': ['192.0.2.66'] },
+  setDnsConfiguration: { nameservers: [{ address: '192.0.2.66' }] },
+  setLegacyDnsConfig: { resolvers: [{ addr: '192.0.2.66' }] },
+  patchDns: { zones: ['stolen.example'] },
+  addDnsRecord: { name: 'stolen.example', value: '192.0.2.66' },
+  addDnsZone: { zone: 'stolen.example' },
 }
+
+/** What the queries of the DNS routes are about. */
+const DNS_TO_DELETE = { records: [{ name: 'grafana', value: '192.0.2.7' }], zones: ['lan.example'] }
 
 /** A query, where one is needed. */
 const QUERIES: Partial<Record<RouteId, string>> = {
   previewPolicy: '?type=user&previewFor=owner',
   explainPolicy: '?src=owner&dst=printer:22',
+  deleteDnsRecords: '?name=grafana',
+  deleteDnsZone: '?zone=lan.example',
 }
 
 interface Target {
@@ -207,6 +222,7 @@ test('the scope alone is enough for every route that asks for one', async () => 
     if (access.kind !== 'scope') continue
     const scope = `${access.any[0]}${access.act === 'read' ? ':read' : ''}`
     const token = await fresh.token('alpha', { user: 'owner', scopes: [scope] })
+    await fresh.ask('PATCH', '/sett/tailnet/-/dns', { server: true, body: DNS_TO_DELETE })
     const told = await fresh.ask(method, path, { token, body })
     assert.ok(
       told.status === 200 || (told.status === 404 && /keyId|code|version|proposal/.test(routes[id].path)),

@@ -2,6 +2,7 @@
 
 import * as z from 'zod'
 import { DIFF_OBJECTS } from './diff-objects.ts'
+import { DNS_OBJECTS } from './dns-objects.ts'
 import { EXPLAIN_OBJECTS } from './explain-objects.ts'
 import { AddressHistory, Login, ServerStatus, Tailnet } from './sett-objects.ts'
 import {
@@ -53,6 +54,7 @@ const OBJECTS = {
   PolicyProposal,
   Proposed,
   CheckReport,
+  ...DNS_OBJECTS,
   ...EXPLAIN_OBJECTS,
   ...DIFF_OBJECTS,
   ...REPORT_OBJECTS,

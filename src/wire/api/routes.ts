@@ -11,6 +11,7 @@ import type {
   ReplyOf,
 } from './route.ts'
 import { deviceRoutes } from './routes/devices.ts'
+import { dnsRoutes } from './routes/dns.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { policyRoutes } from './routes/policy.ts'
 import { policyHistoryRoutes } from './routes/policy-history.ts'
@@ -25,6 +26,7 @@ export const routes = {
   ...policyRoutes,
   ...policyHistoryRoutes,
   ...settingsRoutes,
+  ...dnsRoutes,
   ...settRoutes,
 } as const
 

@@ -6,6 +6,7 @@ import type { AnyCall } from '../begin.ts'
 import type { Handlers } from '../call.ts'
 import type { AnyInput } from '../input.ts'
 import { deviceHandlers } from './devices.ts'
+import { dnsHandlers } from './dns.ts'
 import { keyHandlers } from './keys.ts'
 import { policyHandlers } from './policy.ts'
 import { policyHistoryHandlers } from './policy-history.ts'
@@ -20,6 +21,7 @@ const handlers: Handlers = {
   ...policyHandlers,
   ...policyHistoryHandlers,
   ...settingsHandlers,
+  ...dnsHandlers,
   ...settHandlers,
 }
 
