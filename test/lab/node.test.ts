@@ -148,6 +148,17 @@ describe('two nodes and a server, all ours', { skip }, () => {
     assert.match(await a.where.exec('ping', ['-c', '3', '-W', '5', addresses.four]), / [123] received/)
   })
 
+  test('a peer with a session of before is answered at once by a node that was down', async () => {
+    const { four } = await a.addresses()
+    const echoes = async (): Promise<string> => b.where.exec('ping', ['-c', '6', '-i', '0.5', '-W', '1', four])
+    assert.match(await reachable(b.where, four), / [1-9]\d* received/)
+    await a.sett('down')
+    await assert.rejects(b.where.exec('ping', ['-c', '1', '-W', '1', four]))
+    await a.sett('up')
+    // The next handshake of its own would come after 15 s.
+    assert.match(await echoes(), / [1-6] received/)
+  })
+
   test('a logout leaves no key behind, and the end leaves nothing', async () => {
     await a.sett('logout')
     assert.equal((await a.status()).BackendState, 'NeedsLogin')

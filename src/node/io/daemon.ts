@@ -10,7 +10,7 @@ import type { Clocks, Mono, Wall } from '../../base/clock.ts'
 import { hex, utf8 } from '../../base/bytes.ts'
 import { MeshError } from '../../base/errors.ts'
 import { nodePrimitives } from '../../crypto/io/node-primitives.ts'
-import { generateKey, machineKeyFor } from '../../crypto/primitives.ts'
+import { machineKeyFor } from '../../crypto/primitives.ts'
 import { underCeiling } from '../ceiling/ceiling.ts'
 import type { Backend } from '../local/backend.ts'
 import { Bus } from '../local/bus.ts'
@@ -91,7 +91,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       store,
       profiles,
       machineKey: machine.key,
-      disco: generateKey(dice),
       mapFile: join(options.stateDir, 'netmap.cache'),
       tun,
       host,

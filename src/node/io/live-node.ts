@@ -13,7 +13,7 @@ import type { PrivateKey } from '../../base/keys.ts'
 import { formatIp } from '../../base/ip.ts'
 import type { Ip } from '../../base/ip.ts'
 import type { Secret } from '../../base/secret.ts'
-import { discoKeyFor } from '../../crypto/primitives.ts'
+import { discoKeyFor, generateKey } from '../../crypto/primitives.ts'
 import type { Primitives } from '../../crypto/primitives.ts'
 import type { Hostinfo } from '../../wire/hostinfo.ts'
 import type { ClientVersion } from '../../wire/map-response.ts'
@@ -48,8 +48,6 @@ export interface LiveNodeOptions {
   readonly store: StateStore
   readonly profiles: Profiles
   readonly machineKey: PrivateKey
-  /** New at every start. */
-  readonly disco: PrivateKey
   readonly mapFile: string
   readonly tun: TunDevice
   readonly host: Host
@@ -82,7 +80,7 @@ export class LiveNode {
 
   constructor(options: LiveNodeOptions) {
     this.options = options
-    this.#disco = options.disco
+    this.#disco = generateKey(options.primitives.random)
     const { primitives, clocks, store, profiles, machineKey, mapFile, log } = options
     const now = (): Mono => this.#mono()
     this.#healthWatch = new HealthWatch(options)
@@ -171,6 +169,8 @@ export class LiveNode {
     // Whoever waits for a login with a key is told how it has ended, even where the node runs all the while.
     this.#sessionNews.joins = authKey !== undefined
     if (this.#sessionNews.joins) this.#state = 'NoState'
+    // Sessions have gone with the last tunnel. Peers learn that by a disco key which they do not know, and begin anew.
+    if (this.tunnel.tunnel === undefined) this.#disco = generateKey(this.options.primitives.random)
     if (authKey !== undefined || (wants && !out && hasKey)) this.login.begin(authKey)
     else this.login.end()
     this.#settle()
