@@ -111,6 +111,7 @@ test('whoever takes the text out of a secret is on a short list', () => {
     'coord/io/folder.ts': 'writes the server’s keys to their files',
     'coord/io/run.ts': 'prints the key that the server offers',
     'coord/io/server.ts': 'opens the database, whose URL may hold a password',
+    'coord/io/tls/open.ts': 'reads the key by which a certificate authority knows us',
     'coord/main.ts': 'backs up and restores that database',
     'coord/model/credentials.ts': 'hashes a secret to compare it',
     'coord/rest/changes/keys.ts': 'shows a new key once',

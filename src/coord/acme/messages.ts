@@ -95,13 +95,13 @@ export const readAuthorization: Reader<Authorization> = (json) => ({
   // Kinds that we don't know may look as they like.
   challenges: list(json, 'challenges').flatMap((each) => {
     const challenge = object(each, 'challenges')
-    const token = challenge['token']
-    if (typeof token !== 'string' || !TOKEN.test(token)) return []
+    const found = challenge['token']
+    if (typeof found !== 'string' || !TOKEN.test(found)) return []
     return [
       {
         type: text(challenge, 'type'),
         url: address(challenge, 'url'),
-        token,
+        token: found,
         status: text(challenge, 'status'),
         error: problemIn(challenge),
       },

@@ -10,28 +10,30 @@ import type { Proof } from '../../acme/obtain.ts'
 const ACME_IDENTIFIER = der.oid('2b0601050507011f')
 
 export class Proofs {
-  #proof: Proof | undefined
-  #certificate: CertifiedKey | undefined
+  /** By token. */
+  readonly #answers = new Map<string, string>()
+  /** By name. */
+  readonly #certificates = new Map<string, CertifiedKey>()
 
   present(proof: Proof, now: Date): void {
-    this.#proof = proof
-    this.#certificate = proof.type === 'tls-alpn-01' ? certificateOf(proof, now) : undefined
+    this.withdraw()
+    if (proof.type === 'http-01') this.#answers.set(proof.token, proof.keyAuthorization)
+    else this.#certificates.set(proof.name, certificateOf(proof, now))
   }
 
   withdraw(): void {
-    this.#proof = undefined
-    this.#certificate = undefined
+    this.#answers.clear()
+    this.#certificates.clear()
   }
 
   /** What `/.well-known/acme-challenge/TOKEN` says. */
   answer(token: string): string | undefined {
-    const proof = this.#proof
-    return proof?.type === 'http-01' && proof.token === token ? proof.keyAuthorization : undefined
+    return this.#answers.get(token)
   }
 
   /** What is shown to whoever asks for `name` and speaks `acme-tls/1`. */
   certificate(name: string): CertifiedKey | undefined {
-    return this.#proof?.name === name.toLowerCase() ? this.#certificate : undefined
+    return this.#certificates.get(name.toLowerCase())
   }
 }
 
