@@ -21,18 +21,21 @@ const isSystem = (file: string): boolean => /\.(pg|system)\.test\.ts$/.test(file
 
 /**
  * The quick tests in several processes: the runner itself grows slow with the number of tests in one. A file belongs
- * to the first part that its name begins with; whatever is named nowhere is in the last.
+ * to the part that holds the longest beginning of its name. The longest parts come first, so that two at a time end together.
  */
 const UNIT_PARTS: readonly { readonly name: string; readonly holds: readonly string[] }[] = [
-  { name: 'policy and its recordings', holds: ['src/policy/', 'test/policy/', 'test/golden/'] },
-  { name: 'listeners and engines of the server', holds: ['src/coord/io/'] },
   { name: 'server and relay', holds: ['src/coord/', 'src/relay/', 'test/conformance/'] },
   { name: 'node', holds: ['src/node/', 'src/wire/', 'test/sim/'] },
+  { name: 'policy and its recordings', holds: ['src/policy/', 'test/policy/', 'test/golden/'] },
+  { name: 'listeners and engines of the server', holds: ['src/coord/io/'] },
   { name: 'everything else', holds: [''] },
 ]
 
 const quick = all('{src,test/{conformance,sim,policy,golden}}/**/*.test.ts').filter((file) => !isSystem(file))
-const partOf = (file: string) => UNIT_PARTS.find(({ holds }) => holds.some((start) => file.startsWith(start)))
+/** How much of the file's name a part holds; -1: it is not there. */
+const fits = (file: string, { holds }: (typeof UNIT_PARTS)[number]): number =>
+  Math.max(...holds.map((start) => (file.startsWith(start) ? start.length : -1)))
+const partOf = (file: string) => UNIT_PARTS.toSorted((a, b) => fits(file, b) - fits(file, a))[0]
 const system = [...all('{src,test}/**/*.{pg,system}.test.ts'), ...all('test/{kills,e2e}/**/*.test.ts')]
 
 export const LAYERS: Suite = {

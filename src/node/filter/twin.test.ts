@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
+import { sized } from '../../../test/support/size.ts'
 import { parseIp, prefix } from '../../base/ip.ts'
 import type { Ip } from '../../base/ip.ts'
 import { ipBytes } from '../../wire/ip-bytes.ts'
@@ -168,7 +169,7 @@ test('compiled rules say of every packet what plain reading says', () => {
         seen.add(got)
       }
     }),
-    { numRuns: 800, seed: 5 },
+    { numRuns: sized(400, 800), seed: 5 },
   )
   // What was drawn came to every verdict that rules have a say in.
   const wanted = ['tcp', 'datagram', 'flow', 'icmp', 'icmpResponse', 'otherProtocol', 'tsmp', 'tcpContinued', 'noRule']
