@@ -21,7 +21,16 @@ const NODE_STAGES = [
   'routes',
   'wireguard',
 ].map((stage) => `node/${stage}`)
-const COORD_STAGES = ['coord/store', 'coord/enroll', 'coord/netmap', 'coord/stream', 'coord/acme', 'coord/rest']
+const COORD_STAGES = [
+  'coord/audit',
+  'coord/store',
+  'coord/enroll',
+  'coord/netmap',
+  'coord/stream',
+  'coord/acme',
+  'coord/rest',
+  'coord/people',
+]
 
 /** What each layer may import from; itself always. `io` folders and `main.ts` are edges of their program. */
 const LEANS_ON: Readonly<Record<string, readonly string[]>> = {
@@ -31,12 +40,14 @@ const LEANS_ON: Readonly<Record<string, readonly string[]>> = {
   wire: ['base'],
   policy: ['base', 'wire'],
   'coord/model': ['base', 'crypto', 'wire', 'policy'],
+  'coord/audit': STAGE,
   'coord/store': STAGE,
   'coord/enroll': STAGE,
   'coord/netmap': STAGE,
   'coord/stream': STAGE,
   'coord/rest': STAGE,
   'coord/acme': ['base'],
+  'coord/people': STAGE,
   coord: [...STAGE, ...COORD_STAGES],
   'coord/io': [...STAGE, ...COORD_STAGES, 'coord', 'crypto/io', 'relay'],
   'relay/hub': ['base', 'crypto', 'wire'],

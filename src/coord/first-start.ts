@@ -4,6 +4,7 @@ import type { Dice } from '../base/bytes.ts'
 import { HOUR_MS, later } from '../base/clock.ts'
 import { MeshError } from '../base/errors.ts'
 import type { Secret } from '../base/secret.ts'
+import { worker } from './model/actors.ts'
 import { mintKey, randomStableId } from './model/credentials.ts'
 import type { Sha256 } from './model/credentials.ts'
 import type { Ledger } from './model/ledger.ts'
@@ -13,6 +14,7 @@ import type { Key, Tailnet } from './model/records.ts'
 import { newTailnet, tailnetWrites } from './rest/changes/tailnets.ts'
 import { newUser, userWrites } from './model/people.ts'
 
+const FIRST_START = worker('server start')
 /** The first tailnet, until somebody names their own. */
 const FIRST_TAILNET = 'home'
 
@@ -21,7 +23,7 @@ export async function firstTailnet(ledger: Ledger, dice: Dice, domain: string): 
   let tailnet = ledger.model.tailnets()[0]
   if (tailnet === undefined) {
     const num = await ledger.nextId('tailnet')
-    tailnet = await ledger.transact(SERVER, (model, now) => {
+    tailnet = await ledger.transact(SERVER, FIRST_START, (model, now) => {
       const first = model.tailnets()[0]
       if (first !== undefined) return { result: first }
       const made = newTailnet(num, randomStableId(dice, 'T'), FIRST_TAILNET, domain, now)
@@ -31,7 +33,7 @@ export async function firstTailnet(ledger: Ledger, dice: Dice, domain: string): 
   const { num } = tailnet
   if (ledger.model.state(num).count('user') === 0) {
     const id = await ledger.nextId('user')
-    await ledger.transact(num, (model, now) => {
+    await ledger.transact(num, FIRST_START, (model, now) => {
       const state = model.state(num)
       if (state.count('user') > 0) return { result: undefined }
       return {
@@ -46,7 +48,7 @@ export async function firstTailnet(ledger: Ledger, dice: Dice, domain: string): 
 /** A fresh auth key for one machine, good for an hour; for the line that the server prints at its start. */
 export async function welcomeKey(ledger: Ledger, tailnet: Tailnet, dice: Dice, sha256: Sha256): Promise<Secret> {
   const minted = mintKey(dice, sha256, 'auth')
-  await ledger.transact(tailnet.num, (model, now) => {
+  await ledger.transact(tailnet.num, FIRST_START, (model, now) => {
     const owner = ownerIn(model.state(tailnet.num))
     if (owner === undefined)
       throw new MeshError('internal', `Cannot make an auth key: tailnet ${tailnet.name} has no owner`)

@@ -6,6 +6,7 @@
 import { DAY_MS, HOUR_MS, later, MINUTE_MS, NEVER } from '../base/clock.ts'
 import type { Mono, Wall } from '../base/clock.ts'
 import type { Maps } from './maps.ts'
+import { worker } from './model/actors.ts'
 import type { Ledger } from './model/ledger.ts'
 import type { Model } from './model/model.ts'
 import { deleteNode } from './model/node-changes.ts'
@@ -13,6 +14,7 @@ import { SERVER } from './model/records.ts'
 import type { Node, TailnetNum } from './model/records.ts'
 import type { Store } from './store/store.ts'
 
+const HOUSEKEEPING = worker('housekeeping')
 /** Readers that are further behind than this take a snapshot instead. */
 const FEED_KEPT = 10_000
 /** Keys that can't be used any more are still listed for so long. */
@@ -62,7 +64,7 @@ export class Housekeeping {
   async #sweep(tailnet: TailnetNum): Promise<void> {
     const { ledger } = this.#options
     for (const node of this.#idleEphemeral(ledger.model, tailnet, ledger.now()))
-      await ledger.transact(tailnet, (model, now) => {
+      await ledger.transact(tailnet, HOUSEKEEPING, (model, now) => {
         const again = this.#idleEphemeral(model, tailnet, now).find(({ id }) => id === node.id)
         return again === undefined
           ? { result: undefined }
@@ -71,7 +73,7 @@ export class Housekeeping {
     const state = ledger.model.state(tailnet)
     const old = [...state.all('key')].filter((key) => (key.revoked ?? key.expires) + KEY_KEPT_MS < ledger.now())
     if (old.length === 0) return
-    await ledger.transact(tailnet, () => ({
+    await ledger.transact(tailnet, HOUSEKEEPING, () => ({
       batch: {
         writes: old.flatMap(({ id }) => [
           { kind: 'key', id, expect: 'any', value: null } as const,
@@ -95,7 +97,7 @@ export class Housekeeping {
     const { ledger } = this.#options
     const old = [...ledger.model.server.all('login')].filter((login) => login.expires + HOUR_MS < ledger.now())
     if (old.length === 0) return
-    await ledger.transact(SERVER, () => ({
+    await ledger.transact(SERVER, HOUSEKEEPING, () => ({
       batch: { writes: old.map(({ code }) => ({ kind: 'login', id: code, expect: 'any', value: null }) as const) },
       result: undefined,
     }))

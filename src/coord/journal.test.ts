@@ -7,9 +7,10 @@ import type { Wall } from '../base/clock.ts'
 import { createLog } from './io/log.ts'
 import { MemoryStore } from './store/memory.ts'
 import type { Kind, Kinds, Node, TailnetNum } from './model/records.ts'
+import { TESTER, memoryDatabase } from '../../test/support/ledger.ts'
 
 /** A server whose log is kept, as lines without their time. */
-async function logged(store = new MemoryStore()) {
+async function logged(store = new MemoryStore(memoryDatabase())) {
   let text = ''
   const log = createLog({ level: 'info', format: 'text', sink: { write: (line) => void (text += line) } })
   const world = await World.start({ store, say: (event, fields) => log.info(event, fields) })
@@ -36,7 +37,7 @@ async function change<K extends Kind>(
   how: ((before: Kinds[K]) => Kinds[K]) | null,
   tailnet: TailnetNum = world.tailnet.num,
 ): Promise<void> {
-  await world.coord.ledger.transact(tailnet, (model) => {
+  await world.coord.ledger.transact(tailnet, TESTER, (model) => {
     const before = model.state(tailnet).get(kind, id)
     assert.ok(before !== undefined)
     const write = { kind, id, expect: 'any', value: how === null ? null : how(before) } as never
@@ -151,7 +152,7 @@ test('what happens to people, keys and machines is said in a line each, and noth
 })
 
 test('a key that runs out by the clock is told of once, whether anybody is connected or not, and not again at a restart', async () => {
-  const store = new MemoryStore()
+  const store = new MemoryStore(memoryDatabase())
   const { world, lines } = await logged(store)
   const connected = await world.joined('connected')
   const away = world.machine('away')

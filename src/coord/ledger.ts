@@ -4,6 +4,8 @@
 
 import type { Clocks, Wall } from '../base/clock.ts'
 import { MeshError } from '../base/errors.ts'
+import { describe } from './audit/describe.ts'
+import type { By } from './model/audit.ts'
 import type { Ledger, Plan } from './model/ledger.ts'
 import { Model } from './model/model.ts'
 import type { Changed } from './model/model.ts'
@@ -57,13 +59,15 @@ export class StoreLedger implements Ledger {
     return this.#clocks.wall()
   }
 
-  async transact<T>(tailnet: TailnetNum, build: (model: Model, now: Wall) => Plan<T>): Promise<T> {
+  async transact<T>(tailnet: TailnetNum, by: By, build: (model: Model, now: Wall) => Plan<T>): Promise<T> {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const now = this.now()
-      const { batch, result } = build(this.model, now)
+      const plan = build(this.model, now)
+      const { batch, result } = plan
       if (batch === undefined) return result
+      const events = [...(batch.events ?? []), ...describe(this.model, tailnet, batch.writes, plan.by ?? by, now)]
       const seen = this.model.state(tailnet).seq
-      const committed = await this.#store.commit({ tailnet, ...batch }, now).catch((error: unknown) => {
+      const committed = await this.#store.commit({ tailnet, ...batch, events }, now).catch((error: unknown) => {
         // It may have happened all the same; the feed knows.
         this.#catchUp(tailnet).catch(() => undefined)
         throw error

@@ -19,6 +19,7 @@ import type { Enroll, Outcome } from './enroll/enroll.ts'
 import { reported, sameNode } from './enroll/host.ts'
 import type { Permits } from './enroll/permits.ts'
 import type { Maps } from './maps.ts'
+import { byNode } from './model/actors.ts'
 import type { Ledger } from './model/ledger.ts'
 import type { Located } from './model/model.ts'
 import { fqdn } from './model/naming.ts'
@@ -186,7 +187,7 @@ export class Machine {
     const { maps, ledger, permits } = this.#options
     const tailnet = found.tailnet.num
     if (asked.stream || (asked.omitPeers && !asked.readOnly)) {
-      const still = await ledger.transact(tailnet, (model, now) => {
+      const still = await ledger.transact(tailnet, byNode(found.node, request.from), (model, now) => {
         const state = model.state(tailnet)
         const before = state.node(found.node.id)
         // Superseded while it was on its way: the client sends it again.

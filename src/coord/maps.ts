@@ -7,6 +7,7 @@ import type { Dice } from '../base/bytes.ts'
 import { later } from '../base/clock.ts'
 import type { Clocks, Mono, Wall } from '../base/clock.ts'
 import type { DerpMap } from '../wire/derp-map.ts'
+import { worker } from './model/actors.ts'
 import { nothingTold } from './model/following.ts'
 import type { Effect } from './model/following.ts'
 import type { Ledger } from './model/ledger.ts'
@@ -19,6 +20,8 @@ import { TailnetMap } from './netmap/tailnet-map.ts'
 import { GRACE_MS, Leavers, RESTART_GRACE_MS } from './stream/presence.ts'
 import { Streams } from './stream/streams.ts'
 import type { MapStream, Sink, StreamCounts } from './stream/streams.ts'
+
+const PRESENCE = worker('presence')
 
 export interface MapsOptions {
   readonly model: Model
@@ -177,7 +180,7 @@ export class Maps {
   /** Writes down who has gone offline, once their time to come back is over. */
   async writeOffline(ledger: Ledger, now: Mono): Promise<void> {
     for (const [tailnet, leaving] of this.#leavers.due(now)) {
-      await ledger.transact(tailnet, (model) => {
+      await ledger.transact(tailnet, PRESENCE, (model) => {
         const state = model.state(tailnet)
         const writes: Write[] = []
         for (const { node, at } of leaving) {

@@ -10,6 +10,7 @@ import { discoKeyOf } from '../../src/base/keys.ts'
 import { responseBody } from '../../src/coord/pings.ts'
 import type { Answer, Machine, MapMessage, MapNode } from '../support/world.ts'
 import { START, World } from '../support/world.ts'
+import { TESTER } from '../support/ledger.ts'
 
 /** Every node object in some messages, own and peers. */
 function nodesIn(messages: readonly MapMessage[]): MapNode[] {
@@ -186,7 +187,7 @@ test('31. a deleted node is shown its key as expired, its stream ends, and later
   const { id } = b.node
   b.news()
   const { deleteNode } = await import('../../src/coord/model/node-changes.ts')
-  await world.coord.ledger.transact(world.tailnet.num, (model, now) => {
+  await world.coord.ledger.transact(world.tailnet.num, TESTER, (model, now) => {
     const state = model.state(world.tailnet.num)
     return { batch: deleteNode(state, b.node, now), result: undefined }
   })

@@ -116,7 +116,11 @@ async function startControl(): Promise<ControlServer> {
     live: { isOnline: () => false, ping: async () => ({ outcome: 'not-connected' }), regionName: () => undefined },
     onError: (error) => world.errors.push(error),
   } satisfies RestOptions
-  const rest = createRestListeners(options, (req) => req.socket.remoteAddress ?? '')
+  const rest = createRestListeners(
+    options,
+    (req) => req.socket.remoteAddress ?? '',
+    () => ({ uid: 0, name: 'root', host: 'sett' }),
+  )
   const listener = await listenForControl({ trustedProxy: ['loopback'], site: { rest: rest.token } })
   return { listener, world, token: utf8(world.alpha.tokens.owner) }
 }

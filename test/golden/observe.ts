@@ -11,12 +11,13 @@ import { newUser, userWrites } from '../../src/coord/model/people.ts'
 import { createRest } from '../../src/coord/rest/rest.ts'
 import { MemoryDatabase, MemoryStore } from '../../src/coord/store/memory.ts'
 import { nodePrimitives } from '../../src/crypto/io/node-primitives.ts'
-import { testLedger, TestClock } from '../support/ledger.ts'
+import { memoryDatabase, TestClock, TESTER, testLedger } from '../support/ledger.ts'
 import { peersAfter } from '../support/peers.ts'
 import { START, World } from '../support/world.ts'
 import type { Machine } from '../support/world.ts'
 import type { Capture, CaptureNode, Profile, Shown, ShownDns, ShownNode, WireRule } from './capture.ts'
 import { grantedTo } from './granted.ts'
+import { SERVER_IDENTITY } from '../support/rest-world.ts'
 
 export interface Outcome {
   /** The policy was not taken. */
@@ -32,7 +33,7 @@ const NUM = 1
 
 /** What comes of a capture's policy on a server of ours. */
 export async function observe(capture: Capture): Promise<Outcome> {
-  const database = new MemoryDatabase()
+  const database = memoryDatabase()
   const users = await found(capture, database)
   const world = await World.start({ store: new MemoryStore(database), expandedRules: true })
   const machines = new Map<string, Machine>()
@@ -62,14 +63,14 @@ async function found(capture: Capture, database: MemoryDatabase): Promise<Map<st
   const ledger = await testLedger(new TestClock(new Date(START).toISOString()), database)
   const users = new Map<string, User>()
   const { tailnet, domain, autoUpdates } = capture
-  await ledger.transact(SERVER, (_, created) => {
+  await ledger.transact(SERVER, TESTER, (_, created) => {
     const settings = { ...DEFAULT_SETTINGS, devicesAutoUpdatesOn: autoUpdates }
     const value: Tailnet = { num: NUM, stableId: 'TgoldenCNTRL', name: tailnet, domain, created, settings }
     return { batch: { writes: [{ kind: 'tailnet', id: String(NUM), expect: 'absent', value }] }, result: undefined }
   })
   for (const { name, login } of capture.users) {
     const id = await ledger.nextId('user')
-    await ledger.transact(NUM, (model, now) => {
+    await ledger.transact(NUM, TESTER, (model, now) => {
       const user = newUser(id, login, users.size === 0 ? 'owner' : 'admin', now)
       users.set(name, user)
       return { batch: { writes: userWrites(model.state(NUM), user) }, result: undefined }
@@ -85,7 +86,7 @@ async function join(world: World, node: CaptureNode, users: ReadonlyMap<string, 
   const owner = (node.user === undefined ? undefined : users.get(node.user)) ?? [...users.values()][0]
   if (owner === undefined) throw new Error('Cannot build tailnet: it has no users')
   const id = await world.coord.ledger.nextId('node')
-  await world.coord.ledger.transact(NUM, (model, now) => {
+  await world.coord.ledger.transact(NUM, TESTER, (model, now) => {
     const record: Node = {
       id,
       stableId: `n${id}CNTRL`,
@@ -139,7 +140,7 @@ async function submit(world: World, policy: string): Promise<Outcome['refused']>
     headers: { 'content-type': 'application/hujson' },
     body: policy,
   })
-  const response = await rest.fetch(request, { kind: 'server' })
+  const response = await rest.fetch(request, SERVER_IDENTITY)
   const text = await response.text()
   if (failures.length > 0) throw failures[0]
   await world.settle()

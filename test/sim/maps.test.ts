@@ -12,14 +12,21 @@ import type { Wall } from '../../src/base/clock.ts'
 import { deleteNode } from '../../src/coord/model/node-changes.ts'
 import { peersAfter } from '../support/peers.ts'
 import { seeded } from '../support/seeded.ts'
-import type { Machine, MapNode } from '../support/world.ts'
+import type { Machine, MapMessage, MapNode } from '../support/world.ts'
 import { World } from '../support/world.ts'
+import { apiOf } from '../support/world-api.ts'
+import { TESTER } from '../support/ledger.ts'
 
 /** As a client shows it: when it was last seen means something only while it is offline. */
 function shown(peers: Iterable<MapNode>): Record<string, unknown>[] {
   return [...peers]
     .map(({ LastSeen, ...peer }) => (peer.Online ? peer : { ...peer, LastSeen }))
     .sort((a, b) => (a['ID'] as number) - (b['ID'] as number))
+}
+
+/** The newest of what the messages say. */
+function dnsAfter(messages: readonly MapMessage[]): unknown {
+  return messages.findLast(({ DNSConfig }) => DNSConfig !== undefined)?.DNSConfig
 }
 
 const acts: readonly ((
@@ -64,6 +71,19 @@ const acts: readonly ((
     const name = `name-${random(1000)}-${machine.node.id}`
     await world.change(machine.node.id, () => ({ name, named: true }))
   },
+  async (world, _, random) => {
+    const body = [
+      { magicDNS: random(2) === 0 },
+      { nameservers: Array.from({ length: random(3) }, (_, i) => ({ address: `192.0.2.${i}` })) },
+      { overrideLocalDNS: random(2) === 0 },
+      { splitDNS: { [`d${random(3)}.example`]: random(2) === 0 ? null : [{ address: `10.0.0.${random(3)}` }] } },
+      { searchPaths: [[], ['d1.example'], ['d2.example', 'home.sett.internal']][random(3)] },
+      { zones: [[], ['lan.example']][random(2)] },
+      { records: Array.from({ length: random(3) }, (_, i) => ({ name: `r${i}`, value: `192.0.2.${random(5)}` })) },
+    ][random(7)]
+    await apiOf(world)('PATCH', '/sett/tailnet/-/dns', body)
+  },
+  async (world, _, random) => world.changeTailnet({ httpsEnabled: random(2) === 0 }),
   async (_, machine) => {
     machine.stream.end()
     machine.stream = await machine.map()
@@ -74,7 +94,7 @@ const acts: readonly ((
   },
   async (_, machine) => machine.stream.drain(),
   async (world, machine, _, all) => {
-    await world.coord.ledger.transact(world.tailnet.num, (model, now) => ({
+    await world.coord.ledger.transact(world.tailnet.num, TESTER, (model, now) => ({
       batch: deleteNode(model.state(world.tailnet.num), machine.node, now),
       result: undefined,
     }))
@@ -109,6 +129,11 @@ async function live(seed: number): Promise<void> {
       shown(peersAfter(machine.stream.messages).values()),
       want,
       `seed ${seed}: peers of ${machine.node.name}`,
+    )
+    assert.deepEqual(
+      dnsAfter(machine.stream.messages),
+      dnsAfter(fresh.messages),
+      `seed ${seed}: DNS of ${machine.node.name}`,
     )
     const routed = want.flatMap((peer) =>
       ((peer['AllowedIPs'] as string[] | undefined) ?? []).filter((p) => !p.endsWith('/0')),

@@ -20,6 +20,7 @@ import { peersAfter } from '../support/peers.ts'
 import { seeded } from '../support/seeded.ts'
 import type { Machine, MapMessage, MapNode } from '../support/world.ts'
 import { World } from '../support/world.ts'
+import { TESTER } from '../support/ledger.ts'
 
 const NAMES = `"groups": {"group:g": ["ann@example.com", "bob@example.org"]},
   "tagOwners": {"tag:a": [], "tag:b": ["tag:a"], "tag:r": []},
@@ -47,7 +48,7 @@ async function save(world: World, n: number): Promise<void> {
 }
 
 async function saveText(world: World, n: number, text: string): Promise<void> {
-  await world.coord.ledger.transact(world.tailnet.num, (model, at) => {
+  await world.coord.ledger.transact(world.tailnet.num, TESTER, (model, at) => {
     const expect = model.state(world.tailnet.num).version('policy', CURRENT_POLICY)
     const value = {
       version: n + 1,
@@ -62,7 +63,7 @@ async function saveText(world: World, n: number, text: string): Promise<void> {
 }
 
 async function hand(world: World, machine: Machine, name: string, value: string, expires?: Wall): Promise<void> {
-  await world.coord.ledger.transact(world.tailnet.num, (model) => {
+  await world.coord.ledger.transact(world.tailnet.num, TESTER, (model) => {
     const id = String(machine.node.id)
     const expect = model.state(world.tailnet.num).version('attributes', id)
     const values = { [name]: { value, ...(expires === undefined ? {} : { expires }) } }
@@ -71,7 +72,7 @@ async function hand(world: World, machine: Machine, name: string, value: string,
 }
 
 async function promote(world: World, user: User, role: User['role']): Promise<void> {
-  await world.coord.ledger.transact(world.tailnet.num, (model) => {
+  await world.coord.ledger.transact(world.tailnet.num, TESTER, (model) => {
     const state = model.state(world.tailnet.num)
     const value = { ...(state.usersById.get(user.id) as User), role }
     const id = String(user.id)
@@ -150,7 +151,7 @@ const acts: readonly Act[] = [
   },
   async (_, machine) => machine.stream.drain(),
   async (world, machine, _, all) => {
-    await world.coord.ledger.transact(world.tailnet.num, (model, now) => ({
+    await world.coord.ledger.transact(world.tailnet.num, TESTER, (model, now) => ({
       batch: deleteNode(model.state(world.tailnet.num), machine.node, now),
       result: undefined,
     }))

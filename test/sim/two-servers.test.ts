@@ -2,11 +2,12 @@
 
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
-import { MemoryDatabase, MemoryStore } from '../../src/coord/store/memory.ts'
+import { MemoryStore } from '../../src/coord/store/memory.ts'
 import { World } from '../support/world.ts'
+import { memoryDatabase } from '../support/ledger.ts'
 
 async function pair(): Promise<{ one: World; two: World; pass: (ms: number) => Promise<void> }> {
-  const database = new MemoryDatabase()
+  const database = memoryDatabase()
   const one = await World.start({ store: new MemoryStore(database), server: 'one' })
   const two = await World.start({ store: new MemoryStore(database), server: 'two' })
   const pass = async (ms: number): Promise<void> => {

@@ -2,8 +2,17 @@
 
 import type { Clocks, Mono, Wall } from '../../src/base/clock.ts'
 import { StoreLedger } from '../../src/coord/ledger.ts'
+import { worker } from '../../src/coord/model/actors.ts'
 import type { Changed } from '../../src/coord/model/model.ts'
 import { MemoryDatabase, MemoryStore } from '../../src/coord/store/memory.ts'
+import { nodePrimitives } from '../../src/crypto/io/node-primitives.ts'
+
+/** Who it is, where a test changes records itself. */
+export const TESTER = worker('test')
+
+export function memoryDatabase(): MemoryDatabase {
+  return new MemoryDatabase((...parts) => nodePrimitives.sha256(...parts))
+}
 
 export class TestClock implements Clocks {
   now: number
@@ -28,7 +37,7 @@ export class TestClock implements Clocks {
 /** Several ledgers on one database are several servers. */
 export async function testLedger(
   clock: Clocks,
-  database = new MemoryDatabase(),
+  database = memoryDatabase(),
   changed: (changes: readonly Changed[]) => void = () => undefined,
 ): Promise<StoreLedger> {
   const ledger = new StoreLedger(new MemoryStore(database), clock, changed)

@@ -15,7 +15,6 @@ import { freeName, labelFor } from '../../src/coord/model/naming.ts'
 import { createNode } from '../../src/coord/model/node-changes.ts'
 import { ROLES } from '../../src/coord/model/records.ts'
 import type { Node, Role, TailnetNum } from '../../src/coord/model/records.ts'
-import { MemoryDatabase } from '../../src/coord/store/memory.ts'
 import { createRest } from '../../src/coord/rest/rest.ts'
 import type { Identity, Rest, RestOptions, Seen } from '../../src/coord/rest/rest.ts'
 import { matchRoute } from '../../src/coord/rest/match.ts'
@@ -24,9 +23,9 @@ import { Problem } from '../../src/wire/api/objects.ts'
 import type { Key } from '../../src/wire/api/objects.ts'
 import type { RouteShape } from '../../src/wire/api/route.ts'
 import { routes } from '../../src/wire/api/routes.ts'
-import { TestClock, testLedger } from './ledger.ts'
+import { memoryDatabase, TestClock, TESTER, testLedger } from './ledger.ts'
 
-export const SERVER_IDENTITY: Identity = { kind: 'server' }
+export const SERVER_IDENTITY: Identity = { kind: 'server', account: { uid: 0, name: 'root', host: 'sett' } }
 
 export interface Asking {
   /** A token's text. Neither this nor `server`: no credential at all. */
@@ -75,7 +74,7 @@ export class RestWorld {
     return world
   }
 
-  readonly database = new MemoryDatabase()
+  readonly database = memoryDatabase()
 
   /** Another server on the same database, or one with a ledger that misbehaves. */
   restOn(ledger: StoreLedger, more: Pick<RestOptions, 'pause' | 'policies'> = {}): Rest {
@@ -164,7 +163,7 @@ export class RestWorld {
   /** A device joins, as the control protocol would have it. */
   async join(num: TailnetNum, user: number, hostname: string, more: Partial<Node> = {}): Promise<Node> {
     const id = await this.ledger.nextId('node')
-    return this.ledger.transact(num, (model, now: Wall) => {
+    return this.ledger.transact(num, TESTER, (model, now: Wall) => {
       const state = model.state(num)
       const node: Node = {
         id,

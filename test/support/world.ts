@@ -24,6 +24,7 @@ import { MemoryStore } from '../../src/coord/store/memory.ts'
 import type { Store } from '../../src/coord/store/store.ts'
 import type { DerpMap } from '../../src/wire/derp-map.ts'
 import { peersAfter } from './peers.ts'
+import { TESTER, memoryDatabase } from './ledger.ts'
 
 export const START = Date.UTC(2026, 10, 24, 6, 0, 0) as Wall
 
@@ -192,7 +193,7 @@ export class World implements Clocks {
 
   private constructor(options: WorldOptions) {
     this.#options = options
-    this.store = options.store ?? new MemoryStore()
+    this.store = options.store ?? new MemoryStore(memoryDatabase())
   }
 
   static async start(options: WorldOptions = {}): Promise<World> {
@@ -262,7 +263,7 @@ export class World implements Clocks {
 
   async user(loginName: string, tailnet = this.tailnet): Promise<User> {
     const id = await this.coord.ledger.nextId('user')
-    return await this.coord.ledger.transact(tailnet.num, (model, now) => {
+    return await this.coord.ledger.transact(tailnet.num, TESTER, (model, now) => {
       const role = model.state(tailnet.num).count('user') === 0 ? 'owner' : 'member'
       const user = newUser(id, loginName, role, now)
       return { batch: { writes: userWrites(model.state(tailnet.num), user) }, result: user }
@@ -271,7 +272,7 @@ export class World implements Clocks {
 
   async addTailnet(name: string): Promise<Tailnet> {
     const num = await this.coord.ledger.nextId('tailnet')
-    const tailnet = await this.coord.ledger.transact(SERVER, (model, now) => {
+    const tailnet = await this.coord.ledger.transact(SERVER, TESTER, (model, now) => {
       const made = newTailnet(num, `T${name}CNTRL`, name, 'sett.internal', now)
       return { batch: { writes: tailnetWrites(model.server, made) ?? [] }, result: made }
     })
@@ -298,7 +299,7 @@ export class World implements Clocks {
       scopes: [],
       ...options,
     }
-    await this.coord.ledger.transact(tailnet.num, () => ({
+    await this.coord.ledger.transact(tailnet.num, TESTER, () => ({
       batch: { writes: [{ kind: 'key', id: key.id, expect: 'absent', value: key }] },
       result: undefined,
     }))
@@ -307,7 +308,7 @@ export class World implements Clocks {
 
   /** An administrator changes a node. */
   async change(id: number, how: (node: Node, now: Wall) => Partial<Node>, tailnet = this.tailnet): Promise<void> {
-    await this.coord.ledger.transact(tailnet.num, (model, now) => {
+    await this.coord.ledger.transact(tailnet.num, TESTER, (model, now) => {
       const state = model.state(tailnet.num)
       const before = state.node(id) as Node
       return { batch: updateNode(state, before, { ...before, ...how(before, now) }, now), result: undefined }
@@ -316,7 +317,7 @@ export class World implements Clocks {
   }
 
   async changeTailnet(settings: Partial<Tailnet['settings']>, tailnet = this.tailnet): Promise<void> {
-    await this.coord.ledger.transact(SERVER, (model) => {
+    await this.coord.ledger.transact(SERVER, TESTER, (model) => {
       const id = String(tailnet.num)
       const before = model.tailnet(tailnet.num) as Tailnet
       const value = { ...before, settings: { ...before.settings, ...settings } }
@@ -327,7 +328,7 @@ export class World implements Clocks {
   }
 
   async decideLogin(code: string, outcome: PendingLogin['outcome']): Promise<void> {
-    await this.coord.ledger.transact(SERVER, (model) => {
+    await this.coord.ledger.transact(SERVER, TESTER, (model) => {
       const login = model.login(code) as PendingLogin
       const value = { ...login, ...(outcome === undefined ? {} : { outcome }) }
       return {

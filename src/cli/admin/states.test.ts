@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import { AdminWorld } from '../../../test/support/admin-world.ts'
 import { DAY_MS } from '../../base/clock.ts'
+import { TESTER } from '../../../test/support/ledger.ts'
 
 suite('states in lists', () => {
   let at: AdminWorld
@@ -35,7 +36,7 @@ suite('states in lists', () => {
     await at.admin('users', 'suspend', 'auditor')
     const used = world.ledger.model.state(1).key(keys.used)
     assert.ok(used !== undefined)
-    await world.ledger.transact(1, () => ({
+    await world.ledger.transact(1, TESTER, () => ({
       batch: {
         writes: [{ kind: 'key', id: used.id, expect: 'any', value: { ...used, usedBy: world.alpha.laptop.id } }],
       },
@@ -53,7 +54,7 @@ suite('states in lists', () => {
     const [spent, unused] = [await make('--user', 'gone@example.com'), await make('--user', 'gone@example.com')]
     const key = world.ledger.model.state(1).key(spent)
     assert.ok(key !== undefined)
-    await world.ledger.transact(1, () => ({
+    await world.ledger.transact(1, TESTER, () => ({
       batch: { writes: [{ kind: 'key', id: spent, expect: 'any', value: { ...key, usedBy: world.alpha.laptop.id } }] },
       result: undefined,
     }))

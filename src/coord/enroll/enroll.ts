@@ -10,7 +10,9 @@ import { DAY_MS, later, MINUTE_MS } from '../../base/clock.ts'
 import type { Wall } from '../../base/clock.ts'
 import type { MachineKey } from '../../base/keys.ts'
 import type { RegisterRequest } from '../../wire/register.ts'
+import { byNode, userActor } from '../model/actors.ts'
 import { drawAddresses } from '../model/addressing.ts'
+import type { By } from '../model/audit.ts'
 import { randomStableId, rehashed } from '../model/credentials.ts'
 import type { Bcrypt, Sha256 } from '../model/credentials.ts'
 import type { Ledger, Plan } from '../model/ledger.ts'
@@ -97,7 +99,7 @@ export class Enroll {
     const known = model.nodeByKey(request.nodeKey)
     if (known !== undefined && known.node.machineKey !== machineKey) return { kind: 'foreign' }
     // Before auth keys: clients log out with their key still in hand.
-    if (request.expiry !== undefined && request.expiry <= now) return await this.#logOut(known)
+    if (request.expiry !== undefined && request.expiry <= now) return await this.#logOut(registration, known)
     if (request.followup !== '') {
       const outcome = await this.#followUp(registration)
       if (outcome !== undefined) return outcome
@@ -109,9 +111,9 @@ export class Enroll {
     return await this.#beginLogin(registration)
   }
 
-  async #logOut(known: Located | undefined): Promise<Outcome> {
+  async #logOut({ from }: Registration, known: Located | undefined): Promise<Outcome> {
     if (known === undefined) return { kind: 'logged-out' }
-    return await this.#ledger.transact(known.tailnet.num, (model, now): Plan<Outcome> => {
+    return await this.#ledger.transact(known.tailnet.num, byNode(known.node, from), (model, now): Plan<Outcome> => {
       const state = model.state(known.tailnet.num)
       const node = state.node(known.node.id)
       if (node === undefined || node.nodeKey !== known.node.nodeKey) return { result: { kind: 'logged-out' } }
@@ -122,8 +124,8 @@ export class Enroll {
     })
   }
 
-  async #refresh({ machineKey, request }: Registration, known: Located): Promise<Outcome> {
-    return await this.#ledger.transact(known.tailnet.num, (model, now): Plan<Outcome> => {
+  async #refresh({ machineKey, request, from }: Registration, known: Located): Promise<Outcome> {
+    return await this.#ledger.transact(known.tailnet.num, byNode(known.node, from), (model, now): Plan<Outcome> => {
       const state = model.state(known.tailnet.num)
       const before = state.node(known.node.id)
       const tailnet = model.tailnet(state.num)
@@ -212,10 +214,10 @@ export class Enroll {
     decide: (model: Model, now: Wall) => Terms | string,
   ): Promise<Outcome> {
     const id = await this.#ledger.nextId('node')
-    return await this.#ledger.transact(tailnetNum, (model, now): Plan<Outcome> => {
+    return await this.#ledger.transact(tailnetNum, joining(registration), (model, now): Plan<Outcome> => {
       const terms = decide(model, now)
       if (typeof terms === 'string') return { result: { kind: 'refused', why: terms } }
-      const { request, machineKey } = registration
+      const { request, machineKey, from } = registration
       const wanted = request.tailnet.startsWith('required:') ? request.tailnet.slice('required:'.length) : ''
       if (wanted !== '' && model.tailnetNamed(wanted)?.num !== terms.tailnet.num)
         return { result: { kind: 'refused', why: `this machine may join tailnet ${wanted} only` } }
@@ -250,14 +252,18 @@ export class Enroll {
           ...(isOnlyUsed(terms) ? [unchanged('key', terms.authKey.id)] : []),
         ],
       }
-      return { batch, result: { kind: 'joined', tailnet: terms.tailnet, node, user: terms.user } }
+      return {
+        batch,
+        result: { kind: 'joined', tailnet: terms.tailnet, node, user: terms.user },
+        by: joinedBy(terms, node, from),
+      }
     })
   }
 
   async #beginLogin(registration: Registration): Promise<Outcome> {
     const { machineKey, request, from } = registration
     const code = newCode(this.#dice)
-    return await this.#ledger.transact(SERVER, (model, now): Plan<Outcome> => {
+    return await this.#ledger.transact(SERVER, joining(registration), (model, now): Plan<Outcome> => {
       let sameAddress = 0
       for (const login of model.server.all('login')) {
         if (login.expires <= now || login.outcome !== undefined) continue
@@ -371,6 +377,18 @@ function renewed(state: TailnetState, before: Node, fresh: Node): Node {
   }
 }
 
+/** A machine that is no node yet, by its key. */
+function joining({ machineKey, from }: Registration): By {
+  return { origin: 'NODE', actor: { id: machineKey, type: 'NODE' }, from }
+}
+
+/** Somebody logged in for it; or a key did instead of them, and the machine speaks for itself. */
+function joinedBy({ state, user, authKey }: Terms, node: Node, from: string): By {
+  if (authKey === undefined) return { origin: 'NODE', actor: userActor(user), from }
+  const maker = state.usersById.get(authKey.user)?.loginName ?? authKey.formerUser
+  return byNode(node, from, `auth key ${authKey.id}${maker === undefined ? '' : ` of ${maker}`}`)
+}
+
 /** Does the key stay as it is when it is used? */
 function isOnlyUsed(terms: Terms): terms is Terms & { readonly authKey: Key } {
   const { state, authKey } = terms
@@ -384,10 +402,7 @@ function keyWrites(terms: Terms, node: Node, now: Wall): Write[] {
   const use: Write = { kind: 'key-use', id: key.id, expect: 'any', value: { at: now } }
   if (isOnlyUsed(terms)) return [use]
   const version = terms.state.version('key', key.id)
-  return [
-    use,
-    { kind: 'key', id: key.id, expect: version, value: key.reusable ? key : { ...key, usedBy: node.id } },
-  ]
+  return [use, { kind: 'key', id: key.id, expect: version, value: key.reusable ? key : { ...key, usedBy: node.id } }]
 }
 
 function earlier(a: Wall | undefined, b: Wall | undefined): Wall {

@@ -10,15 +10,15 @@ import { once } from 'node:events'
 import { MeshError } from '../../base/errors.ts'
 import { openAdminSocket } from './admin-socket.ts'
 import type { Log } from './log.ts'
-import { peerUidReader } from './peer-credentials.ts'
-import type { PeerUid } from './peer-credentials.ts'
+import { peerReader } from './peer-credentials.ts'
+import type { Peer, ReadPeer } from './peer-credentials.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'sett-admin-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
 const ownUid = process.getuid?.() ?? -1
 let count = 0
 
-async function open(options: { readonly peerUid?: PeerUid; readonly ownUid?: number; readonly path?: string } = {}) {
+async function open(options: { readonly readPeer?: ReadPeer; readonly ownUid?: number; readonly path?: string } = {}) {
   const logged: string[] = []
   const note = (event: string, fields?: object) => void logged.push(`${event} ${JSON.stringify(fields)}`)
   const log: Log = { trace: note, debug: note, info: note, warn: note, error: note }
@@ -58,7 +58,7 @@ describe('who is at the other end decides, whatever the file’s mode', () => {
   ]
   for (const [name, uid, want] of rows) {
     test(`${name}: ${want}`, async () => {
-      const socket = await open({ peerUid: () => uid, ownUid: 1000 })
+      const socket = await open({ readPeer: () => (uid === undefined ? undefined : { uid }), ownUid: 1000 })
       assert.equal(await ask(socket.path), want)
       assert.equal(
         socket.logged.some((line) => line.includes('caller refused')),
@@ -70,9 +70,9 @@ describe('who is at the other end decides, whatever the file’s mode', () => {
 })
 
 test('the kernel names the user at the other end', async () => {
-  const read = peerUidReader()
+  const read = peerReader()
   const path = join(folder, 'who.sock')
-  const seen: (number | undefined)[] = []
+  const seen: (Peer | undefined)[] = []
   const server = createServer((socket) => {
     seen.push(read(socket))
     socket.end()
@@ -88,7 +88,11 @@ test('the kernel names the user at the other end', async () => {
   await visit(ownUid)
   // Only root can become somebody else.
   if (ownUid === 0) await visit(65_534)
-  assert.deepEqual(seen, ownUid === 0 ? [0, 65_534] : [ownUid])
+  assert.deepEqual(
+    seen.map((peer) => peer?.uid),
+    ownUid === 0 ? [0, 65_534] : [ownUid],
+  )
+  if (process.platform === 'linux') assert.ok(seen.every((peer) => (peer?.pid ?? 0) > 0))
   server.close()
 })
 

@@ -8,17 +8,22 @@
 import type { RequestListener, Server } from 'node:http'
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
+import type { Socket } from 'node:net'
 import { once } from 'node:events'
 import { MeshError } from '../../base/errors.ts'
+import type { Account } from '../model/actors.ts'
+import { accountOf } from './accounts.ts'
 import type { Log } from './log.ts'
-import { peerUidReader } from './peer-credentials.ts'
-import type { PeerUid } from './peer-credentials.ts'
+import { peerReader } from './peer-credentials.ts'
+import type { ReadPeer } from './peer-credentials.ts'
 
 // As a module it would be read whole, and load fetch and WebSocket with it: a tenth of each start.
 const { createServer } = process.getBuiltinModule('node:http')
 
 export interface AdminSocket {
   readonly path: string
+  /** Whose process is at the other end of a connection; `undefined` for connections that are not its own. */
+  accountOf(socket: Socket): Account | undefined
   close(): Promise<void>
 }
 
@@ -27,7 +32,7 @@ export interface AdminSocketOptions {
   readonly log: Log
   readonly handle: RequestListener
   /** For tests; otherwise the kernel is asked. */
-  readonly peerUid?: PeerUid
+  readonly readPeer?: ReadPeer
   /** The server's own user. */
   readonly ownUid: number
 }
@@ -39,23 +44,25 @@ export interface AdminSocketOptions {
  */
 export async function openAdminSocket(options: AdminSocketOptions): Promise<AdminSocket> {
   const { path, log, ownUid } = options
-  let peerUid: PeerUid
+  let readPeer: ReadPeer
   try {
-    peerUid = options.peerUid ?? peerUidReader()
+    readPeer = options.readPeer ?? peerReader()
   } catch (err) {
     log.error('admin socket refuses everybody: this system does not tell who is calling', { path, err })
-    peerUid = () => undefined
+    readPeer = () => undefined
   }
   await removeStale(path)
 
+  const accounts = new WeakMap<Socket, Account>()
   const server = createServer(
     { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 5_000 },
     options.handle,
   )
   server.on('connection', (socket) => {
-    const uid = peerUid(socket)
-    if (uid !== undefined && (uid === 0 || uid === ownUid)) return
-    log.warn('admin socket: caller refused', { uid: uid ?? 'unknown' })
+    const peer = readPeer(socket)
+    // At once: a process that has ended can't be asked any more.
+    if (peer !== undefined && (peer.uid === 0 || peer.uid === ownUid)) return void accounts.set(socket, accountOf(peer))
+    log.warn('admin socket: caller refused', { uid: peer?.uid ?? 'unknown' })
     socket.destroy()
   })
   server.listen(path)
@@ -68,7 +75,7 @@ export async function openAdminSocket(options: AdminSocketOptions): Promise<Admi
       cause,
     })
   }
-  return { path, close: () => closeServer(server) }
+  return { path, accountOf: (socket) => accounts.get(socket), close: () => closeServer(server) }
 }
 
 /** Node removes the file itself when the server closes. */

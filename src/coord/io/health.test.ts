@@ -6,6 +6,7 @@ import type { Batch } from '../model/records.ts'
 import { MemoryStore } from '../store/memory.ts'
 import { Health } from './health.ts'
 import type { Log } from './log.ts'
+import { memoryDatabase } from '../../../test/support/ledger.ts'
 
 /** A store that fails as it is told, and what was logged. */
 function world() {
@@ -24,7 +25,7 @@ function world() {
       return fails.writes === undefined ? super.reserve(counter, count) : Promise.reject(fails.writes)
     }
   }
-  return { health: new Health(new Failing(), log), fails, logged }
+  return { health: new Health(new Failing(memoryDatabase()), log), fails, logged }
 }
 
 const BATCH = {

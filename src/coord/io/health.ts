@@ -79,6 +79,10 @@ export class Health {
       heads: () => store.heads(),
       watch: (hint) => store.watch(hint),
       trim: (keep) => store.trim(keep),
+      audit: (log, after, limit) => store.audit(log, after, limit),
+      auditOf: (log, period, limit) => store.auditOf(log, period, limit),
+      auditEnds: (log) => store.auditEnds(log),
+      trimAudit: (before) => store.trimAudit(before),
       close: () => store.close(),
     }
   }

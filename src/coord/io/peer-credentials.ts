@@ -7,8 +7,13 @@
 import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
 
-/** The user ID at the other end; `undefined` when the kernel would not say. */
-export type PeerUid = (socket: Socket) => number | undefined
+export interface Peer {
+  readonly uid: number
+  /** Its process, where the system tells: on Linux. */
+  readonly pid?: number
+}
+/** Who is at the other end; `undefined` when the kernel would not say. */
+export type ReadPeer = (socket: Socket) => Peer | undefined
 
 type Native = (...args: readonly unknown[]) => number
 interface Koffi {
@@ -20,7 +25,7 @@ const SOL_SOCKET = 1
 const SO_PEERCRED = 17
 
 /** @throws Error when this system can't tell who is at the other end */
-export function peerUidReader(): PeerUid {
+export function peerReader(): ReadPeer {
   const koffi = createRequire(import.meta.url)('koffi') as Koffi
   const libc = koffi.load(null)
   if (process.platform === 'linux') {
@@ -34,14 +39,15 @@ export function peerUidReader(): PeerUid {
       const credentials = Buffer.alloc(12)
       const length = [credentials.length]
       if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, length) !== 0 || length[0] !== 12) return undefined
-      return credentials.readUInt32LE(4)
+      return { uid: credentials.readUInt32LE(4), pid: credentials.readUInt32LE(0) }
     }
   }
   const getpeereid = libc.func('int getpeereid(int fd, _Out_ uint32_t *uid, _Out_ uint32_t *gid)')
   return (socket) => {
     const fd = descriptor(socket)
     const uid = [0]
-    return fd === undefined || getpeereid(fd, uid, [0]) !== 0 ? undefined : uid[0]
+    if (fd === undefined || getpeereid(fd, uid, [0]) !== 0) return undefined
+    return { uid: uid[0] as number }
   }
 }
 

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { MINUTE_MS } from '../../base/clock.ts'
 import type { Secret } from '../../base/secret.ts'
+import { MeshError } from '../../base/errors.ts'
 import { machineKeyFor } from '../../crypto/primitives.ts'
 import { nodePrimitives } from '../../crypto/io/node-primitives.ts'
 import { BcryptThread } from './bcrypt.ts'
@@ -269,7 +270,15 @@ async function assemble(
     health,
     async rest(who, req, res) {
       rest ??= import('./http/rest-listener.ts').then((loaded) =>
-        loaded.createRestListeners(restOptions, (req) => proxies.client(req.socket.remoteAddress, req.headers).address),
+        loaded.createRestListeners(
+          restOptions,
+          (req) => proxies.client(req.socket.remoteAddress, req.headers).address,
+          (req) => {
+            const account = admin.accountOf(req.socket)
+            if (account === undefined) throw new MeshError('internal', 'a caller at the admin socket has no account')
+            return account
+          },
+        ),
       )
       await (await rest)[who](req, res)
     },

@@ -10,6 +10,7 @@ import type { Wall } from '../../base/clock.ts'
 import type { DiscoKey, LockKey, MachineKey, NodeKey } from '../../base/keys.ts'
 import type { PolicyDiff } from '../../wire/api/diff-objects.ts'
 import type { Hostinfo } from '../../wire/hostinfo.ts'
+import type { AuditEvent } from './audit.ts'
 import type { DnsRecord } from './dns.ts'
 
 /** Number of a tailnet, from 1. `SERVER` is the server's own scope: tailnets and logins in progress. */
@@ -371,12 +372,14 @@ export interface SignIn {
   readonly expires: Wall
 }
 
-/** A link that lets somebody do one thing once, in the server's scope. Record id: SHA-256 of what the link holds. */
+/** A link that lets somebody do one thing once. Record id: SHA-256 of what the link holds. */
 export interface Ticket {
-  readonly tailnet: TailnetNum
-  /** `owner`: become the owner of a new tailnet. `invite`: join. `passkey`: give a user who has nothing a passkey. */
+  /**
+   * `owner`: become the owner whom a new tailnet has only by name. `invite`: join. `passkey`: give a user a passkey who
+   * has no other way in.
+   */
   readonly purpose: 'owner' | 'invite' | 'passkey'
-  /** Whose passkey. */
+  /** Whose it is, unless it is an invitation. */
   readonly user?: number
   readonly role?: Role
   /** The address it was sent to. */
@@ -410,12 +413,12 @@ export interface Kinds {
   key: Key
   'key-use': KeyUse
   attributes: AttributesRecord
+  dns: DnsRecord
   policy: PolicyRecord
   'policy-version': PolicyRecord
   'policy-proposal': PolicyProposalRecord
   holder: HolderRecord
   provider: Provider
-  dns: DnsRecord
   identity: IdentityRecord
   session: Session
   'sign-in': SignIn
@@ -459,6 +462,8 @@ export interface Batch {
   readonly writes: readonly Write[]
   readonly checks?: readonly Check[]
   readonly claims?: readonly Claim[]
+  /** What the audit logs are told of it: kept if it happens, and only then. */
+  readonly events?: readonly AuditEvent[]
 }
 
 /** One transaction as it stands in the feed; numbers of one tailnet run 1, 2, 3, … without a gap. */

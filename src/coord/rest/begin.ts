@@ -14,7 +14,7 @@ import { settle } from './answer.ts'
 import { authorise, visiblePlaces } from './authorise.ts'
 import type { Permit, Place } from './authorise.ts'
 import type { At, Call, Live, OpenCall, ServerCall, Shared, Tools } from './call.ts'
-import { callerOf, checksOf } from './caller.ts'
+import { byOf, callerOf, checksOf } from './caller.ts'
 import type { Caller, Proof } from './caller.ts'
 
 export interface Beginning {
@@ -24,6 +24,8 @@ export interface Beginning {
   readonly caller: Caller
   readonly permit: Extract<Permit, { kind: 'permit' }>
   readonly now: Wall
+  /** Address that the caller asks from. */
+  readonly from: string | undefined
   readonly ledger: Ledger
   readonly live: Live
   readonly tools: Tools
@@ -33,7 +35,7 @@ export interface Beginning {
 export type AnyCall = Call | ServerCall | OpenCall
 
 export function beginCall(begin: Beginning): AnyCall {
-  const { caller, permit, now, ledger, live, tools } = begin
+  const { caller, permit, now, from, ledger, live, tools } = begin
   const { model } = ledger
   const open: OpenCall = { caller, now, live, tools, visible: visiblePlaces(caller, model) }
   const { place } = permit
@@ -42,17 +44,17 @@ export function beginCall(begin: Beginning): AnyCall {
   return {
     ...open,
     scope: model.server,
-    change: (build) => ledger.transact(SERVER, (model, now) => build(model.server, now)),
+    change: (build) => ledger.transact(SERVER, byOf(caller, from), (model, now) => build(model.server, now)),
   } satisfies ServerCall
 }
 
 function tailnetCall(begin: Beginning, open: OpenCall, place: Place): Call {
-  const { caller, now, ledger, live } = begin
+  const { caller, now, from, ledger, live } = begin
   const { policies } = begin.tools
   const num = place.record.num
 
   function transact<T>(scope: TailnetNum, build: (at: At, model: Model) => Plan<Answer<T>>): Promise<Answer<T>> {
-    return ledger.transact<Answer<T>>(scope, (model, now) => {
+    return ledger.transact<Answer<T>>(scope, { ...byOf(caller, from), log: num }, (model, now) => {
       const caller = callerOf(begin.proof, model, now)
       if (caller.kind === 'refused') return settle(caller)
       const permit = authorise(begin.id, begin.params, caller, model)

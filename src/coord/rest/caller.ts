@@ -11,6 +11,9 @@ import { grants } from '../../wire/api/scopes.ts'
 import type { Act, Scope } from '../../wire/api/scopes.ts'
 import { isSecretOf, keyState, parseKeyText } from '../model/credentials.ts'
 import type { Sha256 } from '../model/credentials.ts'
+import { accountActor, userActor } from '../model/actors.ts'
+import type { Account } from '../model/actors.ts'
+import type { By } from '../model/audit.ts'
 import type { Model, TailnetState } from '../model/model.ts'
 import type { Check, Role, User } from '../model/records.ts'
 import type { Refusal } from './answer.ts'
@@ -19,13 +22,15 @@ import { rolePermits } from './roles.ts'
 /** What the shell may vouch for: the caller is the server's own administrator, seen over its Unix socket. */
 export interface Identity {
   readonly kind: 'server'
+  /** Whose process it is. */
+  readonly account: Account
 }
 
 /** What a request has proved. */
 export type Proof = Identity | { readonly kind: 'token'; readonly id: string }
 
 export type Caller =
-  | { readonly kind: 'server' }
+  | Identity
   | {
       readonly kind: 'token'
       readonly id: string
@@ -102,6 +107,21 @@ export function userIdOf(caller: Caller): number {
 export function may(caller: Caller, scope: Scope, act: Act): boolean {
   if (caller.kind === 'server') return true
   return grants(caller.scopes, scope, act) && rolePermits(roleOf(caller), scope, act)
+}
+
+/**
+ * Whom the audit log names: a person wherever one is known, else the client by its credential.
+ *
+ * @param from Address that the caller asks from
+ */
+export function byOf(caller: Caller, from: string | undefined): By {
+  const where = from === undefined ? {} : { from }
+  if (caller.kind === 'server') return { origin: 'CONFIG_API', actor: accountActor(caller.account), ...where }
+  const { id, user } = caller
+  const details = `token ${id}`
+  if (user === undefined)
+    return { origin: 'CONFIG_API', actor: { id, type: 'OAUTH_CLIENT', displayName: details }, details, ...where }
+  return { origin: 'CONFIG_API', actor: userActor(user), details, ...where }
 }
 
 /** The records that made the caller what it is: a transaction of its tailnet rests on them. */

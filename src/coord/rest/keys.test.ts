@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DAY_MS, HOUR_MS } from '../../base/clock.ts'
 import { RestWorld } from '../../../test/support/rest-world.ts'
+import { TESTER } from '../../../test/support/ledger.ts'
 
 let world: RestWorld
 const KEYS = '/tailnet/-/keys'
@@ -114,7 +115,7 @@ inWorld('in a tailnet without users, a key needs tags', async () => {
 inWorld('a list shows who made a key, when it was last used, and which nodes joined by it', async () => {
   const { id } = await world.post(KEYS, {}, { token: world.alpha.tokens.admin })
   const node = await world.join(1, Number(world.alpha.userIds.admin), 'box', { authKey: id })
-  await world.ledger.transact(1, (_, now) => ({
+  await world.ledger.transact(1, TESTER, (_, now) => ({
     batch: { writes: [{ kind: 'key-use', id, expect: 'any', value: { at: now } }] },
     result: undefined,
   }))
@@ -184,7 +185,7 @@ inWorld(
       world.post(KEYS, { user: 'member', expirySeconds, capabilities: { devices: { create: { reusable } } } })
     const [short, once, often] = [await create(true, 60), await create(false), await create(true)]
     for (const { id } of [once, often])
-      await world.ledger.transact(1, (model) => {
+      await world.ledger.transact(1, TESTER, (model) => {
         const key = model.state(1).key(id) as NonNullable<
           ReturnType<typeof model.state>['key'] extends (id: string) => infer K ? K : never
         >

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import { beforeEach, suite, test } from 'node:test'
 import { DEFAULT_POLICY } from '../../policy/document/index.ts'
 import { format, parse } from '../../policy/hujson/index.ts'
-import { RestWorld } from '../../../test/support/rest-world.ts'
+import { RestWorld, SERVER_IDENTITY } from '../../../test/support/rest-world.ts'
 import type { Told } from '../../../test/support/rest-world.ts'
 
 const ACL = '/tailnet/-/acl'
@@ -256,7 +256,7 @@ suite('the policy of a tailnet', () => {
 
   test('that is not UTF-8 is refused', async () => {
     const init = { method: 'POST', body: new Uint8Array([0x7b, 0xff, 0x7d]) }
-    const { status } = await world.rest.fetch(new Request(`http://sett.test/api/v2${ACL}`, init), { kind: 'server' })
+    const { status } = await world.rest.fetch(new Request(`http://sett.test/api/v2${ACL}`, init), SERVER_IDENTITY)
     assert.equal(status, 400)
   })
 

@@ -116,7 +116,7 @@ export function createRest(options: RestOptions): Rest {
     if (permit.kind === 'refused') return seen(permit)
     const input = await readInput(id, params.reply, url, request)
     if (input.kind === 'refused') return seen(input)
-    const call = beginCall({ id, params: params.reply, proof, caller, permit, now, ledger, live, tools })
+    const call = beginCall({ id, params: params.reply, proof, caller, permit, now, from, ledger, live, tools })
     return seen(await handlerOf(id)(call, input.reply), permit.place?.record.num)
   }
 

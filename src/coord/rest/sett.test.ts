@@ -7,6 +7,7 @@ import type { Wall } from '../../base/clock.ts'
 import { machineKeyOf, nodeKeyOf } from '../../base/keys.ts'
 import { RestWorld } from '../../../test/support/rest-world.ts'
 import { DEFAULT_SETTINGS, SERVER } from '../model/records.ts'
+import { TESTER } from '../../../test/support/ledger.ts'
 
 let world: RestWorld
 function inWorld(name: string, run: () => Promise<void>): void {
@@ -53,7 +54,7 @@ inWorld('settings: each member needs its own scope, and one that is missing refu
 })
 
 async function pending(code: string): Promise<void> {
-  await world.ledger.transact(SERVER, (_, now) => ({
+  await world.ledger.transact(SERVER, TESTER, (_, now) => ({
     batch: {
       writes: [
         {

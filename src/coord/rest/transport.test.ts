@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { before, suite, test } from 'node:test'
 import { MeshError } from '../../base/errors.ts'
-import { RestWorld } from '../../../test/support/rest-world.ts'
+import { RestWorld, SERVER_IDENTITY } from '../../../test/support/rest-world.ts'
 import { DEFAULT_MAX_BODY as MAX_BODY } from '../../wire/api/route.ts'
 import { matchRoute } from './match.ts'
 
@@ -174,7 +174,7 @@ suite('the REST API as a transport', () => {
       body: endless,
       duplex: 'half',
     } as RequestInit)
-    const response = await world.rest.fetch(request, { kind: 'server' })
+    const response = await world.rest.fetch(request, SERVER_IDENTITY)
     assert.equal(response.status, 413)
     assert.ok(sent < 2 * MAX_BODY)
   })
@@ -186,7 +186,7 @@ suite('the REST API as a transport', () => {
     })
     const init = { method: 'POST', body: cut, duplex: 'half' } as RequestInit
     const request = new Request('http://sett.test/api/v2/tailnet/-/keys', init)
-    assert.equal((await world.rest.fetch(request, { kind: 'server' })).status, 400)
+    assert.equal((await world.rest.fetch(request, SERVER_IDENTITY)).status, 400)
     assert.deepEqual(world.errors, [])
   })
 
@@ -195,7 +195,7 @@ suite('the REST API as a transport', () => {
       method: 'POST',
       body: new Uint8Array([0x7b, 0xff, 0x7d]),
     })
-    assert.equal((await world.rest.fetch(request, { kind: 'server' })).status, 400)
+    assert.equal((await world.rest.fetch(request, SERVER_IDENTITY)).status, 400)
   })
 
   test('a refusal never repeats what was sent', async () => {

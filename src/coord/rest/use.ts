@@ -2,6 +2,7 @@
 
 import { MINUTE_MS } from '../../base/clock.ts'
 import type { Ledger } from '../model/ledger.ts'
+import { byOf } from './caller.ts'
 import type { Caller } from './caller.ts'
 
 const COARSE_MS = 5 * MINUTE_MS
@@ -12,7 +13,7 @@ export async function noteUse(ledger: Ledger, caller: Caller): Promise<void> {
   const last = tailnet.keyUse(id)?.at
   if (last !== undefined && ledger.now() - last < COARSE_MS) return
   try {
-    await ledger.transact(tailnet.num, (_model, now) => ({
+    await ledger.transact(tailnet.num, byOf(caller, undefined), (_model, now) => ({
       batch: { writes: [{ kind: 'key-use', id, expect: 'any', value: { at: now } }] },
       result: undefined,
     }))

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { ROLES } from '../model/records.ts'
 import type { Role } from '../model/records.ts'
 import { RestWorld } from '../../../test/support/rest-world.ts'
+import { TESTER } from '../../../test/support/ledger.ts'
 
 let world: RestWorld
 function inWorld(name: string, run: () => Promise<void>): void {
@@ -157,12 +158,12 @@ inWorld('a right that is taken away while a request is under way is gone', async
   const { ledger } = world
   const transact = ledger.transact.bind(ledger)
   let first = true
-  ledger.transact = async (tailnet, build) => {
+  ledger.transact = async (tailnet, by, build) => {
     if (first) {
       first = false
       await world.post(`${user('admin')}/role`, { role: 'member' })
     }
-    return transact(tailnet, build)
+    return transact(tailnet, by, build)
   }
   const told = await world.ask('POST', `${user('member')}/role`, { ...as('admin'), body: { role: 'it-admin' } })
   assert.equal(told.status, 403)
@@ -226,7 +227,7 @@ inWorld(
 )
 
 inWorld('approval lets in whoever waits for it, and is nothing to others', async () => {
-  await world.ledger.transact(1, (model) => {
+  await world.ledger.transact(1, TESTER, (model) => {
     const id = world.alpha.userIds.member
     const member = model.state(1).usersById.get(Number(id))
     assert.ok(member)

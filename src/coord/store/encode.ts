@@ -7,6 +7,8 @@
 import type { Wall } from '../../base/clock.ts'
 import { MeshError } from '../../base/errors.ts'
 import { utf8 } from '../../base/bytes.ts'
+import type { AuditEvent } from '../model/audit.ts'
+import type { AuditPeriod } from './store.ts'
 import type { Batch, Change, Check, Claim, FeedEntry, Kind, TailnetNum } from '../model/records.ts'
 
 /** One write as an engine stores it; `json` is null when the record goes. */
@@ -17,6 +19,12 @@ export interface EncodedWrite {
   readonly json: string | null
 }
 
+/** One entry of an audit log, as its JSON is kept and hashed. */
+export interface EncodedEvent {
+  readonly log: TailnetNum
+  readonly json: string
+}
+
 /** A batch that has been checked; it survives structured cloning. */
 export interface EncodedBatch {
   readonly tailnet: TailnetNum
@@ -24,6 +32,7 @@ export interface EncodedBatch {
   readonly writes: readonly EncodedWrite[]
   readonly checks: readonly Check[]
   readonly claims: readonly Claim[]
+  readonly events: readonly EncodedEvent[]
 }
 
 /** Longest record id, claim key or claim owner, in bytes of UTF-8. */
@@ -36,7 +45,7 @@ export const MAX_RESERVE = 1_000_000
 /** Checks and encodes a batch. Throws `input/invalid` for what no engine could keep exactly. */
 export function encodeBatch(batch: Batch, at: Wall): EncodedBatch {
   checkTailnet(batch.tailnet)
-  if (!Number.isSafeInteger(at)) refuse(`its time is ${at}, want whole milliseconds`)
+  checkTime(at)
   let size = 0
   const seen = new Set<string>()
   const writes = batch.writes.map(({ kind, id, expect, value }): EncodedWrite => {
@@ -49,6 +58,12 @@ export function encodeBatch(batch: Batch, at: Wall): EncodedBatch {
     size += json?.length ?? 0
     return { kind, id, expect, json }
   })
+  const events = (batch.events ?? []).map(({ log, entry }: AuditEvent): EncodedEvent => {
+    checkTailnet(log)
+    const json = JSON.stringify(entry)
+    size += json.length
+    return { log, json }
+  })
   if (size > MAX_BATCH_JSON) refuse(`it holds ${size} characters of JSON, at most ${MAX_BATCH_JSON} are kept`)
   const checks = (batch.checks ?? []).map(({ kind, id, version }): Check => {
     checkText(`id of ${kind}`, id)
@@ -60,7 +75,7 @@ export function encodeBatch(batch: Batch, at: Wall): EncodedBatch {
     checkText(`owner of a ${space} claim`, owner)
     return { space, key, act, owner }
   })
-  return { tailnet: batch.tailnet, at, writes, checks, claims }
+  return { tailnet: batch.tailnet, at, writes, checks, claims, events }
 }
 
 /** The changes of a batch as JSON, for the feed. */
@@ -97,6 +112,17 @@ export function checkReserve(counter: string, count: number): void {
 /** Throws `input/invalid` unless this is a count of feed entries. */
 export function checkCount(what: string, count: number): void {
   if (!Number.isSafeInteger(count) || count < 0) refuse(`${what} is ${count}, want a whole number from 0`)
+}
+
+/** Throws `input/invalid` unless this is a time in whole milliseconds. */
+export function checkTime(at: Wall): void {
+  if (!Number.isSafeInteger(at)) refuse(`a time is ${at}, want whole milliseconds`)
+}
+
+/** Throws `input/invalid` unless an audit log can be read by this. */
+export function checkPeriod({ from, to, after }: AuditPeriod): void {
+  for (const at of [from, to, ...(after === undefined ? [] : [after.at])]) checkTime(at)
+  checkCount('where an audit log is read from', after?.number ?? 0)
 }
 
 function checkVersion(kind: Kind, id: string, version: number | string): void {

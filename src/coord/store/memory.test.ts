@@ -1,9 +1,10 @@
 /** The store in memory keeps the contract. */
 
-import { MemoryDatabase, MemoryStore } from './memory.ts'
+import { MemoryStore } from './memory.ts'
 import { storeContract } from './store.contract.ts'
+import { memoryDatabase } from '../../../test/support/ledger.ts'
 
 storeContract('in memory', async () => {
-  const database = new MemoryDatabase()
+  const database = memoryDatabase()
   return { shared: true, open: async () => new MemoryStore(database), remove: async () => {} }
 })

@@ -6,10 +6,23 @@
 
 import type { Wall } from '../../base/clock.ts'
 import { MeshError } from '../../base/errors.ts'
+import { emptyAuditHead } from '../../wire/audit-chain.ts'
+import type { AuditHead } from '../../wire/audit-chain.ts'
+import type { Sha256 } from '../model/credentials.ts'
 import type { Batch, Change, FeedEntry, Kind, Snapshot, TailnetNum } from '../model/records.ts'
-import { changesJson, checkCount, checkReserve, checkTailnet, encodeBatch, entryOf } from './encode.ts'
+import { linkEvents } from './chain.ts'
+import {
+  changesJson,
+  checkCount,
+  checkPeriod,
+  checkReserve,
+  checkTailnet,
+  checkTime,
+  encodeBatch,
+  entryOf,
+} from './encode.ts'
 import { judge } from './judge.ts'
-import type { Committed, Store } from './store.ts'
+import type { AuditEnds, AuditPeriod, AuditRow, Committed, Store } from './store.ts'
 
 interface StoredRecord {
   readonly kind: Kind
@@ -25,12 +38,24 @@ interface Scope {
   readonly feed: { readonly seq: number; readonly at: Wall; readonly changes: string }[]
 }
 
+interface Log {
+  trimmed: AuditHead
+  newest: AuditHead
+  readonly rows: AuditRow[]
+}
+
 /** What several stores in memory share. */
 export class MemoryDatabase {
+  readonly sha256: Sha256
+  readonly logs = new Map<TailnetNum, Log>()
   readonly scopes = new Map<TailnetNum, Scope>()
   readonly claims = new Map<string, string>()
   readonly counters = new Map<string, number>()
   readonly watchers = new Map<object, (tailnet: TailnetNum) => void>()
+
+  constructor(sha256: Sha256) {
+    this.sha256 = sha256
+  }
 }
 
 export class MemoryStore implements Store {
@@ -39,7 +64,7 @@ export class MemoryStore implements Store {
   #open = true
 
   /** @param database what to stand on; another store on the same one sees the same records. */
-  constructor(database: MemoryDatabase = new MemoryDatabase()) {
+  constructor(database: MemoryDatabase) {
     this.#db = database
   }
 
@@ -63,6 +88,11 @@ export class MemoryStore implements Store {
       else this.#db.claims.set(`${space}/${key}`, owner)
     }
     scope.feed.push({ seq, at, changes: changesJson(encoded) })
+    const linked = linkEvents(this.#db.sha256, encoded, seq, {
+      get: (log) => this.#log(log).newest,
+      set: (log, head) => (this.#log(log).newest = head),
+    })
+    for (const { log, ...row } of linked) this.#log(log).rows.push(row)
     for (const [token, hint] of this.#db.watchers) if (!this.#watching.has(token)) hint(batch.tailnet)
     return { kind: 'done', entry: entryOf(encoded, seq) }
   }
@@ -119,6 +149,46 @@ export class MemoryStore implements Store {
     for (const { feed } of this.#db.scopes.values()) feed.splice(0, Math.max(0, feed.length - keep))
   }
 
+  async audit(log: TailnetNum, after: number, limit: number): Promise<readonly AuditRow[]> {
+    this.#check()
+    checkTailnet(log)
+    checkCount('where an audit log is read from', after)
+    checkCount('the limit of a read', limit)
+    const { trimmed, rows } = this.#log(log)
+    const first = Math.max(0, after - trimmed.number)
+    return rows.slice(first, first + limit)
+  }
+
+  async auditOf(log: TailnetNum, period: AuditPeriod, limit: number): Promise<readonly AuditRow[]> {
+    this.#check()
+    checkTailnet(log)
+    checkPeriod(period)
+    checkCount('the limit of a read', limit)
+    const { from, to, after } = period
+    const start = { at: after?.at ?? from, number: after?.number ?? 0 }
+    return this.#log(log)
+      .rows.filter((row) => row.at <= to && inTime(start, row) < 0)
+      .sort(inTime)
+      .slice(0, limit)
+  }
+
+  async auditEnds(log: TailnetNum): Promise<AuditEnds> {
+    this.#check()
+    checkTailnet(log)
+    const { trimmed, newest } = this.#log(log)
+    return { trimmed, newest }
+  }
+
+  async trimAudit(before: Wall): Promise<void> {
+    this.#check()
+    checkTime(before)
+    for (const log of this.#db.logs.values()) {
+      const kept = log.rows.findIndex((row) => row.at >= before)
+      const last = log.rows.splice(0, kept < 0 ? log.rows.length : kept).at(-1)
+      if (last !== undefined) log.trimmed = { number: last.number, hash: last.hash }
+    }
+  }
+
   async close(): Promise<void> {
     this.#open = false
     for (const token of this.#watching) this.#db.watchers.delete(token)
@@ -128,7 +198,20 @@ export class MemoryStore implements Store {
     return this.#db.scopes.get(tailnet) ?? { seq: 0, records: new Map(), feed: [] }
   }
 
+  #log(num: TailnetNum): Log {
+    let log = this.#db.logs.get(num)
+    if (log === undefined) {
+      const empty = emptyAuditHead(this.#db.sha256, num)
+      this.#db.logs.set(num, (log = { trimmed: empty, newest: empty, rows: [] }))
+    }
+    return log
+  }
+
   #check(): void {
     if (!this.#open) throw new MeshError('store/unavailable', 'Cannot use the store: it is closed')
   }
+}
+
+function inTime(a: { readonly at: Wall; readonly number: number }, b: typeof a): number {
+  return a.at - b.at || a.number - b.number
 }

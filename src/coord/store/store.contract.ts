@@ -9,6 +9,7 @@ import { after, before, describe, test } from 'node:test'
 import type { Wall } from '../../base/clock.ts'
 import { MeshError } from '../../base/errors.ts'
 import type { Batch, Claim, FeedEntry, Kind, Snapshot, Write } from '../model/records.ts'
+import { auditContract } from './audit.contract.ts'
 import type { Store } from './store.ts'
 
 /** A database of its own for one test. */
@@ -25,6 +26,7 @@ const AT = 1_700_000_000_000 as Wall
 const EVERYTHING = 100_000
 
 export function storeContract(name: string, fresh: () => Promise<TestDatabase>, skip: string | false = false): void {
+  auditContract(name, fresh, skip)
   describe(`store contract: ${name}`, { skip }, () => {
     let database: TestDatabase
     let store: Store

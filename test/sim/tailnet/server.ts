@@ -32,6 +32,7 @@ import type { Primitives } from '../../../src/crypto/primitives.ts'
 import type { DerpMap } from '../../../src/wire/derp-map.ts'
 import type { Host } from '../net/internet.ts'
 import type { StreamEnd, StreamEvents, Streams } from '../net/streams.ts'
+import { TESTER, memoryDatabase } from '../../support/ledger.ts'
 
 export const SERVER_NAME = 'control.example:8080'
 
@@ -70,7 +71,7 @@ export class SimServer {
   readonly #o: ServerOptions
   readonly #dice: Dice
   readonly #key: PrivateKey
-  readonly #store = new MemoryStore()
+  readonly #store = new MemoryStore(memoryDatabase())
   readonly #turn = new SimTurn()
   readonly #connections = new Set<ControlConnection>()
   readonly #failures: unknown[] = []
@@ -182,7 +183,7 @@ export class SimServer {
       tags: [...tags],
       scopes: [],
     }
-    await this.coord.ledger.transact(this.tailnet.num, () => ({
+    await this.coord.ledger.transact(this.tailnet.num, TESTER, () => ({
       batch: { writes: [{ kind: 'key', id: key.id, expect: 'absent', value: key }] },
       result: undefined,
     }))
@@ -190,7 +191,7 @@ export class SimServer {
   }
 
   async setPolicy(text: string): Promise<void> {
-    await this.coord.ledger.transact(this.tailnet.num, (model, at) => {
+    await this.coord.ledger.transact(this.tailnet.num, TESTER, (model, at) => {
       const state = model.state(this.tailnet.num)
       const expect = state.version('policy', CURRENT_POLICY)
       const before = state.all('policy')
@@ -200,7 +201,7 @@ export class SimServer {
   }
 
   async remove(key: NodeKey): Promise<void> {
-    await this.coord.ledger.transact(this.tailnet.num, (model, now) => {
+    await this.coord.ledger.transact(this.tailnet.num, TESTER, (model, now) => {
       const found = model.nodeByKey(key)
       if (found === undefined) return { result: undefined }
       return { batch: deleteNode(model.state(this.tailnet.num), found.node, now), result: undefined }

@@ -5,6 +5,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
+import type { Account } from '../../model/actors.ts'
 import { createRest } from '../../rest/rest.ts'
 import type { Identity, RestOptions } from '../../rest/rest.ts'
 
@@ -14,18 +15,25 @@ export type RestListener = (req: IncomingMessage, res: ServerResponse) => Promis
  * Listeners for callers who bring a token, and for those whom the socket vouches for.
  *
  * @param addressOf The caller's address, for the log
+ * @param accountOf Whose process it is that the socket vouches for
  */
 export function createRestListeners(
   options: RestOptions,
   addressOf: (req: IncomingMessage) => string,
+  accountOf: (req: IncomingMessage) => Account,
 ): Record<'token' | 'server', RestListener> {
   const rest = createRest(options)
-  const listener = (identity: Identity | undefined): RestListener =>
+  const listener = (who: (req: IncomingMessage) => { identity?: Identity; from?: string }): RestListener =>
     getRequestListener(
-      (request, { incoming }) =>
-        // A socket has no address.
-        rest.fetch(request, identity, identity === undefined ? addressOf(incoming as IncomingMessage) : undefined),
+      (request, { incoming }) => {
+        const { identity, from } = who(incoming as IncomingMessage)
+        return rest.fetch(request, identity, from)
+      },
       { overrideGlobalObjects: false },
     )
-  return { token: listener(undefined), server: listener({ kind: 'server' }) }
+  return {
+    token: listener((req) => ({ from: addressOf(req) })),
+    // A socket has no address.
+    server: listener((req) => ({ identity: { kind: 'server', account: accountOf(req) } })),
+  }
 }

@@ -6,10 +6,12 @@
  *   {"tailnet":1,"seq":42}
  *   {"claim":["node-key","nodekey:…","1/17"]}
  *   {"record":[1,"node","17",40],"value":{…}}            tailnet, kind, id, version
+ *   {"log":1,"newest":[9,"…"],"trimmed":[3,"…"]}         an audit log's ends: numbers and hashes
+ *   {"audit":[1,4,1700000000000,"1-42","…"],"entry":{…}} log, number, time, group, hash
  *   {"end":4,"sha256":"…"}                               lines between head and end; hash of all bytes before this line
  *
- * The feed is not in it: readers start from the records. A change of what rows mean gets a new format number, and
- * this file then reads the older formats too.
+ * The feed is not in it: readers start from the records. A change of what rows there are gets a new format number, and
+ * this file then reads the older formats too: format 1 had no audit logs.
  */
 
 import { createHash, randomBytes } from 'node:crypto'
@@ -35,6 +37,24 @@ export type BackupRow =
       /** JSON. */
       readonly value: string
     }
+  | {
+      readonly is: 'log'
+      readonly log: number
+      readonly number: number
+      readonly hash: string
+      readonly trimmed: number
+      readonly trimmedHash: string
+    }
+  | {
+      readonly is: 'audit'
+      readonly log: number
+      readonly number: number
+      readonly at: number
+      readonly group: string
+      readonly hash: string
+      /** JSON, to the letter: it is what was hashed. */
+      readonly entry: string
+    }
 
 export interface BackupInfo {
   /** When it was made. */
@@ -44,12 +64,37 @@ export interface BackupInfo {
   readonly records: number
 }
 
-const FORMAT = 1
+const FORMAT = 2
 /** No line of ours is longer: a batch holds less than this. */
 const MAX_LINE = 256 * 1024 * 1024
 const CHUNK = 64 * 1024
 /** The end of the year 9999: later times have no text. */
 const LAST_TIME = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
+
+/** A row of `audit_heads`, as either engine gives it. */
+export function logRow(row: Readonly<Record<string, unknown>>): BackupRow {
+  return {
+    is: 'log',
+    log: Number(row['tailnet']),
+    number: Number(row['number']),
+    hash: row['hash'] as string,
+    trimmed: Number(row['trimmed']),
+    trimmedHash: row['trimmed_hash'] as string,
+  }
+}
+
+/** A row of `audit`, as either engine gives it. */
+export function auditRow(row: Readonly<Record<string, unknown>>): BackupRow {
+  return {
+    is: 'audit',
+    log: Number(row['tailnet']),
+    number: Number(row['number']),
+    at: Number(row['at']),
+    group: row['grp'] as string,
+    hash: row['hash'] as string,
+    entry: row['entry'] as string,
+  }
+}
 
 /**
  * Writes a backup. It appears under its name only when it is whole and on the disk; readable by its owner only.
@@ -166,11 +211,15 @@ function writeRow(row: BackupRow): string {
     case 'record':
       // The value is JSON that was made by JSON.stringify, so reading and writing it again gives the same text.
       return `{"record":${JSON.stringify([row.tailnet, row.kind, row.id, row.version])},"value":${row.value}}`
+    case 'log':
+      return JSON.stringify({ log: row.log, newest: [row.number, row.hash], trimmed: [row.trimmed, row.trimmedHash] })
+    case 'audit':
+      return `{"audit":${JSON.stringify([row.log, row.number, row.at, row.group, row.hash])},"entry":${row.entry}}`
   }
 }
 
 function readRow(file: string, fields: { readonly [name: string]: unknown }): BackupRow {
-  const { counter, next, tailnet, seq, claim, record, value } = fields
+  const { counter, next, tailnet, seq, claim, record, value, log, newest, trimmed, audit, entry } = fields
   if (typeof counter === 'string' && isCount(next)) return { is: 'counter', name: counter, next }
   if (isCount(tailnet) && isCount(seq)) return { is: 'tailnet', num: tailnet, seq }
   if (Array.isArray(claim)) {
@@ -182,6 +231,16 @@ function readRow(file: string, fields: { readonly [name: string]: unknown }): Ba
     const [num, kind, id, version] = record as unknown[]
     if (isCount(num) && typeof kind === 'string' && typeof id === 'string' && isCount(version))
       return { is: 'record', tailnet: num, kind, id, version, value: JSON.stringify(value) }
+  }
+  if (isCount(log) && Array.isArray(newest) && Array.isArray(trimmed)) {
+    const [number, hash, from, fromHash] = [...newest, ...trimmed] as unknown[]
+    if (isCount(number) && typeof hash === 'string' && isCount(from) && typeof fromHash === 'string')
+      return { is: 'log', log, number, hash, trimmed: from, trimmedHash: fromHash }
+  }
+  if (Array.isArray(audit) && entry !== undefined) {
+    const [num, number, at, group, hash] = audit as unknown[]
+    if (isCount(num) && isCount(number) && isCount(at) && typeof group === 'string' && typeof hash === 'string')
+      return { is: 'audit', log: num, number, at, group, hash, entry: JSON.stringify(entry) }
   }
   throw damaged(file, 'it holds a line that no backup has')
 }

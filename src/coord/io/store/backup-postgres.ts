@@ -2,6 +2,7 @@
 
 import type { Client } from 'pg'
 import { MeshError } from '../../../base/errors.ts'
+import { auditRow, logRow } from './backup-file.ts'
 import type { BackupRow } from './backup-file.ts'
 import { MIGRATIONS, STATE_TABLES } from './migrations.ts'
 import { CHANNEL } from './postgres-commit.ts'
@@ -32,6 +33,10 @@ export async function* dumpPostgres(url: string): AsyncGenerator<BackupRow> {
       const { kind, id, value } = row as { kind: string; id: string; value: string }
       yield { is: 'record', tailnet: Number(row['tailnet']), kind, id, version: Number(row['version']), value }
     }
+    const logs = 'SELECT tailnet, number, hash, trimmed, trimmed_hash FROM sett.audit_heads ORDER BY tailnet'
+    for await (const row of rowsOf(client, logs)) yield logRow(row)
+    const audit = 'SELECT tailnet, number, at, grp, entry, hash FROM sett.audit ORDER BY tailnet, number'
+    for await (const row of rowsOf(client, audit)) yield auditRow(row)
   } catch (error) {
     throw explainPostgres('read from PostgreSQL', error)
   }
@@ -71,7 +76,9 @@ export async function loadPostgres(url: string, load: Load): Promise<void> {
     await client.query(`LOCK TABLE ${STATE_TABLES.map((t) => `sett.${t}`).join(', ')} IN ACCESS EXCLUSIVE MODE`)
     const heads = await client.query<{ tailnet: string; seq: string }>('SELECT tailnet, seq FROM sett.heads')
     const counters = await client.query<{ name: string; next: string }>('SELECT name, next FROM sett.counters')
-    const used = await client.query('SELECT 1 FROM sett.records UNION ALL SELECT 1 FROM sett.claims LIMIT 1')
+    const used = await client.query(
+      'SELECT 1 FROM sett.records UNION ALL SELECT 1 FROM sett.claims UNION ALL SELECT 1 FROM sett.audit_heads LIMIT 1',
+    )
     const target = planRestore(
       {
         heads: new Map(heads.rows.map(({ tailnet, seq }) => [Number(tailnet), Number(seq)])),
@@ -87,6 +94,9 @@ export async function loadPostgres(url: string, load: Load): Promise<void> {
       if (row.is === 'counter') await page.add('counters', row.name, target.counterOf(row.name, row.next))
       else if (row.is === 'claim') await page.add('claims', row.space, row.key, row.owner)
       else if (row.is === 'record') await page.add('records', row.tailnet, row.kind, row.id, row.version, row.value)
+      else if (row.is === 'log')
+        await page.add('audit_heads', row.log, row.number, row.hash, row.trimmed, row.trimmedHash)
+      else if (row.is === 'audit') await page.add('audit', row.log, row.number, row.at, row.group, row.entry, row.hash)
       else {
         const seq = target.headOf(row.num, row.seq)
         touched.add(row.num)
@@ -109,6 +119,10 @@ const INSERTS = {
   claims: 'INSERT INTO sett.claims (space, key, owner) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])',
   records: `INSERT INTO sett.records (tailnet, kind, id, version, value)
     SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[])`,
+  audit_heads: `INSERT INTO sett.audit_heads (tailnet, number, hash, trimmed, trimmed_hash)
+    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[])`,
+  audit: `INSERT INTO sett.audit (tailnet, number, at, grp, entry, hash)
+    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[])`,
 } as const
 
 /** Gathers rows of one table and inserts them together. */

@@ -1,6 +1,7 @@
 /** Reads a SQLite database whole, and fills one. Blocks its thread row by row: for the command line, not for a server. */
 
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite'
+import { auditRow, logRow } from './backup-file.ts'
 import type { BackupRow } from './backup-file.ts'
 import { MIGRATIONS, STATE_TABLES } from './migrations.ts'
 import { planRestore } from './restore.ts'
@@ -24,6 +25,10 @@ export async function* dumpSqlite(path: string): AsyncGenerator<BackupRow> {
     const records = 'SELECT tailnet, kind, id, version, value FROM records ORDER BY tailnet, kind, id'
     for (const row of rowsOf(file, records))
       yield { is: 'record', ...(row as { tailnet: number; kind: string; id: string; version: number; value: string }) }
+    const logs = 'SELECT tailnet, number, hash, trimmed, trimmed_hash FROM audit_heads ORDER BY tailnet'
+    for (const row of rowsOf(file, logs)) yield logRow(row)
+    const audit = 'SELECT tailnet, number, at, grp, entry, hash FROM audit ORDER BY tailnet, number'
+    for (const row of rowsOf(file, audit)) yield auditRow(row)
   } catch (error) {
     throw explainSqlite(`read the database ${path}`, error)
   } finally {
@@ -47,7 +52,9 @@ export async function loadSqlite(path: string, load: Load): Promise<void> {
     db.exec('BEGIN IMMEDIATE')
     const heads = db.prepare('SELECT tailnet, seq FROM heads').all()
     const counters = db.prepare('SELECT name, next FROM counters').all()
-    const used = db.prepare('SELECT 1 FROM records UNION ALL SELECT 1 FROM claims LIMIT 1').get()
+    const used = db
+      .prepare('SELECT 1 FROM records UNION ALL SELECT 1 FROM claims UNION ALL SELECT 1 FROM audit_heads LIMIT 1')
+      .get()
     const target = planRestore(
       {
         heads: new Map(heads.map((row) => [row['tailnet'] as number, row['seq'] as number])),
@@ -61,11 +68,15 @@ export async function loadSqlite(path: string, load: Load): Promise<void> {
     const head = insert('INSERT INTO heads (tailnet, seq, trimmed) VALUES (?1, ?2, ?2)')
     const claim = insert('INSERT INTO claims (space, key, owner) VALUES (?, ?, ?)')
     const record = insert('INSERT INTO records (tailnet, kind, id, version, value) VALUES (?, ?, ?, ?, ?)')
+    const log = insert('INSERT INTO audit_heads (tailnet, number, hash, trimmed, trimmed_hash) VALUES (?, ?, ?, ?, ?)')
+    const audit = insert('INSERT INTO audit (tailnet, number, at, grp, entry, hash) VALUES (?, ?, ?, ?, ?, ?)')
     for await (const row of load.rows) {
       if (row.is === 'counter') counter(row.name, target.counterOf(row.name, row.next))
       else if (row.is === 'tailnet') head(row.num, target.headOf(row.num, row.seq))
       else if (row.is === 'claim') claim(row.space, row.key, row.owner)
-      else record(row.tailnet, row.kind, row.id, row.version, row.value)
+      else if (row.is === 'record') record(row.tailnet, row.kind, row.id, row.version, row.value)
+      else if (row.is === 'log') log(row.log, row.number, row.hash, row.trimmed, row.trimmedHash)
+      else audit(row.log, row.number, row.at, row.group, row.entry, row.hash)
     }
     for (const [name, next] of target.otherCounters()) counter(name, next)
     db.exec('COMMIT')

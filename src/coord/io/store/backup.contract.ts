@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { Wall } from '../../../base/clock.ts'
 import { MeshError } from '../../../base/errors.ts'
+import type { AuditEntry } from '../../model/audit.ts'
 import type { Snapshot } from '../../model/records.ts'
 import type { Store } from '../../store/store.ts'
 import type { BackupRow } from './backup-file.ts'
@@ -46,6 +47,7 @@ export function backupContract(from: Engine, to: Engine, skip: string | false = 
       const before = await openStore(source)
       await fill(before)
       const was = await snapshots(before)
+      const logsBefore = await logs(before)
       const info = await backupTo(source, file)
       assert.deepEqual([info.tailnets, info.records], [4, 4 * 53])
       await before.close()
@@ -53,6 +55,9 @@ export function backupContract(from: Engine, to: Engine, skip: string | false = 
       assert.deepEqual(await restoreFrom(file, target), info)
       const store = await openStore(target)
       const now = await snapshots(store)
+      assert.deepEqual(await logs(store), logsBefore)
+      const [log] = logsBefore
+      assert.deepEqual([log?.ends.trimmed.number, log?.ends.newest.number, log?.rows.length], [2, 6, 4])
       for (const [i, snapshot] of was.entries()) {
         assert.deepEqual(now[i]?.records, snapshot.records)
         const seq = now[i]?.seq as number
@@ -196,6 +201,22 @@ async function fill(store: Store): Promise<void> {
   const claims = [{ space: 'node-key', key: 'k1', act: 'take', owner: '1/1' }] as const
   await store.commit({ tailnet: 1, writes: [], claims }, AT)
   await store.reserve('node', 17)
+  for (const at of [0, 0, 1, 2, 3, 4]) {
+    const entry: AuditEntry = {
+      origin: 'CONFIG_API',
+      actor: { id: '1', type: 'USER' },
+      target: { id: 'a', name: 'a', type: 'NODE' },
+      action: 'UPDATE',
+      new: { text: TEXTS, 2: 'two', 1: '\ud800' },
+    }
+    await store.commit({ tailnet: 1, writes: [], events: [{ log: 1, entry }] }, (AT + at) as Wall)
+  }
+  await store.trimAudit((AT + 1) as Wall)
+}
+
+async function logs(store: Store) {
+  const read = async (log: number) => ({ ends: await store.auditEnds(log), rows: await store.audit(log, 0, 1000) })
+  return await Promise.all([1, 2].map(read))
 }
 
 async function snapshots(store: Store): Promise<Snapshot[]> {

@@ -1,6 +1,7 @@
 /** Backup and restore on SQLite, and what happens to files that are not as they should be. */
 
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -77,7 +78,7 @@ describe('a backup file', () => {
     assert.deepEqual(readdirSync(folder).toSorted(), ['sett.backup', 'sett.db', 'sett.db.lock'])
     assert.equal(statSync(file).mode & 0o777, 0o600)
     const lines = gunzipSync(readFileSync(file)).toString().split('\n')
-    assert.match(lines[0] as string, /^\{"sett":"backup","format":1,"at":\d+\}$/)
+    assert.match(lines[0] as string, /^\{"sett":"backup","format":2,"at":\d+\}$/)
     assert.deepEqual(lines.slice(1, 3), ['{"tailnet":1,"seq":1}', '{"record":[1,"name","a",1],"value":{"node":1}}'])
     assert.match(lines[3] as string, /^\{"end":2,"sha256":"[0-9a-f]{64}"\}$/)
     assert.deepEqual(lines.slice(4), [''])
@@ -152,11 +153,25 @@ describe('a backup file', () => {
     },
     {
       name: 'a newer format',
-      edit: rewrite((text) => text.replace('"format":1', '"format":2')),
+      edit: rewrite((text) => text.replace('"format":2', '"format":3')),
       code: 'store/schema',
-      says: /newer Sett made it \(format 2; this one knows up to 1\)/,
+      says: /newer Sett made it \(format 3; this one knows up to 2\)/,
     },
   ]
+  test('of format 1, from before there were audit logs, is read', async (t) => {
+    const folder = folderFor(t)
+    const old = join(folder, 'old.backup')
+    const body = gunzipSync(readFileSync((await good()).file))
+      .toString()
+      .replace('"format":2', '"format":1')
+      .replace(/\{"end".*\n$/, '')
+    const sha256 = createHash('sha256').update(body).digest('hex')
+    writeFileSync(old, gzipSync(`${body}${JSON.stringify({ end: 2, sha256 })}\n`))
+    const path = join(folder, 'restored.db')
+    await restoreFrom(old, path)
+    await withStore(path, async (store) => assert.equal((await store.snapshot(1)).records.length, 1))
+  })
+
   for (const { name, edit, code, says } of edits) {
     test(`that holds ${name} is refused before anything is changed`, async (t) => {
       const [folder, { path, file }] = [folderFor(t), await good()]

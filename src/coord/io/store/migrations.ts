@@ -44,7 +44,30 @@ const TABLES: Migration = {
   ],
 }
 
-export const MIGRATIONS: readonly Migration[] = [TABLES]
+/**
+ * Rows of `audit` are only ever added at the newest end and removed at the oldest. `audit_heads` has both ends of each
+ * log: its newest entry, and the newest that is no longer kept, from whose hash the rest is reckoned on.
+ */
+const AUDIT: Migration = {
+  version: 2,
+  name: 'audit logs',
+  sqlite: [
+    `CREATE TABLE audit_heads (tailnet INTEGER PRIMARY KEY, number INTEGER NOT NULL, hash TEXT NOT NULL,
+       trimmed INTEGER NOT NULL, trimmed_hash TEXT NOT NULL) STRICT`,
+    `CREATE TABLE audit (tailnet INTEGER NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL, grp TEXT NOT NULL,
+       entry TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (tailnet, number)) STRICT`,
+    `CREATE INDEX audit_by_time ON audit (tailnet, at, number)`,
+  ],
+  postgres: [
+    `CREATE TABLE audit_heads (tailnet bigint PRIMARY KEY, number bigint NOT NULL, hash text NOT NULL,
+       trimmed bigint NOT NULL, trimmed_hash text NOT NULL)`,
+    `CREATE TABLE audit (tailnet bigint NOT NULL, number bigint NOT NULL, at bigint NOT NULL, grp text NOT NULL,
+       entry text NOT NULL, hash text NOT NULL, PRIMARY KEY (tailnet, number))`,
+    `CREATE INDEX audit_by_time ON audit (tailnet, at, number)`,
+  ],
+}
+
+export const MIGRATIONS: readonly Migration[] = [TABLES, AUDIT]
 
 /** The tables that hold the server's state, in the order in which a restore fills them. */
-export const STATE_TABLES = ['heads', 'records', 'feed', 'claims', 'counters'] as const
+export const STATE_TABLES = ['heads', 'records', 'feed', 'claims', 'counters', 'audit_heads', 'audit'] as const

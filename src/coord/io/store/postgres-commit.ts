@@ -2,7 +2,8 @@
  * A group of batches of one tailnet as one PostgreSQL transaction: lock, look, judge, write.
  *
  * Whatever the number of batches, it takes the same few statements, so many callers share one sync. Locks are taken in
- * one order by everybody, so nobody can lock another out: first the tailnet's head row, then the claims' by number.
+ * one order by everybody, so nobody can lock another out: first the tailnet's head row, then the claims' by number, then
+ * the audit logs' (postgres-audit.ts).
  */
 
 import type { PoolClient } from 'pg'
@@ -13,6 +14,7 @@ import type { EncodedBatch, EncodedWrite } from '../../store/encode.ts'
 import { judge } from '../../store/judge.ts'
 import type { ClaimChange, Present } from '../../store/judge.ts'
 import type { Committed } from '../../store/store.ts'
+import { appendEvents, lockLogs } from './postgres-audit.ts'
 import { LOCK_CLASS } from './postgres-schema.ts'
 
 /** The channel on which commits are announced; the payload is the tailnet and who says so. */
@@ -39,6 +41,7 @@ export async function commitGroup(
   await lockClaims(client, batches)
   const versions = await readVersions(client, tailnet, batches)
   const owners = await readOwners(client, batches)
+  const logs = await lockLogs(client, batches)
   const present: Present = {
     version: (kind, id) => versions.get(`${kind}/${id}`),
     owner: (space, key) => owners.get(`${space}/${key}`),
@@ -52,6 +55,7 @@ export async function commitGroup(
     if (verdict.kind === 'conflict') return verdict
     const seq = start + entries.length + 1
     entries.push({ seq, at: batch.at, changes: changesJson(batch) })
+    logs?.add(batch, seq)
     for (const write of batch.writes) {
       const name = `${write.kind}/${write.id}`
       written.set(name, { ...write, seq })
@@ -93,6 +97,7 @@ export async function commitGroup(
       `${tailnet} ${group.origin}`,
     ],
   })
+  if (logs !== undefined) await appendEvents(client, logs)
   return { keep: true, result }
 }
 

@@ -7,7 +7,6 @@
 
 import type { Client } from 'pg'
 import { MeshError } from '../../../base/errors.ts'
-import { STATE_TABLES } from './migrations.ts'
 import type { Migration } from './migrations.ts'
 import { explainPostgres } from './postgres-errors.ts'
 
@@ -43,7 +42,8 @@ export async function migratePostgres(client: Client, migrations: readonly Migra
         await client.query('ROLLBACK')
         return from === has ? undefined : { from, to: has, backups }
       }
-      const copy = has === 0 ? undefined : await copyTables(client, has)
+      // New tables have nothing to keep.
+      const copy = from === 0 ? undefined : await copyTables(client, has)
       await run(client, step)
       await client.query('COMMIT')
       if (copy !== undefined) backups.push(copy)
@@ -96,7 +96,10 @@ async function copyTables(client: Client, version: number): Promise<string> {
     .toLowerCase()
   const copy = `sett_backup_schema${version}_${time}`
   await client.query(`CREATE SCHEMA ${copy}`)
-  const tables = ['schema_steps', ...STATE_TABLES]
+  const found = await client.query<{ name: string }>(
+    `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'sett' ORDER BY tablename`,
+  )
+  const tables = found.rows.map(({ name }) => name)
   // Servers that are running wait here, and then find that the tables are newer than they are.
   await client.query(`LOCK TABLE ${tables.map((t) => `sett.${t}`).join(', ')} IN ACCESS EXCLUSIVE MODE`)
   for (const table of tables) {

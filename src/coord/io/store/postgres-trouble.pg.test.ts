@@ -295,14 +295,15 @@ test(
 )
 
 describe('a migration of PostgreSQL', { skip }, () => {
-  const second: Migration = {
-    version: 2,
+  const known = MIGRATIONS.length
+  const next: Migration = {
+    version: known + 1,
     name: 'a note for every record',
     sqlite: [],
     postgres: [`ALTER TABLE records ADD COLUMN note text NOT NULL DEFAULT ''`, `UPDATE records SET note = kind || id`],
   }
-  const newer = [...MIGRATIONS, second]
-  const broken = [...MIGRATIONS, { ...second, postgres: [...second.postgres, 'INSERT INTO nowhere VALUES (1)'] }]
+  const newer = [...MIGRATIONS, next]
+  const broken = [...MIGRATIONS, { ...next, postgres: [...next.postgres, 'INSERT INTO nowhere VALUES (1)'] }]
 
   test('runs once, with a copy of everything, however many servers start at once', async (t) => {
     const url = await database(t)
@@ -316,12 +317,18 @@ describe('a migration of PostgreSQL', { skip }, () => {
     const copies = await ask(url, `SELECT nspname FROM pg_namespace WHERE nspname LIKE 'sett\\_backup\\_%'`)
     assert.equal(copies.length, 1)
     // The server that was running finds out before it writes anything.
-    await assert.rejects(old.commit(name('b', 2), AT), error('store/schema', /to schema 2 while this one.*update it/))
+    await assert.rejects(
+      old.commit(name('b', 2), AT),
+      error('store/schema', new RegExp(`to schema ${known + 1} while this one.*update it`)),
+    )
     await Promise.all([old, ...stores].map((store) => store.close()))
 
     await assert.rejects(
       openStore(url),
-      error('store/schema', /newer Sett wrote them \(schema 2; this one knows up to 1\)/),
+      error(
+        'store/schema',
+        new RegExp(`newer Sett wrote them \\(schema ${known + 1}; this one knows up to ${known}\\)`),
+      ),
     )
     // Going back, as postgres-schema.ts says.
     await ask(url, `DROP SCHEMA sett CASCADE`)
@@ -334,6 +341,16 @@ describe('a migration of PostgreSQL', { skip }, () => {
       { kind: 'conflict', on: 'name', id: 'a' },
     )
     assert.equal((await back.commit(name('a', 2), AT)).kind, 'done')
+  })
+
+  test('brings tables of the first version up to date, and keeps what is in them', async (t) => {
+    const url = await database(t)
+    const first = await openStore(url, { migrations: MIGRATIONS.slice(0, 1) })
+    await first.commit(name('a', 1), AT)
+    await first.close()
+    const now = await opened(t, url)
+    assert.equal((await now.snapshot(1)).records.length, 1)
+    assert.equal((await now.auditEnds(1)).newest.number, 0)
   })
 
   test('that fails leaves everything as it was', async (t) => {

@@ -9,11 +9,20 @@ import { randomBytes } from 'node:crypto'
 import type { Wall } from '../../../base/clock.ts'
 import { MeshError } from '../../../base/errors.ts'
 import type { Batch, Change, FeedEntry, Kind, Snapshot, TailnetNum } from '../../model/records.ts'
-import { checkCount, checkReserve, checkTailnet, encodeBatch, entryOf } from '../../store/encode.ts'
+import {
+  checkCount,
+  checkPeriod,
+  checkReserve,
+  checkTailnet,
+  checkTime,
+  encodeBatch,
+  entryOf,
+} from '../../store/encode.ts'
 import type { EncodedBatch } from '../../store/encode.ts'
-import type { Committed, Store } from '../../store/store.ts'
+import type { AuditEnds, AuditPeriod, AuditRow, Committed, Store } from '../../store/store.ts'
 import type { Migration } from './migrations.ts'
 import type { StoreLog } from './open.ts'
+import { readAudit, readAuditEnds, readAuditOf, trimAudit } from './postgres-audit.ts'
 import { commitGroup } from './postgres-commit.ts'
 import type { GroupOutcome } from './postgres-commit.ts'
 import { migratePostgres } from './postgres-schema.ts'
@@ -164,6 +173,30 @@ export class PostgresStore implements Store {
     })
   }
 
+  async audit(log: TailnetNum, after: number, limit: number): Promise<readonly AuditRow[]> {
+    checkTailnet(log)
+    checkCount('where an audit log is read from', after)
+    checkCount('the limit of a read', limit)
+    return this.#ask(() => readAudit(this.#session, log, after, limit))
+  }
+
+  async auditOf(log: TailnetNum, period: AuditPeriod, limit: number): Promise<readonly AuditRow[]> {
+    checkTailnet(log)
+    checkPeriod(period)
+    checkCount('the limit of a read', limit)
+    return this.#ask(() => readAuditOf(this.#session, log, period, limit))
+  }
+
+  async auditEnds(log: TailnetNum): Promise<AuditEnds> {
+    checkTailnet(log)
+    return this.#ask(() => readAuditEnds(this.#session, log))
+  }
+
+  async trimAudit(before: Wall): Promise<void> {
+    checkTime(before)
+    await this.#ask(() => trimAudit(this.#session, before))
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#close()
     return this.#closed
@@ -232,6 +265,7 @@ function takeGroup(lane: Waiting[]): Waiting[] {
   let size = 0
   const fits = ({ batch }: Waiting) => {
     for (const { json } of batch.writes) size += json?.length ?? 0
+    for (const { json } of batch.events) size += json.length
     return size <= MAX_GROUP_JSON
   }
   let count = 0

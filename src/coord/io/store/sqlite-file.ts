@@ -175,7 +175,8 @@ function migrate(path: string, db: DatabaseSync, options: SqliteOptions): Sqlite
   const backups: string[] = []
   for (const { version, name, sqlite } of options.migrations) {
     if (version <= from) continue
-    if (version > 1) backups.push(backUp(path, db, version, options.backups ?? dirname(path)))
+    // A new database has nothing to keep.
+    if (from > 0) backups.push(backUp(path, db, version, options.backups ?? dirname(path)))
     db.exec('BEGIN IMMEDIATE')
     try {
       if (version === 1) {

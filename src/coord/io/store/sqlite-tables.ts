@@ -6,12 +6,16 @@
  */
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { Kind, TailnetNum } from '../../model/records.ts'
+import type { Wall } from '../../../base/clock.ts'
 import type { ErrorCode } from '../../../base/errors.ts'
+import type { AuditHead } from '../../../wire/audit-chain.ts'
+import type { Kind, TailnetNum } from '../../model/records.ts'
+import { linkEvents } from '../../store/chain.ts'
 import { changesJson } from '../../store/encode.ts'
 import type { EncodedBatch } from '../../store/encode.ts'
 import { judge } from '../../store/judge.ts'
-import type { Committed } from '../../store/store.ts'
+import type { AuditEnds, AuditPeriod, AuditRow, Committed } from '../../store/store.ts'
+import { sha256, endsOf } from './audit-ends.ts'
 import { explainSqlite, isFatal } from './sqlite-errors.ts'
 import type { SqliteFile } from './sqlite-file.ts'
 
@@ -22,6 +26,10 @@ export type Ask =
   | { readonly op: 'heads' }
   | { readonly op: 'reserve'; readonly counter: string; readonly count: number }
   | { readonly op: 'trim'; readonly keep: number }
+  | { readonly op: 'audit'; readonly log: TailnetNum; readonly after: number; readonly limit: number }
+  | { readonly op: 'auditOf'; readonly log: TailnetNum; readonly period: AuditPeriod; readonly limit: number }
+  | { readonly op: 'auditEnds'; readonly log: TailnetNum }
+  | { readonly op: 'trimAudit'; readonly before: Wall }
 export type AskOf<Op extends Ask['op']> = Extract<Ask, { op: Op }>
 
 /** Answers carry values as JSON text, which crosses threads cheaply. */
@@ -32,6 +40,10 @@ export interface Answers {
   heads: readonly (readonly [TailnetNum, number])[]
   reserve: number
   trim: null
+  audit: readonly AuditRow[]
+  auditOf: readonly AuditRow[]
+  auditEnds: AuditEnds
+  trimAudit: null
 }
 export interface FeedRow {
   readonly seq: number
@@ -49,7 +61,7 @@ export type Outcome =
   | { readonly kind: 'answer'; readonly answer: Answers[keyof Answers] }
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string }
 
-const WRITES: readonly Ask['op'][] = ['commit', 'reserve', 'trim']
+const WRITES: readonly Ask['op'][] = ['commit', 'reserve', 'trim', 'trimAudit']
 
 export class SqliteTables {
   readonly #path: string
@@ -101,6 +113,14 @@ export class SqliteTables {
         return this.#reserve(ask)
       case 'trim':
         return this.#trim(ask.keep)
+      case 'audit':
+        return this.#audit(ask)
+      case 'auditOf':
+        return this.#auditOf(ask)
+      case 'auditEnds':
+        return this.#auditEnds(ask.log)
+      case 'trimAudit':
+        return this.#trimAudit(ask.before)
     }
   }
 
@@ -135,7 +155,71 @@ export class SqliteTables {
       batch.at,
       changesJson(batch),
     )
+    if (batch.events.length > 0) this.#append(batch, seq)
     return { kind: 'done', seq }
+  }
+
+  #append(batch: EncodedBatch, seq: number): void {
+    const heads = new Map<TailnetNum, AuditHead>()
+    const rows = linkEvents(sha256, batch, seq, {
+      get: (log) => heads.get(log) ?? this.#auditEnds(log).newest,
+      set: (log, head) => heads.set(log, head),
+    })
+    const add = this.#sql('INSERT INTO audit (tailnet, number, at, grp, entry, hash) VALUES (?, ?, ?, ?, ?, ?)')
+    for (const { log, number, at, group, entry, hash } of rows) add.run(log, number, at, group, entry, hash)
+    for (const [log, { number, hash }] of heads) {
+      const { trimmed } = this.#auditEnds(log)
+      this.#sql(`INSERT INTO audit_heads (tailnet, number, hash, trimmed, trimmed_hash) VALUES (?, ?, ?, ?, ?)
+        ON CONFLICT (tailnet) DO UPDATE SET number = excluded.number, hash = excluded.hash`).run(
+        log,
+        number,
+        hash,
+        trimmed.number,
+        trimmed.hash,
+      )
+    }
+  }
+
+  #audit({ log, after, limit }: AskOf<'audit'>): Answers['audit'] {
+    return this.#sql(`SELECT number, at, grp AS "group", entry, hash FROM audit
+      WHERE tailnet = ? AND number > ? ORDER BY number LIMIT ?`).all(log, after, limit) as unknown as AuditRow[]
+  }
+
+  #auditOf({ log, period: { from, to, after }, limit }: AskOf<'auditOf'>): Answers['auditOf'] {
+    return this.#sql(`SELECT number, at, grp AS "group", entry, hash FROM audit
+      WHERE tailnet = ?1 AND at <= ?2 AND (at, number) > (?3, ?4) ORDER BY at, number LIMIT ?5`).all(
+      log,
+      to,
+      after?.at ?? from,
+      // Numbers run from 1.
+      after?.number ?? 0,
+      limit,
+    ) as unknown as AuditRow[]
+  }
+
+  #auditEnds(log: TailnetNum): AuditEnds {
+    const row = this.#sql('SELECT number, hash, trimmed, trimmed_hash FROM audit_heads WHERE tailnet = ?').get(log)
+    return endsOf(log, row)
+  }
+
+  #trimAudit(before: Wall): null {
+    for (const { tailnet, number } of this.#sql('SELECT tailnet, number FROM audit_heads').all()) {
+      const log = Number(tailnet)
+      const kept = this.#sql('SELECT number FROM audit WHERE tailnet = ? AND at >= ? ORDER BY number LIMIT 1').get(
+        log,
+        before,
+      )
+      const cut = kept === undefined ? Number(number) : Number(kept['number']) - 1
+      const last = this.#sql('SELECT hash FROM audit WHERE tailnet = ? AND number = ?').get(log, cut)
+      if (last === undefined) continue
+      this.#sql('UPDATE audit_heads SET trimmed = ?, trimmed_hash = ? WHERE tailnet = ?').run(
+        cut,
+        last['hash'] as string,
+        log,
+      )
+      this.#sql('DELETE FROM audit WHERE tailnet = ? AND number <= ?').run(log, cut)
+    }
+    return null
   }
 
   #feed({ tailnet, after, limit }: AskOf<'feed'>): Answers['feed'] {

@@ -246,13 +246,14 @@ describe('the writer thread', () => {
 })
 
 describe('a migration of SQLite', () => {
-  const second: Migration = {
-    version: 2,
+  const [known, newer] = [MIGRATIONS.length, MIGRATIONS.length + 1]
+  const next: Migration = {
+    version: newer,
     name: 'a note for every record',
     sqlite: [`ALTER TABLE records ADD COLUMN note TEXT NOT NULL DEFAULT ''`, `UPDATE records SET note = kind || id`],
     postgres: [],
   }
-  const broken: Migration = { ...second, sqlite: [...second.sqlite, 'INSERT INTO nowhere VALUES (1)'] }
+  const broken: Migration = { ...next, sqlite: [...next.sqlite, 'INSERT INTO nowhere VALUES (1)'] }
 
   test('runs once, after a backup that the older program can open', async (t) => {
     const path = somewhere(t)
@@ -264,21 +265,21 @@ describe('a migration of SQLite', () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'sett-backups-'))
     t.after(() => rmSync(dataDir, { recursive: true }))
 
-    const store = await openStore(path, { migrations: [...MIGRATIONS, second], dataDir, log })
+    const store = await openStore(path, { migrations: [...MIGRATIONS, next], dataDir, log })
     assert.deepEqual((await store.snapshot(1)).records, [{ kind: 'name', id: 'a', value: { node: 1 }, version: 1 }])
     await store.close()
     const [backup, ...more] = readdirSync(dataDir)
     assert.deepEqual(more, [])
-    assert.match(backup ?? '', /^sett-schema1-\d{8}T\d{6}Z\.db$/)
+    assert.match(backup ?? '', new RegExp(`^sett-schema${known}-\\d{8}T\\d{6}Z\\.db$`))
     const copy = join(dataDir, backup as string)
-    assert.deepEqual(events, [{ event: 'store.migrated', database: path, from: 1, to: 2, backups: [copy] }])
+    assert.deepEqual(events, [{ event: 'store.migrated', database: path, from: known, to: newer, backups: [copy] }])
     assert.equal(statSync(copy).mode & 0o777, 0o600)
 
-    const again = await openStore(path, { migrations: [...MIGRATIONS, second], dataDir, log })
+    const again = await openStore(path, { migrations: [...MIGRATIONS, next], dataDir, log })
     await again.close()
     assert.equal(readdirSync(dataDir).length, 1)
     assert.equal(events.length, 1)
-    const file = openSqliteReader(path, [...MIGRATIONS, second])
+    const file = openSqliteReader(path, [...MIGRATIONS, next])
     assert.deepEqual(
       file.db
         .prepare('SELECT note FROM records')
@@ -293,12 +294,26 @@ describe('a migration of SQLite', () => {
     await older.close()
   })
 
+  test('brings a database of the first version up to date, and keeps what is in it', async (t) => {
+    const path = somewhere(t)
+    const first = await openStore(path, { migrations: MIGRATIONS.slice(0, 1) })
+    await first.commit(name(1, 'a', 1), AT)
+    await first.close()
+    const now = await openStore(path)
+    assert.equal((await now.snapshot(1)).records.length, 1)
+    assert.equal((await now.auditEnds(1)).newest.number, 0)
+    await now.close()
+  })
+
   test('that fails leaves the database as it was', async (t) => {
     const path = somewhere(t)
     const old = await openStore(path)
     await old.commit(name(1, 'a', 1), AT)
     await old.close()
-    const failed = error('store/unavailable', /from schema 1 to 2 \(as it was: .*sett-schema1-.*nowhere/)
+    const failed = error(
+      'store/unavailable',
+      new RegExp(`from schema ${known} to ${newer} \\(as it was: .*sett-schema${known}-.*nowhere`),
+    )
     await assert.rejects(openStore(path, { migrations: [...MIGRATIONS, broken] }), failed)
     const again = await openStore(path)
     assert.equal((await again.snapshot(1)).seq, 1)
@@ -310,9 +325,12 @@ describe('a migration of SQLite', () => {
 
   test('of a newer program makes this one refuse, and says which versions', async (t) => {
     const path = somewhere(t)
-    const newer = await openStore(path, { migrations: [...MIGRATIONS, second] })
-    await newer.close()
-    const refused = error('store/schema', /newer Sett wrote it \(schema 2; this one knows up to 1\)/)
+    const later = await openStore(path, { migrations: [...MIGRATIONS, next] })
+    await later.close()
+    const refused = error(
+      'store/schema',
+      new RegExp(`newer Sett wrote it \\(schema ${newer}; this one knows up to ${known}\\)`),
+    )
     await assert.rejects(openStore(path), refused)
     assert.throws(() => openSqliteReader(path, MIGRATIONS), refused)
     assert.equal(existsSync(`${path}-wal`), false)

@@ -8,8 +8,16 @@ import { Worker } from 'node:worker_threads'
 import type { Wall } from '../../../base/clock.ts'
 import { MeshError } from '../../../base/errors.ts'
 import type { Batch, Change, FeedEntry, Snapshot, TailnetNum } from '../../model/records.ts'
-import { checkCount, checkReserve, checkTailnet, encodeBatch, entryOf } from '../../store/encode.ts'
-import type { Committed, Store } from '../../store/store.ts'
+import {
+  checkCount,
+  checkPeriod,
+  checkReserve,
+  checkTailnet,
+  checkTime,
+  encodeBatch,
+  entryOf,
+} from '../../store/encode.ts'
+import type { AuditEnds, AuditPeriod, AuditRow, Committed, Store } from '../../store/store.ts'
 import type { SqliteFile } from './sqlite-file.ts'
 import type { Answers, Ask, AskOf, Outcome } from './sqlite-tables.ts'
 import type { FromWorker, ToWorker, WorkerData } from './sqlite-worker.ts'
@@ -116,6 +124,30 @@ export class SqliteStore implements Store {
   async trim(keep: number): Promise<void> {
     checkCount('how much of the feed to keep', keep)
     await this.#ask<'trim'>({ op: 'trim', keep })
+  }
+
+  async audit(log: TailnetNum, after: number, limit: number): Promise<readonly AuditRow[]> {
+    checkTailnet(log)
+    checkCount('where an audit log is read from', after)
+    checkCount('the limit of a read', limit)
+    return this.#ask<'audit'>({ op: 'audit', log, after, limit })
+  }
+
+  async auditOf(log: TailnetNum, period: AuditPeriod, limit: number): Promise<readonly AuditRow[]> {
+    checkTailnet(log)
+    checkPeriod(period)
+    checkCount('the limit of a read', limit)
+    return this.#ask<'auditOf'>({ op: 'auditOf', log, period, limit })
+  }
+
+  async auditEnds(log: TailnetNum): Promise<AuditEnds> {
+    checkTailnet(log)
+    return this.#ask<'auditEnds'>({ op: 'auditEnds', log })
+  }
+
+  async trimAudit(before: Wall): Promise<void> {
+    checkTime(before)
+    await this.#ask<'trimAudit'>({ op: 'trimAudit', before })
   }
 
   close(): Promise<void> {

@@ -1,0 +1,47 @@
+/**
+ * Who describes which kind of record: every kind has its line here, or it does not compile. So nothing that anybody
+ * changes can be forgotten, whichever part of the server changes it.
+ */
+
+import type { Kind } from '../model/records.ts'
+import { describeAttributes } from './attributes.ts'
+import { silent } from './describer.ts'
+import type { Describer } from './describer.ts'
+import { describeDns } from './dns.ts'
+import { describeKey } from './keys.ts'
+import { describeLogin } from './logins.ts'
+import { describeNode } from './nodes.ts'
+import { describeIdentity, describePasskey, describeProvider, describeSession, describeTicket } from './people.ts'
+import { describePolicy, describeProposal } from './policies.ts'
+import { describeTailnet } from './tailnets.ts'
+import { describeUser } from './users.ts'
+
+export const DESCRIBERS: { readonly [K in Kind]: Describer<K> } = {
+  tailnet: describeTailnet,
+  login: describeLogin,
+  user: describeUser,
+  node: describeNode,
+  key: describeKey,
+  attributes: describeAttributes,
+  dns: describeDns,
+  provider: describeProvider,
+  identity: describeIdentity,
+  session: describeSession,
+  ticket: describeTicket,
+  passkey: describePasskey,
+  policy: describePolicy,
+  'policy-proposal': describeProposal,
+  // Whether a machine is connected is nobody's doing.
+  presence: silent,
+  // What the node that holds them says already.
+  address: silent,
+  name: silent,
+  // When a token was last used; what it was used for is in the log.
+  'key-use': silent,
+  // Somebody on the way to their provider; where they arrive, a session says.
+  'sign-in': silent,
+  // The same text that `policy` has.
+  'policy-version': silent,
+  // What users and tailnets say already.
+  holder: silent,
+}
