@@ -209,6 +209,17 @@ describe('logins of one machine', { skip }, () => {
       await run('rm', [`${folder}/fill`])
       await a.sett('up', `--login-server=${url}`, `--auth-key=${key}`)
       await a.until('it runs', isRunning)
+      // A disk that is full later: what is kept already is enough to run, and what is not is said.
+      await run('sh', ['-c', `cat /dev/zero > ${folder}/fill || true`])
+      await assert.rejects(a.sett('set', '--shields-up'), /and not kept: .*No space|and not kept: .*ENOSPC/i)
+      await a.stop()
+      await a.start()
+      await a.until('it is online', ({ Self }) => Self.Online)
+      assert.match(await reachable(a.where, peerIp), / 1 received/)
+      // Its last end has made room.
+      await run('sh', ['-c', `cat /dev/zero >> ${folder}/fill || true`])
+      await assert.rejects(a.sett('down'), /and not kept/)
+      assert.doesNotMatch(await a.where.ip('rule', 'show'), /lookup 52/)
       await a.stop()
     } finally {
       await run('umount', ['-l', folder])

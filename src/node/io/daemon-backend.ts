@@ -77,7 +77,10 @@ export class DaemonBackend implements Backend {
     if (refused !== undefined) return { refused }
     this.#node.setPrefs(next)
     await this.#node.settled()
-    return this.prefs()
+    const { storeError } = this.#node.login
+    return storeError === undefined
+      ? this.prefs()
+      : { refused: `It is so until settd ends, and not kept: ${storeError}` }
   }
 
   checkPrefs(prefs: Prefs): string | undefined {

@@ -323,7 +323,8 @@ export class LiveNode {
     if (map !== undefined && nodeKey !== undefined && publicKey !== undefined)
       return this.tunnel.run({ nodeKey, publicKey, map, prefs: this.prefs })
     // A node that is about to come up keeps what an earlier run has left on the machine.
-    const waits = !this.#closed && (this.#state === 'NoState' || (this.login.isBegun && !isIdle(this.#state)))
+    const isWanted = !this.#closed && this.prefs.WantRunning
+    const waits = isWanted && (this.#state === 'NoState' || (this.login.isBegun && !isIdle(this.#state)))
     return this.tunnel.rest(waits)
   }
 

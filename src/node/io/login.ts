@@ -4,6 +4,7 @@
  */
 
 import { generateKeyPairSync } from 'node:crypto'
+import { sameSecret } from '../../base/bytes.ts'
 import { LockPrivateKey } from '../../base/lock-private-key.ts'
 import type { Clocks } from '../../base/clock.ts'
 import type { DiscoKey, NodeKey, PrivateKey } from '../../base/keys.ts'
@@ -163,9 +164,11 @@ export class Login {
       case 'keys': {
         const { id, loginName, displayName, pictureUrl } = action.login
         const user = { ID: id, LoginName: loginName, DisplayName: displayName, ProfilePicURL: pictureUrl }
+        const { nodeKey } = profiles.login
+        const isKept = nodeKey !== undefined && sameSecret(nodeKey.reveal(), action.nodeKey.reveal())
         this.write(() => profiles.setKeys(action.nodeKey, user, clocks.wall()))
-        // A key that is not kept would be a node more at every start.
-        if (this.#storeError !== undefined) return this.end()
+        // A new key that is not kept would be a node more at every start.
+        if (this.#storeError !== undefined && !isKept) return this.end()
         return on(action)
       }
       case 'keys-gone':

@@ -131,3 +131,33 @@ test('whenever the daemon is killed, the state is whole and no write that return
     assert.deepEqual(decodeState(encodeState(state)), state)
   }
 })
+
+test('what is kept already is not written again', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sett-state-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const path = join(folder, 'settd.state')
+  const store = openState(path)
+  store.write(
+    new Map([
+      ['a', utf8('1')],
+      ['b', utf8('2')],
+    ]),
+  )
+  const { ino } = statSync(path)
+  for (const writes of [[['a', utf8('1')]], [['c', null]], []] as const) {
+    store.write(new Map<string, Uint8Array | null>(writes))
+    assert.equal(statSync(path).ino, ino)
+  }
+  for (const writes of [
+    [['a', utf8('2')]],
+    [['b', null]],
+    [
+      ['a', utf8('2')],
+      ['c', utf8('')],
+    ],
+  ] as const) {
+    store.write(new Map<string, Uint8Array | null>(writes))
+    assert.notEqual(statSync(path).ino, ino)
+  }
+  assert.deepEqual([...openState(path).state.keys()], ['a', 'c'])
+})

@@ -17,6 +17,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { sameBytes } from '../../base/bytes.ts'
 import { MeshError } from '../../base/errors.ts'
 import { decodeState, encodeState, STATE_BYTES_MAX, stateAfter } from '../local/state.ts'
 import type { State, StateWrites } from '../local/state.ts'
@@ -70,7 +71,8 @@ class StateFile implements StateStore {
   }
 
   write(writes: StateWrites): void {
-    if (writes.size === 0) return
+    // What is there already is kept, also where a full disk takes nothing more.
+    if ([...writes].every(([key, value]) => isSame(this.#state.get(key), value))) return
     const next = stateAfter(this.#state, writes)
     try {
       this.#replace(encodeState(next))
@@ -103,6 +105,10 @@ class StateFile implements StateStore {
       closeSync(folder)
     }
   }
+}
+
+function isSame(kept: Uint8Array | undefined, written: Uint8Array | null): boolean {
+  return kept === undefined || written === null ? kept === (written ?? undefined) : sameBytes(kept, written)
 }
 
 function readState(path: string): State {
