@@ -1,0 +1,101 @@
+/** The pages on which people log in, see that they are, and are told what went wrong. */
+
+import { formatTime } from '../../../base/clock.ts'
+import type { Provider, Session, Tailnet, User } from '../../model/records.ts'
+import { html } from './html.ts'
+import type { Html, Page } from './html.ts'
+
+/** How to get in, and where to go on to. */
+export interface Ways {
+  readonly tailnet: Tailnet
+  readonly providers: readonly Provider[]
+  /** Somebody has one here. */
+  readonly passkeys: boolean
+  readonly next: string
+}
+
+export function signInPage(ways: Ways, title: string, intro: Html): Page {
+  const { tailnet, next } = ways
+  const to = (path: string) => `${path}?${new URLSearchParams({ tailnet: tailnet.stableId, next }).toString()}`
+  return {
+    status: 200,
+    title,
+    body: html`${intro}
+      <ul class="ways">
+        ${ways.providers.map(({ id, title: name }) => html`<li><a href="${to(`/auth/start/${id}`)}">Log in with ${name}</a></li>`)}
+        ${ways.passkeys ? html`<li><a href="${to('/auth/passkey')}">Log in with a passkey</a></li>` : undefined}
+      </ul>`,
+  }
+}
+
+/** Several tailnets live here, and the page does not tell strangers which. */
+export function whichTailnetPage(next: string, unknown?: string): Page {
+  return {
+    status: 200,
+    title: 'Which network?',
+    body: html`${unknown === undefined ? undefined : html`<p>There is no network “${unknown}” here.</p>`}
+      <form method="get" action="/auth">
+        <input type="hidden" name="next" value="${next}" />
+        <p>
+          <label
+            >Name of your network <input type="text" name="tailnet" required autofocus autocomplete="organization"
+          /></label>
+        </p>
+        <button class="main">Go on</button>
+      </form>`,
+  }
+}
+
+export function accountPage(
+  user: User,
+  tailnet: Tailnet,
+  sessions: readonly (readonly [string, Session])[],
+  csrf: string,
+): Page {
+  const hidden = html`<input type="hidden" name="csrf" value="${csrf}" />`
+  return {
+    status: 200,
+    title: user.displayName,
+    body: html`<p>You are logged in to <b>${tailnet.name}</b> as <b>${user.loginName}</b> (${user.role}).</p>
+      <p class="quiet">Browsers in which you are logged in:</p>
+      <dl>
+        ${sessions.map(
+          ([, session]) =>
+            html`<dt>${formatTime(session.used)}</dt>
+              <dd>${session.agent} <span class="quiet">from ${session.from}</span></dd>`,
+        )}
+      </dl>
+      <p><a href="/auth/passkey/add">Add a passkey</a></p>
+      <form method="post" action="/auth/sign-out">${hidden}<button>Log out</button></form>
+      <form method="post" action="/auth/sign-out">
+        ${hidden}<input type="hidden" name="everywhere" value="yes" /><button>Log out everywhere</button>
+      </form>`,
+  }
+}
+
+/** Something went wrong, or is not allowed; said to a person. */
+export function messagePage(status: number, title: string, text: string, next?: string): Page {
+  return {
+    status,
+    title,
+    body: html`<p>${text}</p>
+      ${next === undefined ? undefined : html`<p><a href="${next}">Try again</a></p>`}`,
+  }
+}
+
+/** @param add to be added to who is logged in, rather than to log in by */
+export function passkeyPage(next: string, add: boolean, csrf: string, title: string): Page {
+  return {
+    status: 200,
+    title,
+    script: true,
+    body: html`<p>
+        ${add ? 'Your device will ask you for a fingerprint, a face, a PIN or a security key.' : 'Your device will ask which passkey to use.'}
+      </p>
+      <button class="main" id="passkey" data-add="${add ? 'yes' : 'no'}" data-next="${next}" data-csrf="${csrf}">
+        ${add ? 'Make a passkey' : 'Use a passkey'}
+      </button>
+      <p id="says" role="status"></p>
+      <noscript><p>Passkeys need JavaScript in this browser.</p></noscript>`,
+  }
+}
