@@ -1,5 +1,6 @@
 /** Carries requests to the daemon over its Unix socket, where the kernel says who is calling. */
 
+import { MeshError } from '../../base/errors.ts'
 import type { IncomingMessage } from 'node:http'
 import type { LocalAnswer, LocalTransport } from '../../sdk/local-client.ts'
 import { NoDaemon } from './no-daemon.ts'
@@ -31,7 +32,7 @@ export function socketTransport(socketPath: string): LocalTransport {
             ? signal.reason
             : error.syscall === 'connect' || error.code === 'ENOTSOCK'
               ? new NoDaemon(socketPath, path, error)
-              : error,
+              : brokenOff(error),
         ),
       )
       call.end(body)
@@ -46,9 +47,25 @@ function answerFrom(answer: IncomingMessage): LocalAnswer {
     headers: Object.fromEntries(Object.entries(answer.headers).map(([name, value]) => [name, String(value)])),
     async text() {
       let whole = ''
-      for await (const piece of answer) whole += piece as string
+      for await (const piece of piecesOf(answer)) whole += piece
       return whole
     },
-    pieces: () => answer as AsyncIterable<string>,
+    pieces: () => piecesOf(answer),
   }
+}
+
+async function* piecesOf(answer: IncomingMessage): AsyncIterable<string> {
+  try {
+    for await (const piece of answer) yield piece as string
+  } catch (error) {
+    throw brokenOff(error as NodeJS.ErrnoException)
+  }
+}
+
+/** As when the daemon ends in the middle of an answer, or has too many callers. */
+function brokenOff(cause: NodeJS.ErrnoException): Error {
+  if (cause.code !== 'ECONNRESET' && cause.code !== 'EPIPE') return cause
+  return new MeshError('api/unreachable', 'settd has closed the connection: it ends, or has too many callers', {
+    cause,
+  })
 }
