@@ -5,6 +5,7 @@
 
 import { Command, CommanderError } from 'commander'
 import { MeshError } from '../../base/errors.ts'
+import { addDns } from './commands/dns.ts'
 import { addKeys, addTokens } from './commands/keys.ts'
 import { addLogin } from './commands/login.ts'
 import { addNodes } from './commands/nodes.ts'
@@ -55,6 +56,7 @@ export async function main(args: readonly string[], at: Surroundings = here()): 
   addTokens(admin, begin)
   addLogin(admin, begin)
   addPolicy(admin, begin)
+  addDns(admin, begin)
   addTailnets(admin, begin)
   addStatus(admin, begin)
 
