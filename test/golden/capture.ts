@@ -94,12 +94,21 @@ export interface CaptureNode {
   readonly approved: readonly string[]
 }
 
+/** As the API shows it. */
+export interface CaptureDns {
+  readonly magicDNS: boolean
+  readonly nameservers: readonly string[]
+  readonly searchPaths: readonly string[]
+  readonly splitDNS: Readonly<Record<string, readonly string[]>>
+}
+
 export interface Capture {
   readonly id: string
   /** What the tailnet is called, and the suffix of its machines' names, without dots at its ends. */
   readonly tailnet: string
   readonly domain: string
   readonly autoUpdates: boolean
+  readonly dns: CaptureDns
   readonly users: readonly CaptureUser[]
   /** In the order in which they joined, as far as it is known. */
   readonly nodes: readonly CaptureNode[]
@@ -124,6 +133,12 @@ export function* captureLines(folder: string): Generator<string> {
 interface Recorded {
   readonly id?: string
   readonly tailnet?: string
+  readonly tailnet_dns?: {
+    readonly magic_dns?: boolean
+    readonly nameservers?: readonly string[] | null
+    readonly search_paths?: readonly string[] | null
+    readonly split_dns?: Readonly<Record<string, readonly string[]>> | null
+  } | null
   readonly tailnet_settings?: { readonly devices_auto_updates_on?: boolean | null } | null
   readonly topology?: {
     readonly users?: readonly { readonly name: string; readonly email?: string | null }[] | null
@@ -169,6 +184,12 @@ export function readCapture(line: string): Capture {
     tailnet,
     domain: domainOf(shown),
     autoUpdates: recorded.tailnet_settings?.devices_auto_updates_on === true,
+    dns: {
+      magicDNS: recorded.tailnet_dns?.magic_dns === true,
+      nameservers: recorded.tailnet_dns?.nameservers ?? [],
+      searchPaths: recorded.tailnet_dns?.search_paths ?? [],
+      splitDNS: recorded.tailnet_dns?.split_dns ?? {},
+    },
     users: (topology.users ?? []).map(({ name, email }) => ({ name, login: email || loginOf(name, tailnet) })),
     nodes: inOrderOfJoining(nodes, shown),
     policy: typeof policy === 'string' ? policy : JSON.stringify(policy, null, 2),

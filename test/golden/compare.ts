@@ -42,11 +42,6 @@ const DESIGN: readonly Design[] = [
     why: 'a setting of the tailnet that recordings do not have',
   },
   {
-    what: /^dns (Domains|Proxied|Routes .*)$/,
-    side: 'added',
-    why: 'MagicDNS cannot be turned off here, as it was in most of the recorded tailnets',
-  },
-  {
     what: /^dns (ExitNodeFilteredSet|Routes ts\.net)$/,
     side: 'unsaid',
     why: "names of the vendor's own network, which do not exist here",

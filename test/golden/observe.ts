@@ -15,6 +15,7 @@ import { memoryDatabase, TestClock, TESTER, testLedger } from '../support/ledger
 import { peersAfter } from '../support/peers.ts'
 import { START, World } from '../support/world.ts'
 import type { Machine } from '../support/world.ts'
+import { apiOf } from '../support/world-api.ts'
 import type { Capture, CaptureNode, Profile, Shown, ShownDns, ShownNode, WireRule } from './capture.ts'
 import { grantedTo } from './granted.ts'
 import { SERVER_IDENTITY } from '../support/rest-world.ts'
@@ -38,6 +39,14 @@ export async function observe(capture: Capture): Promise<Outcome> {
   const world = await World.start({ store: new MemoryStore(database), expandedRules: true })
   const machines = new Map<string, Machine>()
   for (const node of capture.nodes) machines.set(node.name, await join(world, node, users))
+  const { nameservers, splitDNS, searchPaths, magicDNS } = capture.dns
+  const servers = (list: readonly string[]) => list.map((address) => ({ address }))
+  await apiOf(world)('POST', '/tailnet/-/dns/configuration', {
+    nameservers: servers(nameservers),
+    splitDNS: Object.fromEntries(Object.entries(splitDNS).map(([domain, list]) => [domain, servers(list)])),
+    searchPaths,
+    preferences: { magicDNS },
+  })
   const before = await submit(world, POLICY_BEFORE)
   if (before !== undefined) throw new Error(`Cannot submit the policy before: ${before.status} ${before.message}`)
   const refused = await submit(world, capture.policy)
