@@ -5,7 +5,7 @@
 import type { Clocks, Wall } from '../base/clock.ts'
 import { MeshError } from '../base/errors.ts'
 import { describe } from './audit/describe.ts'
-import type { By } from './model/audit.ts'
+import type { AuditLogs, By } from './model/audit.ts'
 import type { Ledger, Plan } from './model/ledger.ts'
 import { Model } from './model/model.ts'
 import type { Changed } from './model/model.ts'
@@ -31,6 +31,7 @@ interface CatchUp {
 
 export class StoreLedger implements Ledger {
   readonly model = new Model()
+  readonly logs: AuditLogs
   readonly #store: Store
   readonly #clocks: Clocks
   readonly #changed: (changes: readonly Changed[]) => void
@@ -41,6 +42,7 @@ export class StoreLedger implements Ledger {
   /** @param changed told of every change of the model, in order, before whoever caused it goes on */
   constructor(store: Store, clocks: Clocks, changed: (changes: readonly Changed[]) => void) {
     this.#store = store
+    this.logs = store
     this.#clocks = clocks
     this.#changed = changed
   }

@@ -89,6 +89,7 @@ function ledgerOn(model: Model): Ledger {
   let next = 7
   return {
     model,
+    logs: {} as Ledger['logs'],
     now: () => NOW,
     nextId: () => Promise.resolve(next++),
     transact<T>(tailnet: number, ...rest: readonly unknown[]): Promise<T> {

@@ -4,6 +4,8 @@
  * The words on the wire are the words here. Describing changes is `audit/`; keeping and chaining entries is the store's.
  */
 
+import type { Wall } from '../../base/clock.ts'
+import type { AuditHead, AuditLink } from '../../wire/audit-chain.ts'
 import type { TailnetNum } from './records.ts'
 
 export type AuditOrigin =
@@ -106,4 +108,37 @@ export interface AuditEntry {
 export interface AuditEvent {
   readonly log: TailnetNum
   readonly entry: AuditEntry
+}
+
+/** One entry of an audit log, with the hash that ties it to all before it (wire/audit-chain.ts). */
+export interface AuditRow extends AuditLink {
+  readonly at: Wall
+  readonly hash: string
+}
+
+/** Both ends of an audit log: nothing up to `trimmed` is kept any more, and `newest` is its last entry. */
+export interface AuditEnds {
+  readonly trimmed: AuditHead
+  readonly newest: AuditHead
+}
+
+/** A stretch of time of an audit log. Entries of one time are in the order of their numbers. */
+export interface AuditPeriod {
+  readonly from: Wall
+  /** The last moment that belongs to it. */
+  readonly to: Wall
+  /** Go on behind this entry, the last of the page before. */
+  readonly after?: { readonly at: Wall; readonly number: number }
+}
+
+/** How audit logs are read. */
+export interface AuditLogs {
+  /**
+   * Entries of an audit log after number `after`, oldest first, at most `limit`: for whoever follows it. Numbers run
+   * without a gap, so a first one beyond `after + 1` says that those between are no longer kept.
+   */
+  audit(log: TailnetNum, after: number, limit: number): Promise<readonly AuditRow[]>
+  /** Entries of an audit log by their time, oldest first, at most `limit`. */
+  auditOf(log: TailnetNum, period: AuditPeriod, limit: number): Promise<readonly AuditRow[]>
+  auditEnds(log: TailnetNum): Promise<AuditEnds>
 }

@@ -5,7 +5,7 @@
  */
 
 import type { Wall } from '../../base/clock.ts'
-import type { By } from './audit.ts'
+import type { AuditLogs, By } from './audit.ts'
 import type { Model } from './model.ts'
 import type { Batch, TailnetNum } from './records.ts'
 
@@ -20,6 +20,8 @@ export interface Plan<T> {
 
 export interface Ledger {
   readonly model: Model
+  /** What was changed before, by whom: not in the model, since it may be large. */
+  readonly logs: AuditLogs
   now(): Wall
   /**
    * Builds a batch, commits it and applies it to the model before it returns the result. When somebody else

@@ -40,6 +40,7 @@ export interface Tools {
   readonly dice: Dice
   readonly sha256: Sha256
   readonly nextId: Ledger['nextId']
+  readonly logs: Ledger['logs']
   readonly config: RestConfig
   readonly policies: Policies
   /** Lets others have their turn, between steps of something long. */

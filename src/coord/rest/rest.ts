@@ -26,6 +26,7 @@ import { handlerOf } from './handlers/all.ts'
 import { readInput, readParams } from './input.ts'
 import { Turns } from './long-work.ts'
 import { matchRoute } from './match.ts'
+import { Refusals } from './refusals.ts'
 import { respond } from './respond.ts'
 import { noteUse } from './use.ts'
 
@@ -77,11 +78,14 @@ export function createRest(options: RestOptions): Rest {
     dice: options.dice,
     sha256,
     nextId: (counter) => ledger.nextId(counter),
+    logs: ledger.logs,
     config: options.config,
     policies: options.policies ?? new Policies(),
     pause: options.pause ?? (() => Promise.resolve()),
     turns: new Turns(),
   }
+
+  const refusals = new Refusals(ledger)
 
   interface Asked {
     readonly request: Request
@@ -103,21 +107,22 @@ export function createRest(options: RestOptions): Rest {
       return unproved
     }
     const by = caller.kind === 'server' ? 'server' : caller.id
-    const seen = (result: Answer<unknown>, tailnet?: TailnetNum) => {
+    const seen = async (result: Answer<unknown>, tailnet?: TailnetNum) => {
       const status = result.kind === 'done' ? 200 : result.status
       onRequest?.({ route: id, status, by, ...(tailnet === undefined ? {} : { tailnet }), ...where })
+      if (result.kind === 'refused' && status === 403) await refusals.note(caller, id, result, from)
       return result
     }
 
     await noteUse(ledger, caller)
     const params = readParams(id, raw)
-    if (params.kind === 'refused') return seen(params)
+    if (params.kind === 'refused') return await seen(params)
     const permit = authorise(id, params.reply, caller, model)
-    if (permit.kind === 'refused') return seen(permit)
+    if (permit.kind === 'refused') return await seen(permit)
     const input = await readInput(id, params.reply, url, request)
-    if (input.kind === 'refused') return seen(input)
+    if (input.kind === 'refused') return await seen(input)
     const call = beginCall({ id, params: params.reply, proof, caller, permit, now, from, ledger, live, tools })
-    return seen(await handlerOf(id)(call, input.reply), permit.place?.record.num)
+    return await seen(await handlerOf(id)(call, input.reply), permit.place?.record.num)
   }
 
   return {

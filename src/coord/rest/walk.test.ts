@@ -58,6 +58,7 @@ const QUERIES: Partial<Record<RouteId, string>> = {
   previewPolicy: '?type=user&previewFor=owner',
   explainPolicy: '?src=owner&dst=printer:22',
   deleteDnsRecords: '?name=grafana',
+  getConfigurationLog: '?start=2020-01-01T00:00:00Z&end=2030-01-01T00:00:00Z',
   deleteDnsZone: '?zone=lan.example',
 }
 

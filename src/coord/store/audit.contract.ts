@@ -6,11 +6,11 @@ import { after, before, describe, test } from 'node:test'
 import type { Wall } from '../../base/clock.ts'
 import { auditHash, emptyAuditHead } from '../../wire/audit-chain.ts'
 import type { Bytes } from '../../base/bytes.ts'
-import type { AuditEvent } from '../model/audit.ts'
+import type { AuditEvent, AuditRow } from '../model/audit.ts'
 import { SERVER } from '../model/records.ts'
 import type { TailnetNum, Write } from '../model/records.ts'
 import type { TestDatabase } from './store.contract.ts'
-import type { AuditRow, Store } from './store.ts'
+import type { Store } from './store.ts'
 
 const AT = 1_700_000_000_000 as Wall
 const ALL = 100_000

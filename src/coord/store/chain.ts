@@ -10,7 +10,7 @@ import type { AuditHead } from '../../wire/audit-chain.ts'
 import type { Sha256 } from '../model/credentials.ts'
 import type { TailnetNum } from '../model/records.ts'
 import type { EncodedBatch } from './encode.ts'
-import type { AuditRow } from './store.ts'
+import type { AuditRow } from '../model/audit.ts'
 
 export interface LinkedRow extends AuditRow {
   readonly log: TailnetNum

@@ -7,8 +7,7 @@
 import type { Wall } from '../../base/clock.ts'
 import { MeshError } from '../../base/errors.ts'
 import { utf8 } from '../../base/bytes.ts'
-import type { AuditEvent } from '../model/audit.ts'
-import type { AuditPeriod } from './store.ts'
+import type { AuditEvent, AuditPeriod } from '../model/audit.ts'
 import type { Batch, Change, Check, Claim, FeedEntry, Kind, TailnetNum } from '../model/records.ts'
 
 /** One write as an engine stores it; `json` is null when the record goes. */

@@ -22,7 +22,8 @@ import {
   entryOf,
 } from './encode.ts'
 import { judge } from './judge.ts'
-import type { AuditEnds, AuditPeriod, AuditRow, Committed, Store } from './store.ts'
+import type { AuditEnds, AuditPeriod, AuditRow } from '../model/audit.ts'
+import type { Committed, Store } from './store.ts'
 
 interface StoredRecord {
   readonly kind: Kind

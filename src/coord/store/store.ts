@@ -6,7 +6,7 @@
  */
 
 import type { Wall } from '../../base/clock.ts'
-import type { AuditHead, AuditLink } from '../../wire/audit-chain.ts'
+import type { AuditLogs } from '../model/audit.ts'
 import type { Batch, FeedEntry, Kind, Snapshot, TailnetNum } from '../model/records.ts'
 
 export type Committed =
@@ -14,28 +14,7 @@ export type Committed =
   /** Somebody was faster: the record (or claim) that is not as the batch expects. Nothing was written. */
   | { readonly kind: 'conflict'; readonly on: Kind | 'claim'; readonly id: string }
 
-/** One entry of an audit log, with the hash that ties it to all before it (wire/audit-chain.ts). */
-export interface AuditRow extends AuditLink {
-  readonly at: Wall
-  readonly hash: string
-}
-
-/** Both ends of an audit log: nothing up to `trimmed` is kept any more, and `newest` is its last entry. */
-export interface AuditEnds {
-  readonly trimmed: AuditHead
-  readonly newest: AuditHead
-}
-
-/** A stretch of time of an audit log. Entries of one time are in the order of their numbers. */
-export interface AuditPeriod {
-  readonly from: Wall
-  /** The last moment that belongs to it. */
-  readonly to: Wall
-  /** Go on behind this entry, the last of the page before. */
-  readonly after?: { readonly at: Wall; readonly number: number }
-}
-
-export interface Store {
+export interface Store extends AuditLogs {
   /**
    * Commits one batch. The entry holds the values as JSON gives them back, as every reader sees them.
    * Rejects with `store/unavailable` when its fate is unknown or the store is gone: read the feed to learn more.
@@ -60,14 +39,6 @@ export interface Store {
   watch(hint: (tailnet: TailnetNum) => void): () => void
   /** Forgets feed entries beyond the newest `keep` of each tailnet. */
   trim(keep: number): Promise<void>
-  /**
-   * Entries of an audit log after number `after`, oldest first, at most `limit`: for whoever follows it. Numbers run
-   * without a gap, so a first one beyond `after + 1` says that those between are no longer kept.
-   */
-  audit(log: TailnetNum, after: number, limit: number): Promise<readonly AuditRow[]>
-  /** Entries of an audit log by their time, oldest first, at most `limit`. */
-  auditOf(log: TailnetNum, period: AuditPeriod, limit: number): Promise<readonly AuditRow[]>
-  auditEnds(log: TailnetNum): Promise<AuditEnds>
   /** Forgets the oldest entries of every audit log, up to the first that is not from before this time. */
   trimAudit(before: Wall): Promise<void>
   /** Waits for what was asked before, then lets go of everything. */

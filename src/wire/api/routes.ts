@@ -13,6 +13,7 @@ import type {
 import { deviceRoutes } from './routes/devices.ts'
 import { dnsRoutes } from './routes/dns.ts'
 import { keyRoutes } from './routes/keys.ts'
+import { logRoutes } from './routes/logs.ts'
 import { policyRoutes } from './routes/policy.ts'
 import { policyHistoryRoutes } from './routes/policy-history.ts'
 import { settRoutes } from './routes/sett.ts'
@@ -26,6 +27,7 @@ export const routes = {
   ...policyRoutes,
   ...policyHistoryRoutes,
   ...settingsRoutes,
+  ...logRoutes,
   ...dnsRoutes,
   ...settRoutes,
 } as const

@@ -4,7 +4,7 @@ import { hash } from '../../../crypto/io/node-handshake.ts'
 import { emptyAuditHead } from '../../../wire/audit-chain.ts'
 import type { Sha256 } from '../../model/credentials.ts'
 import type { TailnetNum } from '../../model/records.ts'
-import type { AuditEnds } from '../../store/store.ts'
+import type { AuditEnds } from '../../model/audit.ts'
 
 export const sha256: Sha256 = (...parts) => hash('sha256', parts)
 

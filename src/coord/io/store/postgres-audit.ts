@@ -12,7 +12,7 @@ import type { TailnetNum } from '../../model/records.ts'
 import { linkEvents } from '../../store/chain.ts'
 import type { LinkedRow } from '../../store/chain.ts'
 import type { EncodedBatch } from '../../store/encode.ts'
-import type { AuditEnds, AuditPeriod, AuditRow } from '../../store/store.ts'
+import type { AuditEnds, AuditPeriod, AuditRow } from '../../model/audit.ts'
 import { endsOf, sha256 } from './audit-ends.ts'
 import type { Session } from './postgres-session.ts'
 

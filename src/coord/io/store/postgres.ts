@@ -19,7 +19,8 @@ import {
   entryOf,
 } from '../../store/encode.ts'
 import type { EncodedBatch } from '../../store/encode.ts'
-import type { AuditEnds, AuditPeriod, AuditRow, Committed, Store } from '../../store/store.ts'
+import type { AuditEnds, AuditPeriod, AuditRow } from '../../model/audit.ts'
+import type { Committed, Store } from '../../store/store.ts'
 import type { Migration } from './migrations.ts'
 import type { StoreLog } from './open.ts'
 import { readAudit, readAuditEnds, readAuditOf, trimAudit } from './postgres-audit.ts'

@@ -17,7 +17,8 @@ import {
   encodeBatch,
   entryOf,
 } from '../../store/encode.ts'
-import type { AuditEnds, AuditPeriod, AuditRow, Committed, Store } from '../../store/store.ts'
+import type { AuditEnds, AuditPeriod, AuditRow } from '../../model/audit.ts'
+import type { Committed, Store } from '../../store/store.ts'
 import type { SqliteFile } from './sqlite-file.ts'
 import type { Answers, Ask, AskOf, Outcome } from './sqlite-tables.ts'
 import type { FromWorker, ToWorker, WorkerData } from './sqlite-worker.ts'

@@ -8,6 +8,7 @@ import type { AnyInput } from '../input.ts'
 import { deviceHandlers } from './devices.ts'
 import { dnsHandlers } from './dns.ts'
 import { keyHandlers } from './keys.ts'
+import { logHandlers } from './logs.ts'
 import { policyHandlers } from './policy.ts'
 import { policyHistoryHandlers } from './policy-history.ts'
 import { settHandlers } from './sett.ts'
@@ -21,6 +22,7 @@ const handlers: Handlers = {
   ...policyHandlers,
   ...policyHistoryHandlers,
   ...settingsHandlers,
+  ...logHandlers,
   ...dnsHandlers,
   ...settHandlers,
 }
