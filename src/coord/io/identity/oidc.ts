@@ -20,7 +20,7 @@ const TEXT_MAX = 254
 
 export interface OidcDeps {
   /** Opens what was sealed with the server's key. */
-  readonly unseal: (sealed: string) => string
+  readonly unseal: (sealed: string, provider: string) => string
   readonly mono: () => number
 }
 
@@ -38,8 +38,8 @@ export class Oidc {
   }
 
   /** Rejects with `api/unreachable` when the provider does not answer, or not as one. */
-  async begin(settings: OidcSettings, journey: Journey): Promise<string> {
-    const configuration = await this.#configuration(settings)
+  async begin(provider: string, settings: OidcSettings, journey: Journey): Promise<string> {
+    const configuration = await this.#configuration(provider, settings)
     const url = client.buildAuthorizationUrl(configuration, {
       redirect_uri: journey.redirectUri,
       scope: ['openid', ...settings.scopes.filter((scope) => scope !== 'openid')].join(' '),
@@ -52,11 +52,11 @@ export class Oidc {
     return url.href
   }
 
-  async finish(settings: OidcSettings, journey: Journey, answer: URLSearchParams): Promise<Proved> {
+  async finish(provider: string, settings: OidcSettings, journey: Journey, answer: URLSearchParams): Promise<Proved> {
     const refusal = answer.get('error')
     if (refusal !== null) return refusedBy(refusal, answer.get('error_description') ?? '')
     try {
-      const configuration = await this.#configuration(settings)
+      const configuration = await this.#configuration(provider, settings)
       const tokens = await client.authorizationCodeGrant(
         configuration,
         new URL(`${journey.redirectUri}?${answer.toString()}`),
@@ -83,13 +83,13 @@ export class Oidc {
     return await client.fetchUserInfo(configuration, token, subject)
   }
 
-  async #configuration(settings: OidcSettings): Promise<Configuration> {
+  async #configuration(provider: string, settings: OidcSettings): Promise<Configuration> {
     const { mono, unseal } = this.#deps
     const key = JSON.stringify([settings.issuer, settings.clientId, settings.clientSecret])
     const known = this.#known.get(key)
     if (known !== undefined && known.until > mono()) return known.configuration
     const issuer = new URL(settings.issuer)
-    const secret = settings.clientSecret === undefined ? undefined : unseal(settings.clientSecret)
+    const secret = settings.clientSecret === undefined ? undefined : unseal(settings.clientSecret, provider)
     try {
       const configuration = await client.discovery(
         issuer,
