@@ -1,11 +1,13 @@
 /** The machine is as it was, whatever became of the daemon; and nothing leaks in between. On real kernels. */
 
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import type { HostProblem } from '../../src/node/io/host/problems.ts'
 import type { HostConfig } from '../../src/node/routes/host-plan.ts'
 import { tunMissing } from './available.ts'
@@ -13,6 +15,7 @@ import { Lab } from './lab.ts'
 import type { Namespace } from './namespace.ts'
 import type { LabProcess } from './process.ts'
 
+const run = promisify(execFile)
 const skip = tunMissing()
 const AGENT = fileURLToPath(new URL('host-agent.ts', import.meta.url))
 const DEVICE = 'tailscale0'
@@ -216,6 +219,54 @@ describe('the machine under a node', () => {
       assert.deepEqual(readdirSync(where), [])
       assert.equal((await cleanUp(where)).trim(), 'cleaned []')
     })
+
+  test(
+    'on a full disk it does what can be undone without a journal, and the rest once there is room',
+    { skip },
+    async () => {
+      const before = await stateOf(host)
+      const where = folder()
+      mkdirSync(where)
+      await run('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'none', where])
+      try {
+        const fill = (): Promise<unknown> => run('sh', ['-c', `cat /dev/zero >> ${where}/fill || true`])
+        const exit = { addresses: OWN, routes: [...PEERS, ...EVERYTHING] }
+        const codes = async (agent: Agent, what: object): Promise<string[]> =>
+          (await agent.ask(what)).problems.map(({ code }) => code)
+        await fill()
+        for (const end of ['kill', 'down'] as const) {
+          const agent = await Agent.start(host, where)
+          assert.deepEqual(await codes(agent, { apply: exit }), ['journal-unwritable'])
+          assert.deepEqual(readdirSync(where), ['fill'])
+          assert.deepEqual([await wayTo(host, WORLD), await wayTo(host, WORLD6)], [DEVICE, DEVICE])
+          assert.equal((await stateOf(host))['mark'], before['mark'])
+          if (end === 'down') assert.deepEqual(await codes(agent, { down: true }), [])
+          await agent.kill()
+          if (end === 'kill') assert.equal((await cleanUp(where)).trim(), 'cleaned []')
+          assert.deepEqual(await stateOf(host), before)
+        }
+        const agent = await Agent.start(host, where)
+        assert.deepEqual(await codes(agent, { apply: exit }), ['journal-unwritable'])
+        assert.deepEqual(await codes(agent, { look: true }), ['journal-unwritable'])
+        rmSync(`${where}/fill`)
+        assert.deepEqual(await codes(agent, { look: true }), [])
+        assert.deepEqual(readdirSync(where), ['host-journal.json'])
+        await fill()
+        // It takes the place of the last one.
+        await agent.apply({})
+        await agent.apply(exit)
+        await agent.kill()
+        // The same again needs nothing written.
+        const next = await Agent.start(host, where)
+        await next.apply(exit)
+        await next.kill()
+        assert.equal((await cleanUp(where)).trim(), 'cleaned []')
+        assert.deepEqual(await stateOf(host), before)
+      } finally {
+        await run('umount', ['-l', where])
+      }
+    },
+  )
 
   test('peers are reached, and reach us, through a firewall that drops what it does not know', { skip }, async () => {
     const agent = await Agent.start(host, folder())

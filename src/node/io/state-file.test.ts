@@ -156,8 +156,10 @@ test('what is kept already is not written again', (t) => {
       ['c', utf8('')],
     ],
   ] as const) {
+    // Only of files that are there at the same time, numbers differ.
+    const last = statSync(path).ino
     store.write(new Map<string, Uint8Array | null>(writes))
-    assert.notEqual(statSync(path).ino, ino)
+    assert.notEqual(statSync(path).ino, last)
   }
   assert.deepEqual([...openState(path).state.keys()], ['a', 'c'])
 })

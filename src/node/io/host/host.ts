@@ -3,6 +3,9 @@
  *
  * Every change is in the journal before it is made. What a process that died has left stays until the next plan says
  * what shall be instead, so that an exit node's user is blocked in between; `cleanUp` and `down` undo it.
+ *
+ * Where the disk takes no journal, a machine is not to fall off its network: changes that can be told without one are
+ * made (remains.ts), kernel settings are not, and the journal follows once there is room.
  */
 
 import { MeshError } from '../../../base/errors.ts'
@@ -40,6 +43,8 @@ export class Host {
   /** Nothing is known to be there: another process did it, or somebody has interfered. */
   #unsure = true
   #problems: readonly HostProblem[]
+  /** Why the disk has no journal of what is there, since it could not be written. */
+  #unkept: HostProblem | undefined
   /** What was wrong before we began, and stays so. */
   readonly #standing: readonly HostProblem[]
   /** One change at a time. */
@@ -106,11 +111,16 @@ export class Host {
     })
   }
 
-  /** Looks whether our firewall tables are still there, and repairs if not: nobody tells who flushes them. */
+  /**
+   * Looks whether our firewall tables are still there, and repairs if not: nobody tells who flushes them. Makes up for
+   * a journal that could not be written, too, once there is room for it.
+   */
   checkFirewall(): Promise<readonly HostProblem[]> {
     return this.#inTurn(async () => {
       const wanted = this.#wanted
-      if (wanted !== undefined && wanted === this.#done && (await hasLostTables(wanted))) {
+      const isLost = wanted !== undefined && wanted === this.#done && (await hasLostTables(wanted))
+      const isKeptNow = this.#unkept !== undefined && this.#keep(this.#journal)
+      if (wanted !== undefined && (isLost || isKeptNow)) {
         this.#unsure = true
         await this.#make(wanted)
       }
@@ -123,6 +133,7 @@ export class Host {
     this.#wanted = undefined
     return this.#inTurn(async () => {
       this.#problems = await undo(this.#file, this.#journal)
+      this.#unkept = undefined
       this.#unsure = true
       const link = this.#journal.link
       const nothing: Journal = { plan: emptyPlan(this.#device), settings: [], passes: false }
@@ -148,9 +159,11 @@ export class Host {
     }
     const diverts = plan.firewall.diverts
     const fresh = settingsToChange(plan.settings.filter(({ path }) => !kept.some((each) => each.path === path)))
-    const settings = [...kept, ...fresh]
-    const begun: Journal = { ...this.#journal, plan: union(before, plan), settings, passes: passes || diverts }
-    this.#file.write(begun)
+    const known: Journal = { ...this.#journal, plan: union(before, plan), passes: passes || diverts }
+    const whole: Journal = { ...known, settings: [...kept, ...fresh] }
+    // What a setting was is told by nothing else.
+    const begun = this.#keep(whole) ? whole : known
+    const { settings } = begun
     this.#journal = begun
     this.#unsure = true
 
@@ -168,10 +181,43 @@ export class Host {
 
     const remaining = settings.filter((each) => !gone.includes(each))
     this.#journal = { ...begun, plan: less(plan, ways.missed), settings: remaining, passes: diverts }
-    this.#file.write(this.#journal, true)
+    // On a full disk the one from before the change stays, which says more.
+    if (this.#unkept === undefined) this.#keep(this.#journal, true)
     this.#unsure = false
     this.#done = ways.missed.size === 0 ? plan : undefined
-    this.#problems = [...this.#standing, ...problems.filter((problem) => problem !== undefined)]
+    this.#problems = [...this.#standing, ...[this.#unkept, ...problems].filter((problem) => problem !== undefined)]
+  }
+
+  /**
+   * Puts a journal on the disk. Where that fails there is none afterwards, rather than one that says too little, unless
+   * it shrinks.
+   */
+  #keep(journal: Journal, shrinks = false): boolean {
+    try {
+      this.#file.write(journal, shrinks)
+    } catch {
+      if (shrinks) return false
+      this.#file.remove()
+      return this.#keepInItsPlace(journal)
+    }
+    this.#unkept = undefined
+    return true
+  }
+
+  /** Where the last one lay there is room again. */
+  #keepInItsPlace(journal: Journal): boolean {
+    try {
+      this.#file.write(journal)
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException
+      const text =
+        `What Sett changes on this machine can't be written down (${code ?? message}), so kernel settings stay as they ` +
+        'are. Make room in the state folder.'
+      this.#unkept = { code: 'journal-unwritable', text }
+      return false
+    }
+    this.#unkept = undefined
+    return true
   }
 
   /** Problems of the firewall stay while it does. */

@@ -8,6 +8,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, readlinkSync, renameSync, rmSync } from 'node:fs'
 import { writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { utf8 } from '../../../base/bytes.ts'
 import { MeshError } from '../../../base/errors.ts'
 import { parsePrefix } from '../../../base/ip.ts'
 import type { HostPlan } from '../../routes/host-plan.ts'
@@ -66,13 +67,16 @@ export class JournalFile {
       throw new MeshError('config/invalid', `Cannot read journal ${this.#path}: ${String(error)}`, { cause: error })
     }
     const { machine, journal } = readJournal(text, this.#path)
-    return machine === machineName() ? journal : undefined
+    if (machine !== machineName()) return undefined
+    this.#written = text
+    return journal
   }
 
   /**
-   * It is on the disk when this returns.
+   * It is on the disk when this returns; one that says the same is not written again.
    *
    * @param shrinks the one that is there says all of it and more, so it may as well come back after a crash
+   * @throws Error when it can't be written: the one that is there stays
    */
   write(journal: Journal, shrinks = false): void {
     const text = `${JSON.stringify({ version: VERSION, machine: machineName(), ...journal })}\n`
@@ -81,14 +85,13 @@ export class JournalFile {
     const draft = `${this.#path}.new`
     // A draft that somebody else made might be read by them.
     rmSync(draft, { force: true })
-    const fd = openSync(draft, 'wx', 0o600)
     try {
-      writeSync(fd, text)
-      fsyncSync(fd)
-    } finally {
-      closeSync(fd)
+      writeWhole(draft, text)
+      renameSync(draft, this.#path)
+    } catch (error) {
+      rmSync(draft, { force: true })
+      throw error
     }
-    renameSync(draft, this.#path)
     if (!shrinks) this.#syncFolder()
     this.#written = text
   }
@@ -112,6 +115,17 @@ export class JournalFile {
     } finally {
       closeSync(fd)
     }
+  }
+}
+
+function writeWhole(path: string, text: string): void {
+  const bytes = utf8(text)
+  const fd = openSync(path, 'wx', 0o600)
+  try {
+    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at)
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
   }
 }
 

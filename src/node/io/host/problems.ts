@@ -17,6 +17,8 @@ export type HostProblemCode =
   | 'ip-forwarding-off'
   /** The journal of an earlier run can't be read. */
   | 'journal-unreadable'
+  /** What is changed is known in memory only. */
+  | 'journal-unwritable'
 
 export interface HostProblem {
   readonly code: HostProblemCode
