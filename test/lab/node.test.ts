@@ -108,7 +108,16 @@ describe('two nodes and a server, all ours', { skip }, () => {
     await a.sett('set', `--exit-node=${addresses.four}`)
     assert.match(await a.where.ip('route', 'get', '203.0.113.1'), /dev sett0 table 52/)
     assert.match(await reachable(a.where, addresses.four), / [1-9]\d* received/)
+    await tailnet.server.admin('nodes', 'routes', nodeId, '--remove', '0.0.0.0/0,::/0')
+    const blocked = (): Promise<boolean> =>
+      a.where.ip('route', 'get', '203.0.113.1').then(
+        (way) => way.includes('unreachable') || way.includes('dev sett0'),
+        () => true,
+      )
+    await a.until('it says why nothing gets out', ({ Health }) => Health.join().includes('ben is not offered'))
+    assert.ok(await blocked())
     await a.sett('set', '--exit-node=')
+    await a.until('nothing is wrong', ({ Health }) => !Health.join().includes('ben is not offered'))
     assert.doesNotMatch(await a.where.ip('route', 'show', 'table', '52'), /default/)
     await b.sett('set', '--advertise-exit-node=false')
   })

@@ -4,7 +4,7 @@ import type { Dice } from '../../base/bytes.ts'
 import type { MapNode } from '../../wire/map-node.ts'
 import type { NetworkMap } from '../control/netmap.ts'
 import { DEFAULT_PREFS } from '../local/prefs.ts'
-import { exitNodeIn, suggestion, suggestionJson, withExitNodeNamed } from './exit-choice.ts'
+import { exitNodeIn, suggestion, suggestionJson, whyNoExit, withExitNodeNamed } from './exit-choice.ts'
 
 const ALL = ['0.0.0.0/0', '::/0']
 const RELAYS = { home: 1, latencies: new Map([[1, 5]]) }
@@ -51,4 +51,24 @@ test('preferences: the best one by its ID and none while there is none, one by i
   assert.equal(exitNodeIn(mapOf(peer(5), peer(6)), byAddress), 6)
   assert.equal(exitNodeIn(mapOf(peer(5)), { ...DEFAULT_PREFS, ExitNodeID: 'n5' }), 5)
   assert.equal(exitNodeIn(mapOf(peer(5)), DEFAULT_PREFS), undefined)
+})
+
+test('why the chosen exit node takes nothing', () => {
+  const five = { ...DEFAULT_PREFS, ExitNodeID: 'n5' }
+  const rows: readonly (readonly [prefs: typeof five, map: NetworkMap | undefined, want: RegExp | undefined])[] = [
+    [DEFAULT_PREFS, mapOf(), undefined],
+    [five, undefined, undefined],
+    [five, mapOf(peer(5)), undefined],
+    [five, mapOf(peer(5, { AllowedIPs: ['100.64.0.5/32'] })), /^p5 is not offered, or not approved/],
+    [five, mapOf(peer(5, { Expired: true })), /^The key of the exit node p5 has expired/],
+    [five, mapOf(peer(6)), /^The exit node n5 is not in the network/],
+    [{ ...DEFAULT_PREFS, ExitNodeIP: '100.64.0.7' }, mapOf(peer(6)), /^The exit node 100\.64\.0\.7 is not/],
+    [{ ...DEFAULT_PREFS, AutoExitNode: 'any' }, mapOf(peer(6)), /^No exit node is recommended/],
+    [{ ...five, AutoExitNode: 'any' }, mapOf(peer(5)), undefined],
+  ]
+  for (const [prefs, map, want] of rows) {
+    const why = whyNoExit(map, prefs)
+    if (want === undefined) assert.equal(why, undefined)
+    else assert.match(why ?? '', want)
+  }
 })

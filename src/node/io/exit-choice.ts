@@ -5,7 +5,7 @@ import type { MapNode } from '../../wire/map-node.ts'
 import { displayName, magicDnsSuffix } from '../control/names.ts'
 import type { NetworkMap } from '../control/netmap.ts'
 import { withExitNodeId } from '../local/prefs-edit.ts'
-import { leadsEverywhere } from '../local/prefs.ts'
+import { leadsEverywhere, usesExitNode } from '../local/prefs.ts'
 import type { Prefs } from '../local/prefs.ts'
 import { suggestExitNode } from '../routes/exit-suggestion.ts'
 
@@ -26,6 +26,18 @@ export function exitNodeIn(map: Pick<NetworkMap, 'peers'> | undefined, prefs: Pr
   if (map === undefined || (id === '' && ip === '')) return undefined
   for (const peer of map.peers.values()) if (id === '' ? hasAddress(peer, ip) : peer.StableID === id) return peer.ID
   return undefined
+}
+
+/** Why the chosen exit node takes nothing, as the beginning of a sentence; `undefined`: none is chosen, or it does. */
+export function whyNoExit(map: NetworkMap | undefined, prefs: Prefs): string | undefined {
+  if (map === undefined || !usesExitNode(prefs)) return undefined
+  const { ExitNodeID: id, ExitNodeIP: ip, AutoExitNode: auto } = prefs
+  if (auto !== '' && id === '') return 'No exit node is recommended and online'
+  const peer = map.peers.get(exitNodeIn(map, prefs) ?? NaN)
+  if (peer === undefined) return `The exit node ${id === '' ? ip : id} is not in the network, or not for this machine`
+  const name = displayName(peer, magicDnsSuffix(map.fields.self))
+  if (peer.Expired === true) return `The key of the exit node ${name} has expired`
+  return leadsEverywhere(peer.AllowedIPs) ? undefined : `${name} is not offered, or not approved, as an exit node now`
 }
 
 /** The peer to suggest now; `undefined`: none is recommended and online. */

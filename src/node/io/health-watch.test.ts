@@ -55,6 +55,7 @@ test('what is wrong is told by its code, after its time, and no more once it is 
     ['magicsock-receive-func-error', { tunnel: { ...HOME, failure: 'EIO' } }],
     ['ip-forwarding-off', { forwarding: 'Set net.ipv4.ip_forward.' }],
     ['nosnat-with-advertised-exit-node', { prefs: { ...WELL.prefs, NoSNAT: true, AdvertiseRoutes: EXIT } }],
+    ['exit-node-unusable', { exitNodeError: 'The exit node is gone' }],
     ['invalid-packet-filter', { filterError: 'obsolete-rules' }],
     ['state-store-health', { storeError: 'no space left' }],
     ['peers-advertise-routes', { routesPassedBy: true }],

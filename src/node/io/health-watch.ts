@@ -38,6 +38,8 @@ export interface HealthFacts {
   readonly storeError?: string | undefined
   /** What keeps the kernel from forwarding to advertised routes. */
   readonly forwarding?: string | undefined
+  /** Why the chosen exit node takes nothing. */
+  readonly exitNodeError?: string | undefined
   /** The server's filter could not be read. */
   readonly filterError?: string | undefined
   /** Peers have routes that this node does not take. */
@@ -50,6 +52,7 @@ type Finding = readonly [code: WarnableCode, isWrong: boolean, args?: WarningArg
 /** Every warning that is set here, right or wrong. */
 function findings(facts: HealthFacts): readonly Finding[] {
   const { prefs, tunnel, clientVersion: version, loginError, serverError, storeError, forwarding, filterError } = facts
+  const { exitNodeError } = facts
   const wants = prefs.WantRunning
   const isOld = version !== undefined && !version.RunningLatest && (version.LatestVersion ?? '') !== ''
   const newer: WarningArgs = { 'available-version': version?.LatestVersion ?? '' }
@@ -68,6 +71,7 @@ function findings(facts: HealthFacts): readonly Finding[] {
     ['magicsock-receive-func-error', isOut && tunnel.failure !== undefined, { name: tunnel?.failure ?? '' }],
     ['ip-forwarding-off', forwarding !== undefined, { error: forwarding ?? '' }],
     ['nosnat-with-advertised-exit-node', prefs.NoSNAT && advertisesExitNode(prefs)],
+    ['exit-node-unusable', isOut && exitNodeError !== undefined, { error: exitNodeError ?? '' }],
     ['invalid-packet-filter', filterError !== undefined, { error: filterError ?? '' }],
     ['state-store-health', storeError !== undefined, { error: storeError ?? '' }],
     ['peers-advertise-routes', isOut && !prefs.RouteAll && facts.routesPassedBy],

@@ -5,6 +5,7 @@
 
 import type { Phase } from '../control/actions.ts'
 import type { IpnInputs } from '../local/ipn.ts'
+import { whyNoExit } from './exit-choice.ts'
 import type { HealthFacts } from './health-watch.ts'
 import { checkForwarding } from './host/facts.ts'
 import type { LiveNode } from './live-node.ts'
@@ -58,6 +59,7 @@ export function healthFacts(node: LiveNode): HealthFacts {
         }),
     storeError: node.login.storeError,
     forwarding: checkForwarding(node.prefs.AdvertiseRoutes ?? [])?.text,
+    exitNodeError: whyNoExit(node.netmap, node.prefs),
     filterError: tunnel?.engine.filterProblem,
     routesPassedBy: node.hasRoutedPeers,
     clientVersion: node.clientVersion,

@@ -37,6 +37,7 @@ export type WarnableCode =
   | 'resolv-conf-overwritten'
   | 'ip-forwarding-off'
   | 'nosnat-with-advertised-exit-node'
+  | 'exit-node-unusable'
   | 'invalid-packet-filter'
   | 'state-store-health'
   | 'sync-disabled'
@@ -180,6 +181,16 @@ export const WARNABLES: { readonly [Code in WarnableCode]: Warnable } = {
     severity: 'medium',
     title: 'Exit node without SNAT',
     text: () => 'This machine is an exit node with SNAT switched off: answers from the internet will not find back.',
+  },
+  // Ours alone: official daemons leave it to people to find out why nothing answers.
+  'exit-node-unusable': {
+    severity: 'high',
+    title: 'Exit node can not be used',
+    text: ({ error }) =>
+      `${error ?? 'The exit node can not be used'}, so traffic to the internet is blocked. ` +
+      'To go without an exit node: sett set --exit-node=',
+    dependsOn: CONNECTED,
+    impactsConnectivity: true,
   },
   'invalid-packet-filter': {
     severity: 'high',
