@@ -4,7 +4,8 @@
  */
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { X509Certificate } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -13,12 +14,13 @@ import { describe, test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { connect } from 'node:tls'
 import type { TLSSocket } from 'node:tls'
+import { makeSelfSigned } from '../../src/crypto/io/self-signed.ts'
 import type { MachineKey } from '../../src/base/keys.ts'
 import { findTool } from '../lab/available.ts'
 import { ControlClient, registerBody } from '../support/control-client.ts'
 import { freePorts, Pebble } from '../support/pebble.ts'
 import type { PebbleOptions } from '../support/pebble.ts'
-import { withUsual } from './coord.ts'
+import { Coord, withUsual } from './coord.ts'
 import { drawKey, publicNodeKey } from './node.ts'
 import { Program, run, SETT } from './program.ts'
 
@@ -173,15 +175,7 @@ describe('certificates from pebble', { skip: missing }, () => {
       failed?.['why'] ?? '',
       /could not prove sett\.example\.test by http-01: .*; its name must lead to this machine, and TCP port 80/,
     )
-    const shown = await new Promise<string>((resolve, reject) => {
-      const where = { port: pebble.tlsPort, host: '127.0.0.1', servername: NAME, rejectUnauthorized: false }
-      const socket = connect(where, () => {
-        resolve(socket.getPeerCertificate().fingerprint256)
-        socket.destroy()
-      })
-      socket.once('error', reject)
-    })
-    assert.notEqual(shown, first)
+    assert.notEqual(await fingerprintAt(pebble.tlsPort), first)
     const { status, text: health } = await world.get('/healthz')
     assert.equal(status, 200)
     assert.match(health, /^ok\nthe certificate (could not be replaced at|ran out at) 20\d\d-/)
@@ -236,3 +230,34 @@ test('ports that cannot be had are named with what they are for', async (t) => {
   assert.equal(code, 2)
   assert.match(err, /another program does; stop it, or choose another port with --http-listen, or none with "off"/)
 })
+
+test('files that are renewed are taken over by control listener and relay, without a restart', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sett-tls-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
+  const write = (): string => {
+    const made = makeSelfSigned([NAME], new Date())
+    writeFileSync(cert, made.cert)
+    writeFileSync(key, made.key)
+    return new X509Certificate(made.cert).fingerprint256
+  }
+  const first = write()
+  const coord = await Coord.start({ args: ['--tls', `${cert},${key}`], data: join(folder, 'data') })
+  t.after(() => coord.remove())
+  const shown = () => Promise.all([coord.port, coord.relayPort].map(fingerprintAt))
+  assert.deepEqual(await shown(), [first, first])
+  const second = write()
+  await coord.program.says(/"event":"certificate replaced"/, { in: 'err', within: 60_000 })
+  assert.deepEqual(await shown(), [second, second])
+})
+
+/** Of the certificate that is shown, whoever trusts it. */
+function fingerprintAt(port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: '127.0.0.1', servername: NAME, rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().fingerprint256)
+      socket.destroy()
+    })
+    socket.once('error', reject)
+  })
+}

@@ -139,7 +139,8 @@ WantedBy=multi-user.target
 # "systemctl restart sett" makes changes count.
 #SETT_URL=https://sett.example.com
 #SETT_LISTEN=:443
-#SETT_TLS=/etc/ssl/sett/fullchain.pem,/etc/ssl/sett/privkey.pem
+# A certificate that is obtained by itself (TCP 80 or 443 must get here from the internet), or two files: CERT,KEY
+#SETT_TLS=acme
 #SETT_DATABASE=postgres://USER:PASSWORD@HOST/NAME
 `
   const user = `${MARK} sett
