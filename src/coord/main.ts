@@ -40,7 +40,7 @@ export async function main(args: readonly string[], at: Surroundings = here()): 
       if (unknown !== undefined)
         throw new MeshError(
           'config/invalid',
-          `There is no command ${JSON.stringify(unknown)}; there are backup and restore, and without one the server runs`,
+          `There is no command ${JSON.stringify(unknown)}; there are backup, restore and import, and without one the server runs`,
         )
       const sources = readSources(command.opts(), at.env)
       const config = resolveConfig(sources, thisHost())
@@ -49,9 +49,11 @@ export async function main(args: readonly string[], at: Surroundings = here()): 
       code = await runServer(config, mountRelay)
     })
   addBackup(command, at)
+  addImport(command)
   for (const name of OPTION_NAMES) command.option(`--${name} <${OPTIONS[name].arg}>`, helpOf(name), once(name))
   try {
-    await command.parseAsync(args, { from: 'user' })
+    if (args[0] === 'import') await runImport(args.slice(1), at)
+    else await command.parseAsync(args, { from: 'user' })
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
     if (!(error instanceof MeshError)) throw error
@@ -104,6 +106,24 @@ function addBackup(command: Command, at: Surroundings): void {
       const info = await restoreFrom(file, config.database.reveal(), { force: flags.force === true, begin })
       at.out.write(`Restored ${info.records} records of ${tailnets(info)} from ${file}.\n`)
     })
+}
+
+/** Listed here for the help; it runs by itself, since its options are those of another server. */
+function addImport(command: Command): void {
+  command
+    .command('import')
+    .description('take over another coordination server, Headscale: see "sett coord import headscale --help"')
+    .allowUnknownOption(true)
+    .allowExcessArguments(true)
+    .action(() => {
+      throw new MeshError('config/invalid', 'Cannot import: write "sett coord import headscale", and options behind it')
+    })
+}
+
+async function runImport(args: readonly string[], at: Surroundings): Promise<void> {
+  const { importCommand } = await import('./io/import/command.ts')
+  const configOf = (said: Flags): Config => readConfig(said, at.env)
+  await importCommand({ out: at.out, err: at.err, configOf }).parseAsync(args, { from: 'user' })
 }
 
 /** The server's own scope counts as a feed, and is no tailnet. */
