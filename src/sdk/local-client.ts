@@ -96,7 +96,7 @@ export class LocalClient {
 
   /** @param peers whether to tell of peers; without them the answer is short */
   async status(peers = true, signal?: AbortSignal): Promise<Status> {
-    return parse(await this.statusText(peers, signal), 'status') as Status
+    return readStatus(await this.statusText(peers, signal))
   }
 
   /** The status as the daemon wrote it, for programs that want every member as it is. */
@@ -105,18 +105,17 @@ export class LocalClient {
   }
 
   async prefs(): Promise<Prefs> {
-    return parse(await this.text('GET', 'prefs'), 'prefs') as Prefs
+    return objectIn(await this.text('GET', 'prefs'), 'prefs') as unknown as Prefs
   }
 
   async editPrefs(edit: MaskedPrefs, reason?: string): Promise<Prefs> {
     const extras = { body: edit, ...(reason ? { reason } : {}) }
-    return parse(await this.text('PATCH', 'prefs', 200, extras), 'prefs') as Prefs
+    return objectIn(await this.text('PATCH', 'prefs', 200, extras), 'prefs') as unknown as Prefs
   }
 
   /** @throws LocalRefused when the daemon would not take these preferences */
   async checkPrefs(prefs: Prefs): Promise<void> {
-    const said = parse(await this.text('POST', 'check-prefs', 200, { body: prefs }), 'check-prefs')
-    const { Error: wrong } = (said ?? {}) as { Error?: unknown }
+    const { Error: wrong } = objectIn(await this.text('POST', 'check-prefs', 200, { body: prefs }), 'check-prefs')
     if (typeof wrong === 'string' && wrong !== '') throw new LocalRefused(400, wrong)
   }
 
@@ -134,11 +133,13 @@ export class LocalClient {
   }
 
   async profiles(): Promise<readonly LoginProfile[]> {
-    return (parse(await this.text('GET', 'profiles/'), 'profiles') ?? []) as readonly LoginProfile[]
+    const said = parse(await this.text('GET', 'profiles/'), 'profiles') ?? []
+    if (!Array.isArray(said) || !said.every(isProfile)) throw notAsExpected('profiles')
+    return said as readonly LoginProfile[]
   }
 
   async currentProfile(): Promise<LoginProfile> {
-    return parse(await this.text('GET', 'profiles/current'), 'profiles/current') as LoginProfile
+    return objectIn(await this.text('GET', 'profiles/current'), 'profiles/current') as unknown as LoginProfile
   }
 
   async newProfile(): Promise<void> {
@@ -156,7 +157,10 @@ export class LocalClient {
   /** @param size of the message in bytes, of disco pings only; 0 is the smallest */
   async ping(ip: string, type: PingType, size: number, signal?: AbortSignal): Promise<PingResult> {
     const query = new URLSearchParams({ ip, size: String(size), type })
-    return parse(await this.text('POST', `ping?${query.toString()}`, 200, { signal }), 'ping') as PingResult
+    return objectIn(
+      await this.text('POST', `ping?${query.toString()}`, 200, { signal }),
+      'ping',
+    ) as unknown as PingResult
   }
 
   /** What the daemon knows of an address, as it wrote it; `undefined` when it knows nobody there. */
@@ -172,14 +176,12 @@ export class LocalClient {
 
   /** Tailnet services by name, with their addresses. */
   async services(): Promise<Readonly<Record<string, { readonly Addrs?: readonly string[] | null }>>> {
-    return (parse(await this.text('GET', 'services'), 'services') ?? {}) as Readonly<
-      Record<string, { Addrs?: string[] }>
-    >
+    return objectIn(await this.text('GET', 'services'), 'services') as Readonly<Record<string, { Addrs?: string[] }>>
   }
 
   /** What is wrong with the machine's settings for this; empty when nothing is. */
   async warningOf(check: 'check-ip-forwarding' | 'check-udp-gro-forwarding'): Promise<string> {
-    return (parse(await this.text('GET', check), check) as { Warning?: string }).Warning ?? ''
+    return (objectIn(await this.text('GET', check), check) as { Warning?: string }).Warning ?? ''
   }
 
   /**
@@ -202,7 +204,7 @@ export class LocalClient {
 
   /** A request of which the answer is JSON. */
   async value(method: string, path: string): Promise<unknown> {
-    return parse(await this.text(method, path), path)
+    return parse(await this.text(method, path), path.split('?', 1)[0] as string)
   }
 
   /** Any request, whatever comes of it. */
@@ -223,13 +225,40 @@ export class LocalClient {
   }
 }
 
+export function readStatus(text: string): Status {
+  const status = objectIn(text, 'status')
+  if (typeof status['BackendState'] !== 'string' || !isObject(status['Self'])) throw notAsExpected('status')
+  return status as unknown as Status
+}
+
 /** Reads a message of the bus. */
 export function readNotify(line: string): Notify {
-  return (parse(line, 'watch-ipn-bus') ?? {}) as Notify
+  return objectIn(line, 'watch-ipn-bus') as unknown as Notify
 }
 
 export function readWhoIs(text: string): WhoIs {
-  return parse(text, 'whois') as WhoIs
+  const said = objectIn(text, 'whois')
+  if (!isObject(said['Node']) || !isObject(said['UserProfile'])) throw notAsExpected('whois')
+  return said as unknown as WhoIs
+}
+
+/** @throws MeshError `api/unreachable` for anything but a JSON object: no daemon sends that */
+function objectIn(text: string, what: string): Record<string, unknown> {
+  const value = parse(text, what)
+  if (!isObject(value)) throw notAsExpected(what)
+  return value
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isProfile(value: unknown): boolean {
+  return isObject(value) && isObject(value['NetworkProfile']) && isObject(value['UserProfile'])
+}
+
+function notAsExpected(what: string): MeshError {
+  return new MeshError('api/unreachable', `invalid JSON from ${what}: it is not what settd answers`)
 }
 
 function parse(text: string, what: string): unknown {

@@ -21,8 +21,11 @@ export interface Answer {
   readonly status: number
   readonly body: unknown
 }
-/** Answers a request in place of the daemon; `undefined` leaves it to the daemon. */
-export type Override = (method: string, path: string, body: unknown) => Answer | undefined
+/**
+ * Answers a request in place of the daemon; `undefined` leaves it to the daemon. `'close'` is what a daemon does that
+ * ends: no answer. `'half'` is the beginning of one.
+ */
+export type Override = (method: string, path: string, body: unknown) => Answer | 'close' | 'half' | undefined
 
 export interface DaemonState {
   /** Name of the recorded status that is told. */
@@ -84,6 +87,11 @@ export class FakeDaemon implements AsyncDisposable {
     for (const watcher of this.#watchers) watcher.end()
   }
 
+  /** Ends all connections of the bus as a daemon does that is killed. */
+  breakOff(): void {
+    for (const watcher of this.#watchers) watcher.socket?.destroy()
+  }
+
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let text = ''
     for await (const piece of request.setEncoding('utf8')) text += piece as string
@@ -93,6 +101,9 @@ export class FakeDaemon implements AsyncDisposable {
     if (request.headers.host !== 'local-tailscaled.sock') return send(response, { status: 403, body: 'invalid host' })
     const said = this.override(method, path, body) ?? this.#answer(method, path, body, response)
     if (said === undefined) return
+    if (said === 'close') return void response.socket?.destroy()
+    if (said === 'half')
+      return void response.writeHead(200, { 'content-length': 100 }).write('{', () => response.socket?.destroy())
     // A body that is a promise is an answer that does not come before that.
     send(response, { status: said.status, body: await said.body })
   }

@@ -24,7 +24,7 @@ export function socketTransport(socketPath: string): LocalTransport {
           agent: false,
           ...(signal === undefined ? {} : { signal }),
         },
-        (answer) => resolve(answerFrom(answer)),
+        (answer) => resolve(answerFrom(answer, signal)),
       )
       call.on('error', (error: NodeJS.ErrnoException) =>
         reject(
@@ -39,7 +39,7 @@ export function socketTransport(socketPath: string): LocalTransport {
     })
 }
 
-function answerFrom(answer: IncomingMessage): LocalAnswer {
+function answerFrom(answer: IncomingMessage, signal: AbortSignal | undefined): LocalAnswer {
   answer.setEncoding('utf8')
   return {
     status: answer.statusCode ?? 0,
@@ -47,25 +47,29 @@ function answerFrom(answer: IncomingMessage): LocalAnswer {
     headers: Object.fromEntries(Object.entries(answer.headers).map(([name, value]) => [name, String(value)])),
     async text() {
       let whole = ''
-      for await (const piece of piecesOf(answer)) whole += piece
+      for await (const piece of piecesOf(answer, signal)) whole += piece
       return whole
     },
-    pieces: () => piecesOf(answer),
+    pieces: () => piecesOf(answer, signal),
   }
 }
 
-async function* piecesOf(answer: IncomingMessage): AsyncIterable<string> {
+async function* piecesOf(answer: IncomingMessage, signal: AbortSignal | undefined): AsyncIterable<string> {
   try {
     for await (const piece of answer) yield piece as string
   } catch (error) {
-    throw brokenOff(error as NodeJS.ErrnoException)
+    throw signal?.aborted === true ? signal.reason : brokenOff(error as NodeJS.ErrnoException)
   }
 }
 
-/** As when the daemon ends in the middle of an answer, or has too many callers. */
-function brokenOff(cause: NodeJS.ErrnoException): Error {
-  if (cause.code !== 'ECONNRESET' && cause.code !== 'EPIPE') return cause
-  return new MeshError('api/unreachable', 'settd has closed the connection: it ends, or has too many callers', {
-    cause,
-  })
+/** As when the daemon ends in the middle of an answer, or has too many callers, or is something else altogether. */
+function brokenOff(cause: NodeJS.ErrnoException): MeshError {
+  const isNonsense = cause.code?.startsWith('HPE_') === true
+  const isClosed = cause.code === 'ECONNRESET' || cause.code === 'EPIPE' || cause.code === 'ERR_STREAM_PREMATURE_CLOSE'
+  const words = isNonsense
+    ? 'what answers at the socket is not settd: it does not speak HTTP'
+    : isClosed
+      ? 'settd has closed the connection: it ends, or has too many callers'
+      : `the connection to settd is broken: ${cause.message}`
+  return new MeshError('api/unreachable', words, { cause })
 }

@@ -7,6 +7,7 @@ import type { Command, Context } from '../command.ts'
 import { bool, duration, int } from '../flags.ts'
 import type { Flag } from '../flags.ts'
 import { indentJson } from '../json-text.ts'
+import { plain } from '../../plain.ts'
 
 const NETMAP_LIMIT_MS = 5000
 
@@ -117,7 +118,20 @@ function show(name: string, short: string, ask: (context: Context) => Promise<st
     name,
     usage: `sett debug ${name}`,
     short,
-    run: async (context) => context.at.out.write(`${indentJson(await ask(context), indent)}\n`),
+    async run(context) {
+      const said = await ask(context)
+      if (!isJson(said)) throw new MeshError('api/unreachable', `what settd answers is no JSON: ${plain(said)}`)
+      context.at.out.write(`${indentJson(said, indent)}\n`)
+    },
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
   }
 }
 
@@ -183,7 +197,7 @@ async function preferRelay({ node, args: [region, ...more] }: Context): Promise<
 }
 
 async function reloadConfig({ node, at }: Context): Promise<void> {
-  const { Reloaded, Err } = (await node.value('POST', 'reload-config')) as { Reloaded?: boolean; Err?: string }
+  const { Reloaded, Err } = ((await node.value('POST', 'reload-config')) ?? {}) as { Reloaded?: boolean; Err?: string }
   if (Err) throw new MeshError('api/refused', Err)
   at.out.write(Reloaded === true ? 'config reloaded\n' : 'config mode not in use\n')
   if (Reloaded !== true) throw new Exit(1)

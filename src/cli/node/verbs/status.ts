@@ -1,6 +1,7 @@
 /** `sett status`: the node and its peers as a table, or the daemon's whole answer as JSON. */
 
 import { MeshError } from '../../../base/errors.ts'
+import { readStatus } from '../../../sdk/local-client.ts'
 import type { PeerStatus, Status } from '../../../sdk/local-client-types.ts'
 import { alignColumns } from '../columns.ts'
 import { Exit } from '../command.ts'
@@ -37,6 +38,7 @@ async function run({ node, flags, args, at }: Context): Promise<void> {
     throw new MeshError('input/invalid', '--web is not built; `sett status --json` has all that a web page could show')
   if (flags.bool('json')) {
     const text = await plainly(node.statusText(flags.bool('peers')))
+    readStatus(text)
     at.out.write(indentJson(flags.bool('active') ? onlyActive(text) : text, '  '))
     return
   }

@@ -25,9 +25,8 @@ async function run({ node, flags, args, at }: Context): Promise<void> {
   if (address === undefined) throw new MeshError('input/invalid', 'missing argument, expected one peer')
   const said = await node.whoIsText(address, flags.text('proto'))
   if (said === undefined) throw new MeshError('input/invalid', 'peer not found')
-  if (flags.bool('json')) return at.out.write(`${indentJson(said, '  ')}\n`)
-
   const { Node, UserProfile, CapMap } = readWhoIs(said)
+  if (flags.bool('json')) return at.out.write(`${indentJson(said, '  ')}\n`)
   const [addresses, allowed] = [Node.Addresses ?? [], Node.AllowedIPs ?? []]
   const lines = [
     'Machine:',
