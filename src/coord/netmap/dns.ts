@@ -28,6 +28,8 @@ export interface DnsOwn {
 export class DnsTexts {
   #json = ''
   #version = 0
+  /** What nearly all are told, as one value for all of them. */
+  #common: DnsText = { key: '', json: '' }
   /** NextDNS is among the nameservers, so that profiles of nodes count. */
   usesProfiles = false
   /** Texts with other profiles than the tailnet's. */
@@ -49,6 +51,7 @@ export class DnsTexts {
     if (json === this.#json) return false
     this.#json = json
     this.#version++
+    this.#common = { key: String(this.#version), json }
     this.#byProfile.clear()
     this.usesProfiles = dns.nameservers.some(({ address }) => address.startsWith(NEXTDNS))
     return true
@@ -56,6 +59,7 @@ export class DnsTexts {
 
   of({ certDomain, profile }: DnsOwn): DnsText {
     const byProfile = this.usesProfiles ? profile : undefined
+    if (byProfile === undefined && certDomain === undefined) return this.#common
     const json = byProfile === undefined ? this.#json : this.#withProfile(byProfile)
     const key = `${this.#version}/${byProfile ?? ''}/${certDomain ?? ''}`
     return { key, json: certDomain === undefined ? json : withMember(json, 'CertDomains', [certDomain]) }
