@@ -30,11 +30,13 @@ const IPV4_HEADER = 20
 /** So many refusals are told in so long: people read them, and a flood of them would keep the engine from its work. */
 const REFUSALS_MOST = 16
 const REFUSALS_MS = 100
+/** At most once in so long somebody is told of who sends messages of a session that is not known. */
+const LOST_MS = 100
 
 export interface InboundSink {
   /** A virtio header and packets behind it, for the device. */
   write(at: number, length: number): void
-  /** A datagram that is no transport message. */
+  /** A datagram that is no transport message; or, once in a while, the header of one whose session is not known. */
   stranger(at: number, length: number): void
   /** Something genuine came over this session: said once for each burst, before what came is passed on. */
   heard(session: ReceivingSession): void
@@ -78,6 +80,8 @@ export class Inbound {
   /** Refusals told since then. */
   #refusals = 0
   #refusalsSince = 0 as Mono
+  /** When a message of an unknown session was told last. */
+  #lostAt = -Infinity as Mono
 
   constructor(o: InboundOptions) {
     this.#memory = o.memory
@@ -133,7 +137,7 @@ export class Inbound {
       return undefined
     }
     const session = this.#sessions.get(view.getInt32(at + 4, true))
-    if (session === undefined) return this.#dropped('unknown-index')
+    if (session === undefined) return this.#lost(at, now)
     if (now >= session.expiresAt) return this.#dropped('expired')
     const low = view.getUint32(at + 8, true)
     const high = view.getUint32(at + 12, true)
@@ -179,6 +183,15 @@ export class Inbound {
       this.#refusals = 0
     }
     return this.#refusals++ < REFUSALS_MOST
+  }
+
+  /** Its sender may have a session that we have lost, and would send into the void until it notices the silence. */
+  #lost(at: number, now: Mono): undefined {
+    if (now - this.#lostAt >= LOST_MS) {
+      this.#lostAt = now
+      this.#sink.stranger(at, TRANSPORT_HEADER_LENGTH)
+    }
+    return this.#dropped('unknown-index')
   }
 
   #dropped(why: 'unknown-index' | 'expired' | 'replayed' | 'forged'): undefined {

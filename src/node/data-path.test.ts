@@ -482,7 +482,9 @@ for (const kind of onLinux ? (['plain', 'fast'] as const) : (['plain'] as const)
       for (const [name, message, why] of rows) {
         const a = node(kind, ours)
         a.hear(message)
-        assert.equal(a.left.writes.length + a.left.strangers.length, 0, name)
+        assert.equal(a.left.writes.length, 0, name)
+        // Who has a session that is lost is to be told.
+        assert.deepEqual(a.left.strangers, why === 'unknown-index' ? [message.slice(0, 16)] : [], name)
         if (typeof why === 'string') assert.deepEqual(a.dropped(), { [why]: 1 }, name)
         else assert.deepEqual([a.verdicts.into.of(why as never), a.dropped()], [1, {}], name)
         a.hear(seal(packetOf(home), 9))
@@ -496,6 +498,14 @@ for (const kind of onLinux ? (['plain', 'fast'] as const) : (['plain'] as const)
       a.hear(seal(packetOf(home), 2))
       assert.deepEqual(a.dropped(), { replayed: 1, expired: 1, 'unknown-index': 1 })
       assert.equal(a.left.writes.length, 1)
+    })
+
+    test('messages of unknown sessions are told of once in 100 ms, however many come', () => {
+      const a = node(kind, keypairs().ours)
+      const unknown = new Uint8Array(1000).with(0, 4).with(4, 99)
+      for (let ms = 0; ms < 250; ms++) a.hear(unknown, undefined, (NOW + ms) as Mono)
+      assert.deepEqual(a.dropped(), { 'unknown-index': 250 })
+      assert.deepEqual(a.left.strangers, Array(3).fill(unknown.slice(0, 16)))
     })
 
     test('strangers’ datagrams, keepalives and messages between nodes go where they belong', () => {

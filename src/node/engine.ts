@@ -7,6 +7,7 @@
  */
 
 import type { Bytes } from '../base/bytes.ts'
+import { later } from '../base/clock.ts'
 import type { Mono, Wall } from '../base/clock.ts'
 import type { AddressPort, Family, Ip, Prefix } from '../base/ip.ts'
 import type { NodeKey, PrivateKey } from '../base/keys.ts'
@@ -35,6 +36,7 @@ import type { InnerPingAction } from './pings/inner-pings.ts'
 import { RouteKeeper } from './routes/peer-routes.ts'
 import type { DeviceAction } from './wireguard/actions.ts'
 import { Device } from './wireguard/device.ts'
+import { TRANSPORT_MIN_LENGTH } from './wireguard/messages.ts'
 
 /** What the engine has its shell do. */
 export interface EngineOut {
@@ -102,6 +104,8 @@ export class Engine {
   readonly #peers = new KnownPeers()
   /** Whose session an index is. */
   readonly #byIndex = new Map<number, NodeKey>()
+  /** When a session of a peer's was last found to be lost. */
+  #lostAt = -Infinity as Mono
   /** When a packet of this machine's last went to a peer. */
   readonly #usedAt = new Map<NodeKey, Mono>()
   /** Where packets for each peer go, as the data plane knows. */
@@ -178,21 +182,25 @@ export class Engine {
 
   // From relays and the data plane.
 
-  /** A datagram that is no transport message. */
+  /** A datagram that is no transport message, or the header of one whose session the data plane does not know. */
   datagram(bytes: Bytes, from: PlaneSource, now: Mono): void {
     if (from.kind === 'relay') return this.#out.dropped('malformed')
     const { address } = from
     const kind = classify(bytes)
     if (kind === 'disco') this.#follow(this.#paths.fromUdp(address, bytes, now), now)
     else if (kind === 'stun') this.#out.stun(address, bytes, now)
-    else if (kind === 'wireguard') this.#handshake(bytes, directSource(address), now)
-    else this.#out.dropped('by a peer relay')
+    else if (kind !== 'wireguard') this.#out.dropped('by a peer relay')
+    else if (bytes[0] === TRANSPORT) this.#lost(this.#peers.at(endpointOf(address))?.key, now)
+    else this.#handshake(bytes, directSource(address), now)
   }
 
   /** A packet that a relay brought. */
   relayed(region: number, from: NodeKey, bytes: Bytes, now: Mono): void {
     if (isDisco(bytes, 0)) return this.#follow(this.#paths.fromRelay(region, from, bytes, now), now)
-    if (bytes[0] === TRANSPORT) return this.#plane.receiveRelayed(bytes, region)
+    if (bytes[0] === TRANSPORT) {
+      if (bytes.length >= TRANSPORT_MIN_LENGTH && !this.#byIndex.has(receiverOf(bytes))) return this.#lost(from, now)
+      return this.#plane.receiveRelayed(bytes, region)
+    }
     this.#handshake(bytes, relaySource(region, from), now)
   }
 
@@ -279,6 +287,14 @@ export class Engine {
 
   #handshake(bytes: Bytes, from: From, now: Mono): void {
     this.#do(this.#device.receive(bytes, from, now), now)
+  }
+
+  /** A peer uses a session that is not known. */
+  #lost(peer: NodeKey | undefined, now: Mono): void {
+    this.#out.dropped('unknown-index')
+    if (peer === undefined || now < later(this.#lostAt, LOST_MS)) return
+    this.#lostAt = now
+    this.#do(this.#device.lost(peer, now), now)
   }
 
   #do(actions: readonly DeviceAction<From>[], now: Mono): void {
@@ -459,3 +475,10 @@ function mayElse({ was, now }: PeerDelta): boolean {
 
 /** The first byte of a transport message. */
 const TRANSPORT = 4
+/** So often at most a session that a peer has alone is looked into: anybody can send what looks like one. */
+const LOST_MS = 20
+
+/** The session that a transport message is of, as its receiver numbers it. */
+function receiverOf(message: Bytes): number {
+  return new DataView(message.buffer, message.byteOffset).getUint32(4, true)
+}

@@ -34,6 +34,12 @@ export class KnownPeers {
     return this.#byNumber.get(number)
   }
 
+  /** The peer that is at this address, as it says itself. */
+  at(endpoint: string): Known | undefined {
+    for (const known of this.#byId.values()) if (known.node.Endpoints?.includes(endpoint)) return known
+    return undefined
+  }
+
   /** A peer, new or changed; one with another key was removed before. */
   put(id: number, node: MapNode): Known {
     const known = { number: this.#byId.get(id)?.number ?? ++this.#numbers, key: node.Key, node }

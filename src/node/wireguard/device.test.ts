@@ -363,6 +363,21 @@ test('another way has opened: an initiation that waits for its answer is repeate
   assert.deepEqual(pair.a.retry(peer, at(10_000)), [])
 })
 
+test('a session that a peer has alone is replaced: asked for by whomever, once in 5 s, and where there is no other', () => {
+  const pair = new Pair()
+  const [us, peer] = pair.names
+  assert.deepEqual(pair.a.lost(us, START), [{ kind: 'dropped', why: 'unknown-peer' }])
+  let initiations = 0
+  for (let ms = 0; ms < 20_000; ms += 100) {
+    initiations += of(pair.a.lost(peer, at(ms)), 'send').length + of(pair.a.tick(at(ms)), 'send').length
+  }
+  assert.equal(initiations, 4)
+  const asked = of(pair.a.tick(at(25_500)), 'send')[0]?.bytes as Uint8Array
+  const answer = of(pair.b.receive(asked, FROM, at(25_500)), 'send')[0]?.bytes as Uint8Array
+  assert.equal(of(pair.a.receive(answer, FROM, at(25_500)), 'established').length, 1)
+  assert.deepEqual(pair.a.lost(peer, at(40_000)), [], 'there is one')
+})
+
 test('after sleep no session is believed, and stamps are of the day', () => {
   const pair = new Pair()
   pair.shake(START)

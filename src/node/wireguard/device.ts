@@ -144,6 +144,19 @@ export class Device<From extends Source> {
     return peer === undefined ? [] : this.#restart(peer, (now - YOUNG_MS) as Mono, now)
   }
 
+  /**
+   * Somebody who seems to be this peer uses a session that is not known: where there is no other, it has one that we
+   * have lost, and a new one takes its place. Whoever only pretends to be the peer has an initiation sent in 5 s.
+   */
+  lost(key: NodeKey, now: Mono): DeviceAction<From>[] {
+    const peer = this.#need(key, now)
+    if (typeof peer === 'string') return [dropped(peer)]
+    const actions: DeviceAction<From>[] = []
+    if (usable(peer, now) === undefined) this.#sessions.want(actions, peer, now)
+    this.#peers.refresh(peer)
+    return actions
+  }
+
   /** Another way to this peer has opened: an initiation that waits for its answer is repeated there, not in 5 s. */
   retry(key: NodeKey, now: Mono): DeviceAction<From>[] {
     const peer = this.#peers.get(key)
