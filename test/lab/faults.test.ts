@@ -115,6 +115,20 @@ describe('two machines, and what happens to them', { skip }, () => {
     await pulse.next()
   })
 
+  test('nor must it write itself: a peer that goes on with its old session is told at once', async () => {
+    await tailnet.server.kill()
+    for (const again of [() => b.kill(), () => b.sett('down')]) {
+      await again()
+      if (b.daemon?.alive === true) await b.sett('up')
+      else await b.start()
+      // Silence alone would tell after 15 s.
+      await pulse.next(performance.now(), 10_000)
+    }
+    await tailnet.server.start()
+    for (const machine of [a, b]) await machine.until('the server is back', ({ Self }) => Self.Online)
+    await pulse.next()
+  })
+
   test('machines behind routers talk with each other, and with one that is not', async () => {
     const [carla, dora] = await Promise.all([tailnet.behind('easy', 'carla'), tailnet.behind('hard', 'dora')])
     await tailnet.bring([carla, dora])
