@@ -50,6 +50,8 @@ export interface CoordOptions {
   /** This server's name in presence records; the same after a restart. */
   readonly server: string
   readonly ephemeralMs: number
+  /** Entries of audit logs are kept for so long. */
+  readonly auditMs: number
   /** Rules of policies are written out in full, as the recorded service does; for replays. */
   readonly expandedRules?: boolean
   /** Asks for `tick` soon; may be called often. */
@@ -91,7 +93,7 @@ export class Coord {
     this.maps = maps
     this.pings = pings
     this.policies = policies
-    const { dice, sha256, bcrypt, store, ephemeralMs } = options
+    const { dice, sha256, bcrypt, store, ephemeralMs, auditMs } = options
     const permits = new Permits(policies)
     this.#machine = new Machine({
       ledger,
@@ -105,7 +107,7 @@ export class Coord {
       failed: options.failed,
     })
     this.handle = this.#machine.handle
-    this.#housekeeping = new Housekeeping({ ledger, store, maps, ephemeralMs }, options.clocks.mono())
+    this.#housekeeping = new Housekeeping({ ledger, store, maps, ephemeralMs, auditMs }, options.clocks.mono())
   }
 
   /** Reads everything the store holds, and is ready to serve. */

@@ -8,6 +8,7 @@ import type { Mono, Wall } from '../base/clock.ts'
 import type { Maps } from './maps.ts'
 import { worker } from './model/actors.ts'
 import type { Ledger } from './model/ledger.ts'
+import { EXPIRIES_ID, expiredBetween } from './model/expiries.ts'
 import type { Model } from './model/model.ts'
 import { deleteNode } from './model/node-changes.ts'
 import { SERVER } from './model/records.ts'
@@ -26,18 +27,22 @@ export interface HousekeepingOptions {
   readonly maps: Maps
   /** An ephemeral node without a stream is deleted after so long. */
   readonly ephemeralMs: number
+  /** Entries of audit logs are kept for so long. */
+  readonly auditMs: number
 }
 
 export class Housekeeping {
   readonly #options: HousekeepingOptions
   readonly #every: number
   #sweepAt: Mono
+  #trimAuditAt: Mono
   #running = false
 
   constructor(options: HousekeepingOptions, now: Mono) {
     this.#options = options
     this.#every = Math.max(250, Math.min(MINUTE_MS, options.ephemeralMs / 4))
     this.#sweepAt = later(now, this.#every)
+    this.#trimAuditAt = now
   }
 
   deadline(): Mono {
@@ -53,9 +58,14 @@ export class Housekeeping {
       await maps.writeOffline(ledger, now)
       if (now < this.#sweepAt) return
       this.#sweepAt = later(now, this.#every)
-      for (const { num } of ledger.model.tailnets()) await this.#sweep(num)
+      for (const { num } of ledger.model.tailnets()) {
+        // Before keys that are long of no use are forgotten.
+        await this.#noteExpired(num)
+        await this.#sweep(num)
+      }
       await this.#forgetLogins()
       await this.#options.store.trim(FEED_KEPT)
+      await this.#trimAudit(now)
     } finally {
       this.#running = false
     }
@@ -82,6 +92,32 @@ export class Housekeeping {
       },
       result: undefined,
     }))
+  }
+
+  /** Tells the audit log of keys that ran out by the clock; several servers tell it once. */
+  async #noteExpired(tailnet: TailnetNum): Promise<void> {
+    const { ledger } = this.#options
+    const state = ledger.model.state(tailnet)
+    const isNew = (now: Wall) => {
+      const seen = state.get('expiries', EXPIRIES_ID)
+      if (seen === undefined) return true
+      const { nodes, keys } = expiredBetween(state, seen.until, now)
+      return nodes.length + keys.length > 0
+    }
+    if (!isNew(ledger.now())) return
+    await ledger.transact(tailnet, HOUSEKEEPING, (_, now) => {
+      if (!isNew(now)) return { result: undefined }
+      const expect = state.version('expiries', EXPIRIES_ID)
+      const write = { kind: 'expiries', id: EXPIRIES_ID, expect, value: { until: now } } as const
+      return { batch: { writes: [write] }, result: undefined }
+    })
+  }
+
+  async #trimAudit(now: Mono): Promise<void> {
+    if (now < this.#trimAuditAt) return
+    this.#trimAuditAt = later(now, HOUR_MS)
+    const { ledger, store, auditMs } = this.#options
+    await store.trimAudit(later(ledger.now(), -auditMs))
   }
 
   #idleEphemeral(model: Model, tailnet: TailnetNum, now: Wall): Node[] {

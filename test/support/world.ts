@@ -7,6 +7,7 @@ import { randomBytes, createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { concat } from '../../src/base/bytes.ts'
+import { DAY_MS } from '../../src/base/clock.ts'
 import type { Clocks, Mono, Wall } from '../../src/base/clock.ts'
 import { discoKeyOf, lockKeyOf, machineKeyOf, nodeKeyOf } from '../../src/base/keys.ts'
 import type { DiscoKey, LockKey, MachineKey, NodeKey } from '../../src/base/keys.ts'
@@ -175,6 +176,8 @@ export class Answer implements ControlReply {
 export interface WorldOptions {
   readonly store?: Store
   readonly ephemeralMs?: number
+  /** How long audit logs keep their entries. */
+  readonly auditMs?: number
   /** Name of this server in presence records. */
   readonly server?: string
   readonly say?: Say
@@ -215,6 +218,7 @@ export class World implements Clocks {
       derpMap: DERP_MAP,
       server: this.#options.server ?? 'one',
       ephemeralMs: this.#options.ephemeralMs ?? 1_800_000,
+      auditMs: this.#options.auditMs ?? 90 * DAY_MS,
       wake: () => (this.#woken = true),
       admissionChanged: () => undefined,
       failed: (what, error) => this.failures.push(what, error),

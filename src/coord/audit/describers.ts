@@ -8,6 +8,7 @@ import { describeAttributes } from './attributes.ts'
 import { silent } from './describer.ts'
 import type { Describer } from './describer.ts'
 import { describeDns } from './dns.ts'
+import { describeExpiries } from './expiries.ts'
 import { describeKey } from './keys.ts'
 import { describeLogin } from './logins.ts'
 import { describeNode } from './nodes.ts'
@@ -23,6 +24,7 @@ export const DESCRIBERS: { readonly [K in Kind]: Describer<K> } = {
   node: describeNode,
   key: describeKey,
   attributes: describeAttributes,
+  expiries: describeExpiries,
   dns: describeDns,
   provider: describeProvider,
   identity: describeIdentity,

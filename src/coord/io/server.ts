@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
-import { MINUTE_MS } from '../../base/clock.ts'
+import { DAY_MS, MINUTE_MS } from '../../base/clock.ts'
 import type { Secret } from '../../base/secret.ts'
 import { MeshError } from '../../base/errors.ts'
 import { machineKeyFor } from '../../crypto/primitives.ts'
@@ -241,6 +241,7 @@ async function assemble(
     derpMap,
     server: serverName,
     ephemeralMs,
+    auditMs: config.auditDays * DAY_MS,
     wake: ticker.wake,
     admissionChanged: () => relay.refreshAdmission(),
     failed: (what, err) => log.error('failed', { what, err }),

@@ -276,6 +276,7 @@ const KINDS: readonly Kind[] = [
   'name',
   'key',
   'key-use',
+  'expiries',
   'attributes',
   'dns',
   'policy',

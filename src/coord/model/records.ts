@@ -250,6 +250,11 @@ export interface KeyUse {
   readonly at: Wall
 }
 
+/** Up to when keys that ran out by the clock are in the audit log. Record id: `seen`. */
+export interface ExpiriesRecord {
+  readonly until: Wall
+}
+
 /** An interactive login in progress, in the server's scope. Record id: its code. */
 export interface PendingLogin {
   readonly code: string
@@ -412,6 +417,7 @@ export interface Kinds {
   name: NameRecord
   key: Key
   'key-use': KeyUse
+  expiries: ExpiriesRecord
   attributes: AttributesRecord
   dns: DnsRecord
   policy: PolicyRecord

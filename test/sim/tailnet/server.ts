@@ -8,6 +8,7 @@ import { setImmediate } from 'node:timers/promises'
 import { zstdCompressSync } from 'node:zlib'
 import { concat, EMPTY, textOf, utf8 } from '../../../src/base/bytes.ts'
 import type { Bytes, Dice } from '../../../src/base/bytes.ts'
+import { DAY_MS } from '../../../src/base/clock.ts'
 import type { Mono, Wall } from '../../../src/base/clock.ts'
 import type { NodeKey, PrivateKey } from '../../../src/base/keys.ts'
 import { Coord } from '../../../src/coord/coord.ts'
@@ -235,6 +236,7 @@ export class SimServer {
       derpMap,
       server: 'one',
       ephemeralMs: 1_800_000,
+      auditMs: 90 * DAY_MS,
       wake: () => {
         this.#woken = true
       },

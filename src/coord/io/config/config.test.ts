@@ -42,6 +42,7 @@ test('without a word, everything has its default', () => {
       { host: '', port: 3479 },
     ],
     tailnetDomain: 'sett.internal',
+    auditDays: 90,
     logLevel: 'info',
     logFormat: 'text',
   })
@@ -95,6 +96,7 @@ const accepted: readonly (readonly [OptionName, string, unknown])[] = [
   ['stun-listen', 'off', []],
   ['stun-listen', ':3478', [{ host: '', port: 3478 }]],
   ['tailnet-domain', 'Example.COM.', 'example.com'],
+  ['audit-days', '365', 365],
   ['log-level', 'DEBUG', 'debug'],
   ['log-format', 'json', 'json'],
 ]
@@ -112,6 +114,7 @@ const member: { readonly [name in OptionName]: keyof Config } = {
   'relay-listen': 'relayListen',
   'stun-listen': 'stunListen',
   'tailnet-domain': 'tailnetDomain',
+  'audit-days': 'auditDays',
   'log-level': 'logLevel',
   'log-format': 'logFormat',
 }

@@ -132,6 +132,7 @@ export function resolveConfig(sources: Sources, host: Host): Config {
     relayListen: pick('relay-listen', OPTIONS['relay-listen']),
     stunListen: pick('stun-listen', OPTIONS['stun-listen']),
     tailnetDomain: pick('tailnet-domain', OPTIONS['tailnet-domain']),
+    auditDays: pick('audit-days', OPTIONS['audit-days']),
     logLevel: pick<LogLevel>('log-level', OPTIONS['log-level']),
     logFormat: pick<LogFormat>('log-format', OPTIONS['log-format']),
   }

@@ -52,6 +52,8 @@ export interface Config {
   readonly relayListen: Listen
   readonly stunListen: readonly Listen[]
   readonly tailnetDomain: string
+  /** Audit logs keep their entries for so many days. */
+  readonly auditDays: number
   readonly logLevel: LogLevel
   readonly logFormat: LogFormat
 }
@@ -70,6 +72,7 @@ export type OptionName =
   | 'relay-listen'
   | 'stun-listen'
   | 'tailnet-domain'
+  | 'audit-days'
   | 'log-level'
   | 'log-format'
 
@@ -197,6 +200,10 @@ function parseDomain(text: string): string | Wrong {
   return name.length > 120 ? new Wrong('it is longer than 120 characters') : name
 }
 
+function parseDays(text: string): number | Wrong {
+  return /^[1-9]\d{0,3}$/.test(text) && Number(text) <= 3650 ? Number(text) : new Wrong('this is no such number')
+}
+
 function parsePath(text: string): string | Wrong {
   return text === '' || text.includes('\0') ? new Wrong('this is no path') : text
 }
@@ -294,6 +301,13 @@ export const OPTIONS = {
     want: 'a DNS name such as sett.internal',
     fallback: 'sett.internal',
     parse: parseDomain,
+  },
+  'audit-days': {
+    arg: 'DAYS',
+    help: 'how long audit logs keep who changed what, in days',
+    want: 'a number of days from 1 to 3650',
+    fallback: '90',
+    parse: parseDays,
   },
   'log-level': {
     arg: 'LEVEL',
