@@ -19,7 +19,6 @@ import { readHandshake, upgradeFault } from '../../src/coord/io/control/handshak
 import { versionInQuery } from '../../src/coord/io/control/server-key.ts'
 import { plainAddress, TrustedProxies } from '../../src/coord/io/http/forwarded.ts'
 import { limitKey } from '../../src/coord/io/http/limits.ts'
-import { codeInPath } from '../../src/coord/io/http/login-page.ts'
 import { parseKeyText } from '../../src/coord/model/credentials.ts'
 import { labelFor } from '../../src/coord/model/naming.ts'
 import { matchRoute } from '../../src/coord/rest/match.ts'
@@ -190,7 +189,6 @@ export const TEXTS: readonly Decoder[] = [
     read(text) {
       const version = versionInQuery(text)
       assert.ok(version === undefined || (version > 0 && version < 1_000_000))
-      assert.match(codeInPath(text) ?? 'aaaaaaaa', /^[\w-]{8,64}$/)
     },
   }),
   decoder({

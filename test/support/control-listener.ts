@@ -6,7 +6,7 @@ import { nodePrimitives } from '../../src/crypto/io/node-primitives.ts'
 import { generateKey, machineKeyFor } from '../../src/crypto/primitives.ts'
 import type { ControlHandler } from '../../src/coord/control.ts'
 import type { TlsFiles } from '../../src/coord/io/config/options.ts'
-import { mono, wall } from '../../src/coord/io/clocks.ts'
+import { mono } from '../../src/coord/io/clocks.ts'
 import { keyBody } from '../../src/coord/io/control/server-key.ts'
 import { Bodies } from '../../src/coord/io/control/bodies.ts'
 import { Turn } from '../../src/coord/io/control/turn.ts'
@@ -79,7 +79,7 @@ export async function listenForControl(options: TestListenerOptions = {}): Promi
       url: () => url,
       proxies,
       tls: options.tls !== undefined,
-      loginPage: () => undefined,
+      pages: async (_, res) => void res.end('pages'),
       ailment: async () => undefined,
       trouble: () => undefined,
       bootstrapDns: () => ({}),
@@ -88,7 +88,6 @@ export async function listenForControl(options: TestListenerOptions = {}): Promi
       rest: async (_, res) => void res.end('rest'),
       upgradeFault: (req) => upgrades.faultOf(req),
       mono,
-      wall,
       ...options.site,
     }),
   })

@@ -97,6 +97,7 @@ export class RestWorld {
           ),
         regionName: (region) => (region === 900 ? 'Here' : undefined),
       },
+      seal: (text, place) => `sealed ${place} ${btoa(text)}`,
       onRequest: (seen) => this.seen.push(seen),
       onError: (error) => this.errors.push(error),
     })

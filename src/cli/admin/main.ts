@@ -9,6 +9,7 @@ import { addDns } from './commands/dns.ts'
 import { addKeys, addTokens } from './commands/keys.ts'
 import { addLogin } from './commands/login.ts'
 import { addNodes } from './commands/nodes.ts'
+import { addProviders, addSessions } from './commands/people.ts'
 import { addPolicy } from './commands/policy.ts'
 import { addStatus, addTailnets } from './commands/tailnets.ts'
 import { addUsers } from './commands/users.ts'
@@ -55,6 +56,8 @@ export async function main(args: readonly string[], at: Surroundings = here()): 
   addKeys(admin, begin)
   addTokens(admin, begin)
   addLogin(admin, begin)
+  addProviders(admin, begin)
+  addSessions(admin, begin)
   addPolicy(admin, begin)
   addDns(admin, begin)
   addTailnets(admin, begin)

@@ -21,6 +21,11 @@ export function noSuchUser(tailnet: TailnetState, text: string): string {
   return `No user "${told}" in this tailnet: ${hint}`
 }
 
+/** What the client secret of an identity provider is sealed for. */
+export function providerSecretPlace(provider: string): string {
+  return `identity provider ${provider}`
+}
+
 /** Under which id the holder of a login name is kept. */
 export function loginHolder(loginName: string): string {
   return `login-name/${loginName.toLowerCase()}`

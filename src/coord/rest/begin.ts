@@ -87,6 +87,7 @@ function resting<T>(plan: Plan<T>, checks: readonly Check[]): Plan<T> {
 function sharedOf(model: Model): Shared {
   const { server } = model
   return {
+    server,
     login: (code) => model.login(code),
     writeLogin: (login) => ({
       kind: 'login',

@@ -43,6 +43,8 @@ export interface Tools {
   readonly logs: Ledger['logs']
   readonly config: RestConfig
   readonly policies: Policies
+  /** Seals a secret that the server must be able to say again, for the place that it belongs to. */
+  readonly seal: (text: string, place: string) => string
   /** Lets others have their turn, between steps of something long. */
   readonly pause: () => Promise<void>
   /** Whose turn it is to have something long done. */
@@ -57,11 +59,12 @@ export interface At extends Place {
   readonly policies: Policies
 }
 
-/** The two records of the server's own scope that a tailnet's administrators touch, and nothing else of it. */
+/** What stands in the server's own scope and is still a tailnet's own: handlers look at, and touch, nothing else of it. */
 export interface Shared {
   login(code: string): PendingLogin | undefined
   writeLogin(login: PendingLogin): Write
   writeTailnet(record: Tailnet): Write
+  readonly server: TailnetState
 }
 
 /** For routes that are about no tailnet in particular. */

@@ -39,6 +39,8 @@ export interface RestOptions {
   readonly primitives: { readonly sha256: Sha256 }
   readonly config: RestConfig
   readonly live: Live
+  /** Seals secrets that the server must be able to say again; without it, none are taken. */
+  readonly seal?: Tools['seal']
   /** Where policies that have been checked are kept; its own if not given. */
   readonly policies?: Policies
   /** Resolves after others have had their turn; nobody waits if not given. */
@@ -80,6 +82,7 @@ export function createRest(options: RestOptions): Rest {
     nextId: (counter) => ledger.nextId(counter),
     logs: ledger.logs,
     config: options.config,
+    seal: options.seal ?? unsealed,
     policies: options.policies ?? new Policies(),
     pause: options.pause ?? (() => Promise.resolve()),
     turns: new Turns(),
@@ -141,6 +144,10 @@ export function createRest(options: RestOptions): Rest {
       }
     },
   }
+}
+
+function unsealed(_text: string, place: string): never {
+  throw new MeshError('internal', `Cannot keep the secret of ${place}: nothing seals it`)
 }
 
 function refusalOf(error: unknown): Refusal {

@@ -27,6 +27,7 @@ const Schema: z.ZodType = z.lazy(() =>
     minItems: z.number().optional(),
     maxItems: z.number().optional(),
     items: Schema.optional(),
+    oneOf: z.array(Schema).optional(),
     anyOf: z.array(Schema).optional(),
     properties: z.record(z.string(), Schema).optional(),
     propertyNames: Schema.optional(),

@@ -14,6 +14,7 @@ import { deviceRoutes } from './routes/devices.ts'
 import { dnsRoutes } from './routes/dns.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { logRoutes } from './routes/logs.ts'
+import { peopleRoutes } from './routes/people.ts'
 import { policyRoutes } from './routes/policy.ts'
 import { policyHistoryRoutes } from './routes/policy-history.ts'
 import { settRoutes } from './routes/sett.ts'
@@ -23,6 +24,7 @@ import { userRoutes } from './routes/users.ts'
 export const routes = {
   ...deviceRoutes,
   ...keyRoutes,
+  ...peopleRoutes,
   ...userRoutes,
   ...policyRoutes,
   ...policyHistoryRoutes,

@@ -11,7 +11,7 @@ import { mentionsOf } from '../policy-mentions.ts'
 import { plain, printTable, showTime } from '../print.ts'
 
 export function addUsers(admin: Command, begin: Begin): void {
-  const users = admin.command('users').description('users: list, create, role, approve, suspend, restore, delete')
+  const users = admin.command('users').description('users: list, create, link, role, approve, suspend, restore, delete')
 
   users
     .command('list')
@@ -52,6 +52,16 @@ export function addUsers(admin: Command, begin: Begin): void {
         },
       })
       confirm(context, `Created ${user.loginName}, ${user.role}`, user)
+    })
+
+  users
+    .command('link <LOGIN>')
+    .description('make a link by which a user gets a way to log in, once; good for a day')
+    .action(async (name: string) => {
+      const context = begin()
+      const { id: userId, loginName } = await findUser(context, name)
+      const link = await context.client.linkUser({ userId })
+      confirm(context, `For ${loginName}, good once until ${showTime(link.expires)}:\n\n  ${link.url}\n`, link)
     })
 
   users

@@ -10,10 +10,7 @@ import { ControlClient } from '../../../../test/support/control-client.ts'
 import { echo, listenForControl } from '../../../../test/support/control-listener.ts'
 import type { TestListener } from '../../../../test/support/control-listener.ts'
 import { sameBytes } from '../../../base/bytes.ts'
-import type { Wall } from '../../../base/clock.ts'
-import { machineKeyOf, nodeKeyOf } from '../../../base/keys.ts'
 import { makeSelfSigned } from '../../../crypto/io/self-signed.ts'
-import type { PendingLogin } from '../../model/records.ts'
 
 /** More than all buffers on the way hold. */
 const large = new Uint8Array(20_000_000).map((_, i) => i % 251)
@@ -182,49 +179,41 @@ describe('with a certificate', () => {
   })
 })
 
-describe('the login page', () => {
-  const login: PendingLogin = {
-    code: 'K7WQ2MZX9RTB',
-    machineKey: machineKeyOf(new Uint8Array(32).fill(1)),
-    nodeKey: nodeKeyOf(new Uint8Array(32).fill(2)),
-    created: 0 as Wall,
-    expires: (Date.now() + 900_000) as Wall,
-    hostname: 'laptop',
-    os: 'linux',
-    from: '192.0.2.7',
-    ephemeral: false,
-    requestTags: [],
-  }
-  const open = () =>
-    listenForControl({
-      trustedProxy: ['loopback'],
-      site: { loginPage: (code) => (code === login.code ? login : undefined) },
-    })
-
-  test('it is HTML that may do nothing, is kept nowhere, and tells nobody where one came from', async (t) => {
-    const server = await open()
-    t.after(() => server.close())
-    const { status, headers, text } = await ask(server.url, `/login/${login.code}`)
-    assert.equal(status, 200)
-    assert.match(text, /sett admin login approve K7WQ2MZX9RTB --user NAME/)
-    assert.equal(headers['content-type'], 'text/html; charset=utf-8')
-    assert.match(String(headers['content-security-policy']), /^default-src 'none'/)
-    assert.equal(headers['cache-control'], 'no-store')
-    assert.equal(headers['referrer-policy'], 'no-referrer')
-    assert.equal(headers['x-content-type-options'], 'nosniff')
-  })
-
-  test('guessing ends after twenty tries a minute, for each address by itself', async (t) => {
-    const now = 0
+describe('the pages that people see', () => {
+  test('get what lies below /login/ and /auth, and are told whether anybody could read along', async (t) => {
+    const seen: [string | undefined, boolean][] = []
     const server = await listenForControl({
       trustedProxy: ['loopback'],
-      site: { loginPage: () => login, mono: () => now },
+      site: {
+        async pages(req, res, secure) {
+          seen.push([req.url, secure])
+          res.end('a page')
+        },
+      },
     })
     t.after(() => server.close())
-    const visit = async (from: string, code: string) =>
-      (await ask(server.url, `/login/${code}`, { 'x-forwarded-for': from })).status
-    for (let i = 0; i < 20; i++) assert.equal(await visit('192.0.2.1', 'ABCDEFGHJKLM'), 200)
-    assert.equal(await visit('192.0.2.1', login.code), 429, 'the right code, too, once there were too many')
-    assert.equal(await visit('192.0.2.2', login.code), 200)
+    for (const path of ['/login/K7WQ2MZX9RTB', '/auth', '/auth/callback?state=x']) await ask(server.url, path)
+    await ask(server.url, '/auth/start/x', { 'x-forwarded-for': '192.0.2.9' })
+    await ask(server.url, '/auth/start/x', { 'x-forwarded-for': '192.0.2.9', 'x-forwarded-proto': 'https' })
+    assert.deepEqual(seen, [
+      ['/login/K7WQ2MZX9RTB', true],
+      ['/auth', true],
+      ['/auth/callback?state=x', true],
+      ['/auth/start/x', false],
+      ['/auth/start/x', true],
+    ])
+    for (const path of ['/login', '/authority', '/auth.js'])
+      assert.equal((await ask(server.url, path)).status, 404, path)
+  })
+
+  test('guessing ends after sixty tries at once, for each address by itself', async (t) => {
+    const now = 0
+    const server = await listenForControl({ trustedProxy: ['loopback'], site: { mono: () => now } })
+    t.after(() => server.close())
+    const visit = async (from: string) =>
+      (await ask(server.url, '/login/ABCDEFGHJKLM', { 'x-forwarded-for': from })).status
+    for (let i = 0; i < 60; i++) assert.equal(await visit('192.0.2.1'), 200)
+    assert.equal(await visit('192.0.2.1'), 429)
+    assert.equal(await visit('192.0.2.2'), 200)
   })
 })

@@ -4,14 +4,11 @@
  */
 
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import type { PendingLogin } from '../../model/records.ts'
 import { versionInQuery } from '../control/server-key.ts'
 import { isLoopback, plainAddress } from './forwarded.ts'
 import type { TrustedProxies } from './forwarded.ts'
 import { Buckets } from './limits.ts'
-import { codeInPath, loginPage, PAGE_HEADERS, tooManyLookups, unknownLogin } from './login-page.ts'
-import type { Page } from './login-page.ts'
-import { HTML, JSON_TEXT, refuse, refuseJson, respond, TEXT } from './respond.ts'
+import { JSON_TEXT, refuse, refuseJson, respond, TEXT } from './respond.ts'
 
 export interface Site {
   /** The body of `/key`. */
@@ -21,7 +18,10 @@ export interface Site {
   readonly proxies: TrustedProxies
   /** The listener itself speaks TLS with a certificate that clients trust. */
   readonly tls: boolean
-  loginPage(code: string): PendingLogin | undefined
+  /**
+   * The pages that people see in their browser. `secure`: nobody in between can read what they send, so they may log in.
+   */
+  pages(req: IncomingMessage, res: ServerResponse, secure: boolean): Promise<void> | undefined
   /** What is wrong with the server; nothing when it is well. */
   ailment(): Promise<string | undefined>
   /** What should be looked after although it is well. */
@@ -35,11 +35,10 @@ export interface Site {
   upgradeFault(req: IncomingMessage): string
   failed(method: string, error: unknown): void
   mono(): number
-  wall(): number
 }
 
-/** Login codes are secrets of 50 bits and more; twenty guesses a minute find none. */
-const LOOKUPS = { burst: 20, perSecond: 20 / 60, customers: 10_000 }
+/** Codes and links are secrets of 80 bits and more; a login takes a dozen requests. Guessing finds none. */
+const LOOKUPS = { burst: 60, perSecond: 0.5, customers: 10_000 }
 const CHALLENGE = /^[A-Za-z0-9.\-_:]{1,64}$/
 
 export function createRoutes(site: Site): RequestListener {
@@ -53,6 +52,13 @@ export function createRoutes(site: Site): RequestListener {
       const why = apiRefusal(site, req)
       if (why !== undefined) return refuseJson(res, 403, why)
       return await (site.rest(req, res) ?? refuseJson(res, 503, 'The server is starting: try again'))
+    }
+    if (path.startsWith('/login/') || path === '/auth' || path.startsWith('/auth/')) {
+      const { address } = site.proxies.client(req.socket.remoteAddress, req.headers)
+      if (!lookups.take(address, site.mono()))
+        return refuse(res, 429, 'too many tries: wait a minute', { 'retry-after': '60' })
+      return await (site.pages(req, res, apiRefusal(site, req) === undefined) ??
+        refuse(res, 503, 'the server is starting: try again'))
     }
     if (req.method !== 'GET' && req.method !== 'HEAD') {
       // Whoever sends a body to nowhere is not listened to until its end.
@@ -96,18 +102,7 @@ export function createRoutes(site: Site): RequestListener {
       case '/bootstrap-dns':
         return respond(res, 200, JSON_TEXT, JSON.stringify(site.bootstrapDns()))
     }
-    if (path.startsWith('/login/')) {
-      const page = login(req, path)
-      return respond(res, page.status, HTML, page.html, PAGE_HEADERS)
-    }
     refuse(res, 404, 'not found')
-  }
-
-  function login(req: IncomingMessage, path: string): Page {
-    const { address } = site.proxies.client(req.socket.remoteAddress, req.headers)
-    if (!lookups.take(address, site.mono())) return tooManyLookups()
-    const code = codeInPath(path)
-    return code === undefined ? unknownLogin() : loginPage(site.loginPage(code), site.wall())
   }
 
   return (req, res) => {

@@ -16,11 +16,11 @@ export interface SiteListenerOptions {
   readonly site: Site
   /** The origin that browsers use. */
   readonly url: string
-  /** Whose address it is, and whether nobody in between can read what is sent. */
-  client(req: IncomingMessage): { readonly address: string; readonly secure: boolean }
+  addressOf(req: IncomingMessage): string
 }
 
-export type SiteListener = (req: IncomingMessage, res: ServerResponse) => Promise<void>
+/** `secure`: nobody in between can read what is sent. */
+export type SiteListener = (req: IncomingMessage, res: ServerResponse, secure: boolean) => Promise<void>
 
 const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64')
 /** Passkeys' answers are a few kilobytes, forms less. */
@@ -34,19 +34,18 @@ const HEADERS = {
 
 export function createSiteListener(options: SiteListenerOptions): SiteListener {
   const { site, url } = options
-  return async (req, res) => {
+  return async (req, res, secure) => {
     const target = URL.parse(req.url ?? '/', url)
     if (target === null) return sendPage(res, messagePage(400, 'That is no address', 'The address is mistyped.'))
     if (target.pathname === '/auth/passkey.js' && req.method === 'GET')
       return respond(res, 200, 'text/javascript; charset=utf-8', PASSKEY_SCRIPT, HEADERS)
-    const { address, secure } = options.client(req)
     const visit: Visit = {
       method: req.method === 'HEAD' ? 'GET' : (req.method ?? ''),
       url: target,
       cookies: cookiesOf(req),
       origin: req.headers.origin,
       agent: req.headers['user-agent'] ?? '',
-      from: address,
+      from: options.addressOf(req),
       secure,
       body: () => readFields(req),
     }

@@ -93,8 +93,9 @@ ${body.toString()}
 `
 }
 
-/** What a page may do: its own style and script, forms and requests to this server, and stand in nobody's frame. */
-export function policyOf({ script }: Page, styleHash: string): string {
+/** What a page may do: its own style, its script and forms if it has any, and stand in nobody's frame. */
+export function policyOf({ script, body }: Page, styleHash: string): string {
   const runs = script === true ? "script-src 'self'; connect-src 'self'; " : ''
-  return `default-src 'none'; ${runs}style-src 'sha256-${styleHash}'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'`
+  const sends = body.toString().includes('<form') ? "'self'" : "'none'"
+  return `default-src 'none'; ${runs}style-src 'sha256-${styleHash}'; base-uri 'none'; form-action ${sends}; frame-ancestors 'none'`
 }

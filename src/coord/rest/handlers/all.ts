@@ -9,6 +9,7 @@ import { deviceHandlers } from './devices.ts'
 import { dnsHandlers } from './dns.ts'
 import { keyHandlers } from './keys.ts'
 import { logHandlers } from './logs.ts'
+import { peopleHandlers } from './people.ts'
 import { policyHandlers } from './policy.ts'
 import { policyHistoryHandlers } from './policy-history.ts'
 import { settHandlers } from './sett.ts'
@@ -19,6 +20,7 @@ const handlers: Handlers = {
   ...deviceHandlers,
   ...keyHandlers,
   ...userHandlers,
+  ...peopleHandlers,
   ...policyHandlers,
   ...policyHistoryHandlers,
   ...settingsHandlers,

@@ -1,0 +1,28 @@
+/** Links that let somebody do one thing once: what is kept of one, and the link itself. */
+
+import { hex, utf8 } from '../../base/bytes.ts'
+import type { Dice } from '../../base/bytes.ts'
+import { Secret } from '../../base/secret.ts'
+import type { Sha256 } from './credentials.ts'
+import type { TailnetNum, Ticket, Write } from './records.ts'
+
+export interface MintedTicket {
+  readonly id: string
+  /** What the link ends with. */
+  readonly text: Secret
+}
+
+/** 256 bits that nobody guesses; the tailnet before them says where to look. */
+export function mintTicket(dice: Dice, sha256: Sha256, tailnet: TailnetNum): MintedTicket {
+  const token = dice(32).toBase64({ alphabet: 'base64url', omitPadding: true })
+  return { id: hex(sha256(utf8(token))), text: new Secret(`${tailnet}.${token}`, 'link') }
+}
+
+export function ticketWrite({ id }: MintedTicket, value: Ticket): Write {
+  return { kind: 'ticket', id, expect: 'absent', value }
+}
+
+/** @param url the origin that browsers use */
+export function ticketUrl(url: string, { text }: MintedTicket): string {
+  return `${url}/auth/ticket/${text.reveal()}`
+}
