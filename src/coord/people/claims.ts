@@ -57,13 +57,16 @@ export function loginNameOf(provider: Provider, claims: Claims): string {
   return `${name}@${provider.settings.kind === 'github' ? 'github' : provider.id}`
 }
 
-/** The groups as policies name them, without `group:`. A name that no policy could hold is left out. */
+/**
+ * The groups as policies name them, without `group:`. A name that no policy could hold is left out. Paths stay whole
+ * (`acme/ops`): what is under another path is another group, and at some providers anybody makes one.
+ */
 export function groupNames(provider: Provider, claims: Claims): string[] {
   const { groupDomain } = provider
   if (groupDomain === undefined) return []
   const names = claims.groups
-    .map((group) => group.replace(/^.*\//, '').trim().toLowerCase().replace(/ +/g, '-'))
-    .filter((group) => /^[a-z0-9._+-]{1,128}$/.test(group))
+    .map((group) => group.replace(/^\//, '').trim().toLowerCase().replace(/ +/g, '-'))
+    .filter((group) => /^[a-z0-9._+/-]{1,128}$/.test(group))
   return [...new Set(names)]
     .sort()
     .slice(0, GROUPS_MAX)

@@ -1,5 +1,6 @@
 /** What the stage asks of whoever speaks with identity providers and with authenticators. The shell implements it. */
 
+import type { Wall } from '../../base/clock.ts'
 import type { Passkey, Provider } from '../model/records.ts'
 import type { Claims } from './claims.ts'
 
@@ -12,6 +13,7 @@ export interface Journey {
   readonly redirectUri: string
   /** They are to prove it anew, however short ago they did. */
   readonly again: boolean
+  readonly begun: Wall
 }
 
 export type Proved =

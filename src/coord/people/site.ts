@@ -15,7 +15,7 @@ import type { Dice } from '../../base/bytes.ts'
 import type { By } from '../model/audit.ts'
 import type { Sha256 } from '../model/credentials.ts'
 import type { Ledger } from '../model/ledger.ts'
-import type { PendingLogin, Tailnet, Ticket } from '../model/records.ts'
+import type { PendingLogin, SignIn, Tailnet, Ticket } from '../model/records.ts'
 import { decideLogin } from './device-login.ts'
 import type { Authenticators, IdentityProviders, Journey } from './identity-providers.ts'
 import { connectPage, decidedPage, facts, UNKNOWN_LOGIN, waitingPage } from './pages/device.ts'
@@ -431,12 +431,10 @@ export class Site {
     return { secret, cookies: [{ name: BROWSER_COOKIE, value: secret, maxAge: BROWSER_COOKIE_S }] }
   }
 
-  #journey(
-    state: string,
-    signIn: { readonly nonce: string; readonly verifier: string; readonly again?: number },
-  ): Journey {
+  #journey(state: string, signIn: SignIn): Journey {
     return {
       state,
+      begun: signIn.created,
       nonce: signIn.nonce,
       verifier: signIn.verifier,
       redirectUri: `${this.#deps.url}/auth/callback`,

@@ -7,20 +7,25 @@
 
 import * as client from 'openid-client'
 import type { Configuration } from 'openid-client'
-import { HOUR_MS } from '../../../base/clock.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../base/clock.ts'
 import { MeshError } from '../../../base/errors.ts'
 import type { OidcSettings } from '../../model/records.ts'
 import type { Journey, Proved } from '../../people/identity-providers.ts'
-import type { Claims } from '../../people/claims.ts'
+import { readClaims } from './oidc-claims.ts'
+import type { Said } from './oidc-claims.ts'
+import { messageOf, provedBefore, refused, refusedByProvider } from './said.ts'
 
 /** A provider that has not answered by then is taken to be away. */
 const TIMEOUT_S = 10
-/** What a provider may send at once. */
-const TEXT_MAX = 254
+/** Providers whose publications are kept. */
+const KNOWN_MAX = 200
+/** How far a provider's clock may be behind ours. */
+const SKEW_MS = MINUTE_MS
 
 export interface OidcDeps {
   /** Opens what was sealed with the server's key. */
   readonly unseal: (sealed: string, provider: string) => string
+  /** Milliseconds of any clock that does not jump. */
   readonly mono: () => number
 }
 
@@ -54,7 +59,7 @@ export class Oidc {
 
   async finish(provider: string, settings: OidcSettings, journey: Journey, answer: URLSearchParams): Promise<Proved> {
     const refusal = answer.get('error')
-    if (refusal !== null) return refusedBy(refusal, answer.get('error_description') ?? '')
+    if (refusal !== null) return refusedByProvider(refusal, answer.get('error_description') ?? '')
     try {
       const configuration = await this.#configuration(provider, settings)
       const tokens = await client.authorizationCodeGrant(
@@ -65,22 +70,21 @@ export class Oidc {
           expectedNonce: journey.nonce,
           pkceCodeVerifier: journey.verifier,
           idTokenExpected: true,
-          ...(journey.again ? { maxAge: 0 } : {}),
         },
       )
       const said = tokens.claims()
       if (said === undefined) return refused('it sent no ID token')
-      const more = await this.#userInfo(configuration, tokens.access_token, said.sub)
-      // What the token says counts; the other is asked for what it leaves out.
-      return { kind: 'proved', claims: claimsOf(settings, { ...more, ...said }) }
+      // Providers that cannot say when they last asked, such as Google, are taken at their word that they just did.
+      const when = said.auth_time
+      if (journey.again && typeof when === 'number' && when * 1000 < journey.begun - SKEW_MS)
+        return provedBefore('auth_time is before the login began')
+      return {
+        kind: 'proved',
+        claims: readClaims(settings, said, await userInfo(configuration, tokens.access_token, said.sub)),
+      }
     } catch (error) {
       return refused(messageOf(error))
     }
-  }
-
-  async #userInfo(configuration: Configuration, token: string, subject: string): Promise<Record<string, unknown>> {
-    if (configuration.serverMetadata().userinfo_endpoint === undefined) return {}
-    return await client.fetchUserInfo(configuration, token, subject)
   }
 
   async #configuration(provider: string, settings: OidcSettings): Promise<Configuration> {
@@ -88,16 +92,11 @@ export class Oidc {
     const key = JSON.stringify([settings.issuer, settings.clientId, settings.clientSecret])
     const known = this.#known.get(key)
     if (known !== undefined && known.until > mono()) return known.configuration
-    const issuer = new URL(settings.issuer)
     const secret = settings.clientSecret === undefined ? undefined : unseal(settings.clientSecret, provider)
     try {
-      const configuration = await client.discovery(
-        issuer,
-        settings.clientId,
-        undefined,
-        secret === undefined ? client.None() : client.ClientSecretPost(secret),
-        { timeout: TIMEOUT_S, ...(isOnThisMachine(issuer) ? { execute: [client.allowInsecureRequests] } : {}) },
-      )
+      const configuration = await discover(settings, secret)
+      this.#known.delete(key)
+      for (const oldest of this.#known.keys()) if (this.#known.size >= KNOWN_MAX) this.#known.delete(oldest)
       this.#known.set(key, { configuration, until: mono() + HOUR_MS })
       return configuration
     } catch (cause) {
@@ -108,67 +107,38 @@ export class Oidc {
   }
 }
 
+async function discover({ issuer, clientId }: OidcSettings, secret: string | undefined): Promise<Configuration> {
+  const url = new URL(issuer)
+  const configuration = await client.discovery(
+    url,
+    clientId,
+    undefined,
+    secret === undefined ? client.None() : authenticate(secret),
+    { timeout: TIMEOUT_S, ...(isOnThisMachine(url) ? { execute: [client.allowInsecureRequests] } : {}) },
+  )
+  // Entra ID's `common` and `organizations` log in whoever has an account anywhere, whose administrators say what they like.
+  if (configuration.serverMetadata().issuer.includes('{tenantid}'))
+    throw new Error(
+      'it speaks for every tenant: give the issuer of your own, https://login.microsoftonline.com/TENANT-ID/v2.0',
+    )
+  return configuration
+}
+
+/** In the body where the provider takes that; else as the standard has it. (OpenID Connect Discovery 1.0, §3) */
+function authenticate(secret: string): client.ClientAuth {
+  const [inBody, inHeader] = [client.ClientSecretPost(secret), client.ClientSecretBasic(secret)]
+  return (server, metadata, body, headers) => {
+    const methods = server.token_endpoint_auth_methods_supported
+    return (methods?.includes('client_secret_post') === true ? inBody : inHeader)(server, metadata, body, headers)
+  }
+}
+
+async function userInfo(configuration: Configuration, token: string, subject: string): Promise<Said> {
+  if (configuration.serverMetadata().userinfo_endpoint === undefined) return {}
+  return await client.fetchUserInfo(configuration, token, subject)
+}
+
 /** Over loopback nobody reads along, and tests and sidecars have no certificate. */
 function isOnThisMachine({ hostname }: URL): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
-}
-
-/**
- * Reads claims. An address counts only where the provider says that it has verified it, or is trusted to; Entra ID says
- * so by `xms_edov`.
- */
-function claimsOf(settings: OidcSettings, said: Readonly<Record<string, unknown>>): Claims {
-  const email = textOf(said['email'])
-  const verified = isTrue(said['email_verified']) || isTrue(said['xms_edov']) || settings.trustEmail
-  const handle = textOf(said['preferred_username']) ?? textOf(said['nickname'])
-  const displayName = textOf(said['name'])
-  const pictureUrl = textOf(said['picture'], 2048)
-  return {
-    issuer: String(said['iss']),
-    subject: String(said['sub']),
-    ...(email !== undefined && verified && isAddress(email) ? { email } : {}),
-    ...(handle === undefined ? {} : { handle }),
-    ...(displayName === undefined ? {} : { displayName }),
-    ...(pictureUrl !== undefined && pictureUrl.startsWith('https://') ? { pictureUrl } : {}),
-    groups: listOf(said[settings.groupsClaim]),
-  }
-}
-
-function listOf(value: unknown): string[] {
-  const items: readonly unknown[] = Array.isArray(value) ? value : typeof value === 'string' ? [value] : []
-  return items.map((item) => textOf(item)).filter((text): text is string => text !== undefined)
-}
-
-/** Some write it as a text. */
-function isTrue(value: unknown): boolean {
-  return value === true || value === 'true'
-}
-
-function textOf(value: unknown, max: number = TEXT_MAX): string | undefined {
-  return typeof value === 'string' && value !== '' && value.length <= max ? value : undefined
-}
-
-function isAddress(text: string): boolean {
-  return /^[^\s@<>"',;]{1,64}@[A-Za-z0-9.-]{1,189}$/.test(text)
-}
-
-function refusedBy(code: string, description: string): Proved {
-  const fault = `${code.slice(0, 64)} ${description.slice(0, 200)}`.trim()
-  if (code === 'access_denied') return { kind: 'refused', why: 'The login was cancelled.', fault }
-  return refused(fault)
-}
-
-function refused(fault: string): Proved {
-  return {
-    kind: 'refused',
-    why: 'Your identity provider’s answer could not be accepted. Try again; if it goes on, tell an administrator.',
-    fault,
-  }
-}
-
-/** The cause says more than the library's own sentence. */
-function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : ''
-  return `${error.message}${cause}`.slice(0, 500)
 }

@@ -1,31 +1,54 @@
 /** Speaks with an identity provider of whatever kind. */
 
+import type { Provider } from '../../model/records.ts'
 import type { IdentityProviders, Journey, Proved } from '../../people/identity-providers.ts'
-import { MeshError } from '../../../base/errors.ts'
-import { providerSecretPlace } from '../../model/people.ts'
-import type { OidcSettings, Provider } from '../../model/records.ts'
+import { Github } from './github.ts'
 import { Oidc } from './oidc.ts'
 import type { Seal } from './seal.ts'
 
 export interface ProviderDeps {
   readonly seal: Seal
+  /** Milliseconds of any clock that does not jump. */
   readonly mono: () => number
+  /** The origin that browsers use. */
+  readonly url: string
 }
 
-export function createProviders({ seal, mono }: ProviderDeps): IdentityProviders {
-  const oidc = new Oidc({ unseal: (sealed, provider) => seal.unseal(sealed, providerSecretPlace(provider)), mono })
+/** What the secret of a provider is sealed for. */
+export function secretPlace(provider: string): string {
+  return `identity provider ${provider}`
+}
+
+export function createProviders({ seal, mono, url }: ProviderDeps): IdentityProviders {
+  const unseal = (sealed: string, provider: string): string => seal.unseal(sealed, secretPlace(provider))
+  const oidc = new Oidc({ unseal, mono })
+  const github = new Github({ unseal })
+  /** SAML brings XML with it, which most servers never need. */
+  const saml = () => import('./saml.ts')
+  const acsUrl = `${url}/auth/saml`
+
   return {
-    begin: (provider: Provider, journey: Journey): Promise<string> =>
-      oidc.begin(provider.id, oidcOf(provider), journey),
-    finish: (provider: Provider, journey: Journey, answer: URLSearchParams): Promise<Proved> =>
-      oidc.finish(provider.id, oidcOf(provider), journey, answer),
+    async begin(provider: Provider, journey: Journey): Promise<string> {
+      const { id, settings } = provider
+      switch (settings.kind) {
+        case 'oidc':
+          return await oidc.begin(id, settings, journey)
+        case 'github':
+          return github.begin({ ...provider, settings }, journey)
+        case 'saml':
+          return await (await saml()).beginSaml(settings, acsUrl, journey)
+      }
+    },
+    async finish(provider: Provider, journey: Journey, answer: URLSearchParams): Promise<Proved> {
+      const { id, settings } = provider
+      switch (settings.kind) {
+        case 'oidc':
+          return await oidc.finish(id, settings, journey, answer)
+        case 'github':
+          return await github.finish({ ...provider, settings }, journey, answer)
+        case 'saml':
+          return await (await saml()).finishSaml(settings, acsUrl, journey, answer)
+      }
+    },
   }
-}
-
-function oidcOf({ id, settings }: Provider): OidcSettings {
-  if (settings.kind === 'oidc') return settings
-  throw new MeshError(
-    'config/invalid',
-    `Cannot log in by ${id}: this server speaks OpenID Connect alone, not ${settings.kind}`,
-  )
 }
