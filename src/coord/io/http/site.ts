@@ -29,7 +29,7 @@ export function openSite({ coord, seal, url, log, dice, sha256, mono, proxies }:
     ledger: coord.ledger,
     dice,
     sha256,
-    providers: createProviders({ seal, mono }),
+    providers: createProviders({ seal, mono, url }),
     authenticators: createAuthenticators(url, (fault) => log.info('passkey refused', { fault })),
     url,
     onFault: (what, fault, from) => log.info(`${what} refused`, { fault, from }),
