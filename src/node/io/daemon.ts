@@ -123,7 +123,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       device: tun.name,
       on: (change) => {
         if (change === 'network') node.networkChanged()
-        else void node.tunnel.rulesChanged()
+        else node.tunnel.rulesChanged().catch((error: unknown) => log.write(`rules: ${(error as Error).message}`))
       },
     })
     closers.push(() => monitor.close())

@@ -1,6 +1,7 @@
 /** What the system's tools say, read; the journal as a file; switches that lead nowhere. What they do is test/lab/host.test.ts. */
 
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -152,4 +153,25 @@ test('a switch that only virtual machines and containers are plugged into leads 
   } finally {
     rmSync(sys, { recursive: true })
   }
+})
+
+test('without file descriptors left, a tool that cannot be run is an error of who wanted it, and nothing ends', () => {
+  const module = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href)
+  const program = `
+    import { openSync } from 'node:fs'
+    const { run } = await import(${module('run.ts')})
+    const { NetworkMonitor } = await import(${module('monitor.ts')})
+    try { for (;;) openSync('/dev/null') } catch {}
+    const said = await run('nft', ['list tables']).catch(({ code, message }) => code + ' ' + message)
+    const monitor = new NetworkMonitor({ device: 'x', on: () => {} })
+    await new Promise((resolve) => setImmediate(resolve))
+    monitor.close()
+    process.stdout.write(JSON.stringify(said))
+  `
+  const { status, stdout, stderr } = spawnSync(
+    'sh',
+    ['-c', 'ulimit -n 80 && exec "$0" --input-type=module -e "$1"', process.execPath, program],
+    { encoding: 'utf8', timeout: 20_000 },
+  )
+  assert.deepEqual([status, stdout], [0, '"system/refused Cannot run nft: spawn nft EMFILE"'], stderr)
 })

@@ -69,9 +69,12 @@ export class NetworkMonitor {
       env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin`, LC_ALL: 'C' },
     })
     this.#child = child
-    createInterface({ input: child.stdout }).on('line', (line) => this.#hear(changeIn(line, this.#device)))
     child.once('error', () => this.#startAgain())
     child.once('exit', () => this.#startAgain())
+    // With no file descriptors left there is no pipe, and no program at its end.
+    const { stdout } = child as Partial<typeof child>
+    if (stdout === undefined) return
+    createInterface({ input: stdout }).on('line', (line) => this.#hear(changeIn(line, this.#device)))
   }
 
   /** It ends when its buffer overflows, for one; what it has missed then is anybody's guess. */

@@ -35,18 +35,21 @@ export async function run(command: string, args: readonly string[], input = ''):
     killSignal: 'SIGKILL',
   })
   let [stdout, stderr] = ['', '']
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
-  // A tool that ends before it has read everything says so by its exit code.
-  child.stdin.on('error', () => {})
-  child.stdin.end(input)
-  return new Promise((resolve, reject) => {
+  // Before anything else: with no file descriptors left there are no pipes either, and the reason comes by this event.
+  const ended = new Promise<Ran | undefined>((resolve, reject) => {
     child.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT' || error.code === 'EACCES') resolve(undefined)
       else reject(new MeshError('system/refused', `Cannot run ${command}: ${error.message}`, { cause: error }))
     })
     child.once('close', (code) => resolve({ code: code ?? 1, stdout, stderr }))
   })
+  const { stdin, stdout: said, stderr: complained } = child as Partial<typeof child>
+  said?.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+  complained?.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  // A tool that ends before it has read everything says so by its exit code.
+  stdin?.on('error', () => {})
+  stdin?.end(input)
+  return ended
 }
 
 async function runIp(args: readonly string[], input?: string): Promise<Ran> {
