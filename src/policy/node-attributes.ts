@@ -8,6 +8,8 @@ import type { PolicyNode } from './tailnet.ts'
 /** Name to values; `null`: the name says it all. */
 export type CapMap = ReadonlyMap<string, readonly unknown[] | null>
 
+/** The one attribute that peers are told of. */
+export const SUBDOMAINS = 'dns-subdomain-resolve'
 const FUNNEL_PORTS = 'https://tailscale.com/cap/funnel-ports?ports=443,8443,10000'
 const NO_HTTPS = 'https://tailscale.com/cap/warn-funnel-no-https'
 
@@ -46,7 +48,16 @@ export class NodeAttributes {
 
   /** The node has no IPv4 address for itself and others, though one stays reserved for it. */
   withoutIPv4(node: PolicyNode): boolean {
-    return this.#policy.disableIPv4 || this.#applying(node).some(({ attrs }) => attrs.includes('disable-ipv4'))
+    return this.#policy.disableIPv4 || this.#has(node, 'disable-ipv4')
+  }
+
+  /** All names under the node's own are its own, too: for itself and for all who see it. */
+  hasSubdomains(node: PolicyNode): boolean {
+    return this.#has(node, SUBDOMAINS)
+  }
+
+  #has(node: PolicyNode, attribute: string): boolean {
+    return this.#applying(node).some(({ attrs }) => attrs.includes(attribute))
   }
 
   #applying(node: PolicyNode): NodeAttrs[] {

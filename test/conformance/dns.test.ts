@@ -209,6 +209,21 @@ test('a node that policy gives a NextDNS profile of its own is sent there, from 
     assert.deepEqual(known(machine), (await machine.map({ Stream: false })).messages[0]?.DNSConfig)
 })
 
+test('peers are told of a node whose subdomains are its own', async () => {
+  const { world, api, all } = await tailnetOf('a', 'b')
+  const [a, b] = all as [Machine, Machine]
+  const capabilities = () => Object.keys((a.peers().get(b.node.id)?.['CapMap'] as object | undefined) ?? {})
+  const policy = (nodeAttrs: readonly unknown[]) =>
+    api('POST', '/tailnet/-/acl', { grants: [{ src: ['*'], dst: ['*'], ip: ['*'] }], nodeAttrs })
+  assert.deepEqual(capabilities(), [])
+  await policy([{ target: [b.node.ipv4], attr: ['dns-subdomain-resolve', 'magicdns-aaaa'] }])
+  await world.pass(1000)
+  assert.deepEqual(capabilities(), ['dns-subdomain-resolve'])
+  await policy([])
+  await world.pass(1000)
+  assert.deepEqual(capabilities(), [])
+})
+
 test('two servers on one store tell of a change, whichever was asked', async () => {
   const database = memoryDatabase()
   const [one, two] = [

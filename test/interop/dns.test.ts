@@ -173,16 +173,20 @@ test('search domains make short names long', { skip }, async () => {
   assert.match(await anna.where.exec('cat', ['/etc/resolv.conf']), new RegExp(`^search ${domain} corp\\.example$`, 'm'))
 })
 
-test('the attribute magicdns-aaaa has IPv6 addresses answered as well', { skip }, async () => {
+test('attributes have IPv6 addresses answered as well, and names under a device’s own', { skip }, async () => {
   const name = `ben.${domain}`
   assert.deepEqual((await resolved(anna, name, 'AAAA')).bodies, [])
   const policy = {
     grants: [{ src: ['*'], dst: ['*'], ip: ['*'] }],
-    nodeAttrs: [{ target: ['*'], attr: ['magicdns-aaaa'] }],
+    nodeAttrs: [{ target: ['*'], attr: ['magicdns-aaaa', 'dns-subdomain-resolve'] }],
   }
   await world.server.api('POST', '/api/v2/tailnet/-/acl', policy)
   const { six } = await ben.addresses()
   await until('anna answers with it', async () => (await resolved(anna, name, 'AAAA')).bodies.join() === six)
+  await until(
+    'anna answers for a name under it',
+    async () => (await resolved(anna, `deep.under.${name}`, 'AAAA')).bodies.join() === six,
+  )
 })
 
 test('certificate domains are there while HTTPS is on', { skip }, async () => {

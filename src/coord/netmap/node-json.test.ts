@@ -46,7 +46,7 @@ const shown = (more: Partial<Node>) =>
   JSON.parse(
     peerJson(
       tailnet,
-      { node: { ...node, ...more }, presence: undefined, routes: [], hidesIPv4: false, sourceNames: [] },
+      { node: { ...node, ...more }, presence: undefined, routes: [], hidesIPv4: false, sharedNames: [] },
       NOW,
     ),
   ) as Record<string, unknown>

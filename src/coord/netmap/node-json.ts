@@ -57,8 +57,8 @@ export interface Shown {
 
 /** The same, for peers. */
 export interface ShownToPeers extends Shown {
-  /** Names of capabilities by which filters admit it. */
-  readonly sourceNames: readonly string[]
+  /** Names of capabilities that it carries for all who see it. */
+  readonly sharedNames: readonly string[]
 }
 
 /** The user whose profile goes with a node. */
@@ -141,7 +141,7 @@ function common(tailnet: Tailnet, shown: Shown): Record<string, unknown> {
 export function peerJson(tailnet: Tailnet, shown: ShownToPeers, now: Wall): string {
   const { node, presence } = shown
   // Whoever may use an exit node may be pointed to it.
-  const capabilities = [...(shown.routes.some(isExitRoute) ? ['suggest-exit-node'] : []), ...shown.sourceNames]
+  const capabilities = [...(shown.routes.some(isExitRoute) ? ['suggest-exit-node'] : []), ...shown.sharedNames]
   const online = isOnline(shown)
   return JSON.stringify({
     ...common(tailnet, shown),

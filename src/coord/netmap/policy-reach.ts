@@ -4,6 +4,7 @@ import type { BitSet } from '../../base/bit-set.ts'
 import { formatPrefix } from '../../base/ip.ts'
 import type { Engine, Touched } from '../../policy/engine.ts'
 import type { FilterRule } from '../../policy/filter.ts'
+import { SUBDOMAINS } from '../../policy/node-attributes.ts'
 import type { CapMap } from '../../policy/node-attributes.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { WireSshRule } from '../../policy/ssh.ts'
@@ -56,8 +57,10 @@ export class PolicyReach implements Reach {
     return this.engine.capabilities(viewer.slot, httpsEnabled)
   }
 
-  sourceNames({ slot }: Placed): readonly string[] {
-    return this.engine.sourceNames(slot)
+  sharedNames({ slot }: Placed): readonly string[] {
+    const node = this.engine.node(slot)
+    const names = this.engine.sourceNames(slot)
+    return node !== undefined && this.engine.attributes.hasSubdomains(node) ? [...names, SUBDOMAINS] : names
   }
 
   get derpMap(): Policy['derpMap'] {

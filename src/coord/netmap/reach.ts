@@ -39,8 +39,8 @@ export interface Reach {
   routes(viewer: Routed, peer: Routed): readonly string[]
   /** What the node may do beyond what every node may. */
   capabilities(viewer: Placed, httpsEnabled: boolean): CapMap
-  /** Names of capabilities that the node carries for all who see it, and by which filters admit it. */
-  sourceNames(node: Placed): readonly string[]
+  /** Names of capabilities that the node carries for all who see it: by which filters admit it, and of its names. */
+  sharedNames(node: Placed): readonly string[]
   /** What is changed of the relays that nodes are told of. */
   readonly derpMap: Policy['derpMap']
   /** The node's IPv4 address is kept from everybody, itself included. */
@@ -59,7 +59,7 @@ export const everybody: Reach = {
   ssh: () => undefined,
   routes: (_viewer, peer) => peer.routes,
   capabilities: () => NOTHING,
-  sourceNames: () => NO_NAMES,
+  sharedNames: () => NO_NAMES,
   derpMap: undefined,
   hidesIPv4: () => false,
 }

@@ -47,7 +47,7 @@ export class Entry implements ShownToPeers {
   enabled: readonly string[] = []
   routes: readonly string[] = []
   hidesIPv4 = false
-  sourceNames: readonly string[] = []
+  sharedNames: readonly string[] = []
   #text: string | undefined
   /** Texts for those who are told of other routes than most. */
   readonly #variants = new Map<string, string>()
@@ -76,8 +76,8 @@ export class Entry implements ShownToPeers {
     const key = routes.join()
     let text = this.#variants.get(key)
     if (text === undefined) {
-      const { node, presence, hidesIPv4, sourceNames } = this
-      this.#variants.set(key, (text = peerJson(tailnet, { node, presence, hidesIPv4, sourceNames, routes }, now)))
+      const { node, presence, hidesIPv4, sharedNames } = this
+      this.#variants.set(key, (text = peerJson(tailnet, { node, presence, hidesIPv4, sharedNames, routes }, now)))
     }
     return text
   }
@@ -401,9 +401,9 @@ export class TailnetMap {
   }
 
   #callByNames(entry: Entry, effects: Effect[]): void {
-    const names = this.reach.sourceNames(entry)
-    if (sameTexts(names, entry.sourceNames)) return
-    entry.sourceNames = names
+    const names = this.reach.sharedNames(entry)
+    if (sameTexts(names, entry.sharedNames)) return
+    entry.sharedNames = names
     this.#touch(entry)
     effects.push({ kind: 'peer', node: entry.id, mask: FULL })
   }
