@@ -104,7 +104,7 @@ export class Engine {
   readonly #peers = new KnownPeers()
   /** Whose session an index is. */
   readonly #byIndex = new Map<number, NodeKey>()
-  /** When a session of a peer's was last found to be lost. */
+  /** When whoever uses an unknown session was looked for last. */
   #lostAt = -Infinity as Mono
   /** When a packet of this machine's last went to a peer. */
   readonly #usedAt = new Map<NodeKey, Mono>()
@@ -190,7 +190,7 @@ export class Engine {
     if (kind === 'disco') this.#follow(this.#paths.fromUdp(address, bytes, now), now)
     else if (kind === 'stun') this.#out.stun(address, bytes, now)
     else if (kind !== 'wireguard') this.#out.dropped('by a peer relay')
-    else if (bytes[0] === TRANSPORT) this.#lost(this.#peers.at(endpointOf(address))?.key, now)
+    else if (bytes[0] === TRANSPORT) this.#lost(() => this.#peers.at(endpointOf(address))?.key, now)
     else this.#handshake(bytes, directSource(address), now)
   }
 
@@ -198,7 +198,8 @@ export class Engine {
   relayed(region: number, from: NodeKey, bytes: Bytes, now: Mono): void {
     if (isDisco(bytes, 0)) return this.#follow(this.#paths.fromRelay(region, from, bytes, now), now)
     if (bytes[0] === TRANSPORT) {
-      if (bytes.length >= TRANSPORT_MIN_LENGTH && !this.#byIndex.has(receiverOf(bytes))) return this.#lost(from, now)
+      if (bytes.length >= TRANSPORT_MIN_LENGTH && !this.#byIndex.has(receiverOf(bytes)))
+        return this.#lost(() => from, now)
       return this.#plane.receiveRelayed(bytes, region)
     }
     this.#handshake(bytes, relaySource(region, from), now)
@@ -289,12 +290,13 @@ export class Engine {
     this.#do(this.#device.receive(bytes, from, now), now)
   }
 
-  /** A peer uses a session that is not known. */
-  #lost(peer: NodeKey | undefined, now: Mono): void {
+  /** Somebody uses a session that is not known: who that seems to be is looked for once in a while. */
+  #lost(sender: () => NodeKey | undefined, now: Mono): void {
     this.#out.dropped('unknown-index')
-    if (peer === undefined || now < later(this.#lostAt, LOST_MS)) return
+    if (now < later(this.#lostAt, LOST_MS)) return
     this.#lostAt = now
-    this.#do(this.#device.lost(peer, now), now)
+    const peer = sender()
+    if (peer !== undefined) this.#do(this.#device.lost(peer, now), now)
   }
 
   #do(actions: readonly DeviceAction<From>[], now: Mono): void {
@@ -475,7 +477,7 @@ function mayElse({ was, now }: PeerDelta): boolean {
 
 /** The first byte of a transport message. */
 const TRANSPORT = 4
-/** So often at most a session that a peer has alone is looked into: anybody can send what looks like one. */
+/** So often at most somebody is looked for: anybody can send what looks like a message, and there may be many peers. */
 const LOST_MS = 20
 
 /** The session that a transport message is of, as its receiver numbers it. */
