@@ -9,7 +9,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { DAY_MS, MINUTE_MS } from '../../base/clock.ts'
-import type { Secret } from '../../base/secret.ts'
+import { Secret } from '../../base/secret.ts'
 import { MeshError } from '../../base/errors.ts'
 import { machineKeyFor } from '../../crypto/primitives.ts'
 import { nodePrimitives } from '../../crypto/io/node-primitives.ts'
@@ -38,7 +38,9 @@ import type { Listeners } from './http/listeners.ts'
 import { createPlainPort } from './http/plain-port.ts'
 import { refuseJson } from './http/respond.ts'
 import type { RestListener } from './http/rest-listener.ts'
+import type { SiteListener } from './http/site-listener.ts'
 import { createRoutes } from './http/routes.ts'
+import { createSeal } from './identity/seal.ts'
 import type { Log } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { OwnAddresses } from './own-addresses.ts'
@@ -50,6 +52,8 @@ import { troubleOf } from './tls/certificates.ts'
 import type { CertificateState } from './tls/certificates.ts'
 import { openCertificates } from './tls/open.ts'
 
+/** Seals what the server must be able to say again. */
+const SECRETS_KEY = { is: /^[0-9a-f]{64}$/, want: '64 hex digits' }
 const SERVER_ID = { is: /^[0-9a-f]{16}$/, want: '16 hex digits' }
 /** Bytes of request bodies being collected at once, all clients together. */
 const BODIES = 64 * 1024 * 1024
@@ -115,6 +119,9 @@ async function assemble(
   const noiseKey = loadKey(folder, 'noise.key', nodePrimitives)
   const relayKey = loadKey(folder, 'relay.key', nodePrimitives)
   const serverName = keepText(folder, 'server.id', SERVER_ID, () => randomBytes(8).toString('hex'))
+  const seal = createSeal(
+    new Secret(keepText(folder, 'secrets.key', SECRETS_KEY, () => randomBytes(32).toString('hex'))),
+  )
   const dice = nodePrimitives.random
   const sha256 = (...parts: Uint8Array[]) => nodePrimitives.sha256(...parts)
 
@@ -156,7 +163,7 @@ async function assemble(
       url: () => url,
       proxies,
       tls: config.tls !== 'off',
-      loginPage: (code) => ready?.coord.ledger.model.login(code),
+      pages: (req, res, secure) => ready?.pages(req, res, secure),
       ailment: async () => (ready === undefined ? 'the server is starting' : await ready.health.ailment()),
       trouble,
       bootstrapDns: () => addresses?.table() ?? {},
@@ -165,7 +172,6 @@ async function assemble(
       upgradeFault: (req) => upgrades.faultOf(req),
       failed: (method, err) => log.error('request failed', { method, err }),
       mono,
-      wall,
     }),
   })
   onFailure(() => listeners.close())
@@ -251,6 +257,7 @@ async function assemble(
   const restOptions: RestOptions = {
     ledger: coord.ledger,
     policies: coord.policies,
+    seal: (text, place) => seal.seal(text, place),
     dice,
     primitives: { sha256 },
     config: { version, url, started: wall(), tailnetDomain: config.tailnetDomain },
@@ -264,6 +271,7 @@ async function assemble(
     onError: (err, route) => log.error('api request failed', { route, err }),
   }
   let rest: Promise<Record<'token' | 'server', RestListener>> | undefined
+  let site: Promise<SiteListener> | undefined
   // Before anybody is served, so that there is always a tailnet to join.
   await firstTailnet(coord.ledger, dice, config.tailnetDomain)
   ready = {
@@ -282,6 +290,14 @@ async function assemble(
         ),
       )
       await (await rest)[who](req, res)
+    },
+    async pages(req, res, secure) {
+      site ??= import('./http/site.ts').then(({ openSite }) =>
+        openSite({ coord, seal, url, log, dice, sha256, mono, proxies }),
+      )
+      await (
+        await site
+      )(req, res, secure)
     },
   }
   early.ready(coord.handle)
@@ -321,6 +337,7 @@ interface Ready {
   readonly coord: Coord
   readonly health: Health
   rest(who: 'token' | 'server', req: IncomingMessage, res: ServerResponse): Promise<void>
+  pages(req: IncomingMessage, res: ServerResponse, secure: boolean): Promise<void>
 }
 
 /** The version in our own manifest. */
