@@ -21,7 +21,7 @@ import type { Authenticators, IdentityProviders, Journey } from './identity-prov
 import { connectPage, decidedPage, facts, UNKNOWN_LOGIN, waitingPage } from './pages/device.ts'
 import { html } from './pages/html.ts'
 import type { Page } from './pages/html.ts'
-import { accountPage, messagePage, passkeyPage, signInPage, whichTailnetPage } from './pages/people.ts'
+import { accountPage, handOnPage, messagePage, passkeyPage, signInPage, whichTailnetPage } from './pages/people.ts'
 import { PASSKEY, Passkeys } from './passkeys.ts'
 import { Sessions } from './sessions.ts'
 import type { SignedIn } from './sessions.ts'
@@ -105,6 +105,8 @@ export class Site {
     if (!visit.secure) return page(messagePage(403, 'Not over this connection', UNSAFE))
     if (at === 'GET auth/start' && third !== undefined) return await this.#start(visit, third)
     if (at === 'GET auth/callback') return await this.#callback(visit, visit.url.searchParams)
+    if (at === 'POST auth/callback') return await this.#postedCallback(visit)
+    if (at === 'POST auth/saml') return handOn(await visit.body())
     if (at === 'GET auth/ticket' && third !== undefined) return this.#ticket(third)
     if (at === 'POST auth/sign-out') return await this.#signOut(visit)
     if (first === 'auth' && second === 'passkey') return await this.#passkey(visit, method, third)
@@ -212,6 +214,15 @@ export class Site {
     }
     const settled = await this.#signIns.settle(signIn, proved.claims, byVisitor(visit))
     return await this.#enter(visit, signIn.tailnet, provider.id, settled, signIn.next)
+  }
+
+  /** An answer by SAML, as our own page hands it on. */
+  async #postedCallback(visit: Visit): Promise<Reply> {
+    if (!this.#isSameOrigin(visit)) return page(STALE_LOGIN)
+    const body = await visit.body()
+    const [state, answer] = [body.get('state'), body.get('SAMLResponse')]
+    if (typeof state !== 'string' || typeof answer !== 'string') return page(STALE_LOGIN)
+    return await this.#callback(visit, new URLSearchParams({ state, SAMLResponse: answer }))
   }
 
   /** Opens the session of somebody who has proved who they are. */
@@ -479,6 +490,18 @@ const TICKET_TITLES: Readonly<Record<Ticket['purpose'], (tailnet: string) => str
   owner: (tailnet) => `Become the owner of ${tailnet}`,
   invite: (tailnet) => `You are invited to ${tailnet}`,
   passkey: (tailnet) => `Your way into ${tailnet}`,
+}
+
+/**
+ * A provider's SAML answer is posted by its own page, and browsers send no cookies of ours with that. So ours is shown,
+ * which posts the same once more; nothing is believed before that.
+ */
+function handOn(body: ReadonlyMap<string, unknown>): Reply {
+  const [state, answer] = [body.get('RelayState'), body.get('SAMLResponse')]
+  const isAnswer = typeof answer === 'string' && /^[A-Za-z0-9+/=\r\n]{1,200000}$/.test(answer)
+  if (!isAnswer || typeof state !== 'string' || !isToken(state))
+    return page(messagePage(400, 'Begin here', 'This server did not ask for that login: begin it here.', '/auth'))
+  return page(handOnPage(state, answer.replace(/[\r\n]/g, '')))
 }
 
 function page(it: Page): Reply {

@@ -9,8 +9,8 @@ import { document, policyOf, STYLE } from '../../people/pages/html.ts'
 import type { Page } from '../../people/pages/html.ts'
 import { messagePage } from '../../people/pages/people.ts'
 import type { Cookie, Reply, Site, Visit } from '../../people/site.ts'
-import { PASSKEY_SCRIPT } from './passkey-script.ts'
 import { HTML, JSON_TEXT, respond } from './respond.ts'
+import { SCRIPTS } from './scripts.ts'
 
 export interface SiteListenerOptions {
   readonly site: Site
@@ -23,8 +23,8 @@ export interface SiteListenerOptions {
 export type SiteListener = (req: IncomingMessage, res: ServerResponse, secure: boolean) => Promise<void>
 
 const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64')
-/** Passkeys' answers are a few kilobytes, forms less. */
-const MAX_BODY = 64 * 1024
+/** A provider's answer by SAML is as long as its list of groups; passkeys' answers are a few kilobytes, forms less. */
+const MAX_BODY = 256 * 1024
 const HEADERS = {
   'cache-control': 'no-store',
   'referrer-policy': 'no-referrer',
@@ -37,8 +37,8 @@ export function createSiteListener(options: SiteListenerOptions): SiteListener {
   return async (req, res, secure) => {
     const target = URL.parse(req.url ?? '/', url)
     if (target === null) return sendPage(res, messagePage(400, 'That is no address', 'The address is mistyped.'))
-    if (target.pathname === '/auth/passkey.js' && req.method === 'GET')
-      return respond(res, 200, 'text/javascript; charset=utf-8', PASSKEY_SCRIPT, HEADERS)
+    const script = req.method === 'GET' ? SCRIPTS.get(target.pathname) : undefined
+    if (script !== undefined) return respond(res, 200, 'text/javascript; charset=utf-8', script, HEADERS)
     const visit: Visit = {
       method: req.method === 'HEAD' ? 'GET' : (req.method ?? ''),
       url: target,

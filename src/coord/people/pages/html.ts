@@ -51,8 +51,8 @@ export interface Page {
   readonly status: number
   readonly title: string
   readonly body: Html
-  /** It runs our one script, for passkeys. */
-  readonly script?: true
+  /** One of our scripts that it runs. */
+  readonly script?: 'passkey' | 'hand-on'
 }
 
 export const STYLE = `
@@ -81,7 +81,7 @@ export function document({ title, body, script }: Page): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${shown(title)}</title>
-<style>${STYLE}</style>${script === true ? '\n<script src="/auth/passkey.js" defer></script>' : ''}
+<style>${STYLE}</style>${script === undefined ? '' : `\n<script src="/auth/${script}.js" defer></script>`}
 </head>
 <body>
 <main>
@@ -95,7 +95,7 @@ ${body.toString()}
 
 /** What a page may do: its own style, its script and forms if it has any, and stand in nobody's frame. */
 export function policyOf({ script, body }: Page, styleHash: string): string {
-  const runs = script === true ? "script-src 'self'; connect-src 'self'; " : ''
+  const runs = script !== undefined ? "script-src 'self'; connect-src 'self'; " : ''
   const sends = body.toString().includes('<form') ? "'self'" : "'none'"
   return `default-src 'none'; ${runs}style-src 'sha256-${styleHash}'; base-uri 'none'; form-action ${sends}; frame-ancestors 'none'`
 }

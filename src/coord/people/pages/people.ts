@@ -2,8 +2,8 @@
 
 import { formatTime } from '../../../base/clock.ts'
 import type { Provider, Session, Tailnet, User } from '../../model/records.ts'
-import { html } from './html.ts'
-import type { Html, Page } from './html.ts'
+import { Html, html } from './html.ts'
+import type { Page } from './html.ts'
 
 /** How to get in, and where to go on to. */
 export interface Ways {
@@ -83,12 +83,26 @@ export function messagePage(status: number, title: string, text: string, next?: 
   }
 }
 
+/** Posts a provider's answer from here, at once where there is JavaScript. @param answer base64 */
+export function handOnPage(state: string, answer: string): Page {
+  return {
+    status: 200,
+    title: 'You are being logged in',
+    script: 'hand-on',
+    body: html`<form method="post" action="/auth/callback">
+      <input type="hidden" name="state" value="${state}" />
+      <input type="hidden" name="SAMLResponse" value="${new Html(answer)}" />
+      <button class="main">Go on</button>
+    </form>`,
+  }
+}
+
 /** @param add to be added to who is logged in, rather than to log in by */
 export function passkeyPage(next: string, add: boolean, csrf: string, title: string): Page {
   return {
     status: 200,
     title,
-    script: true,
+    script: 'passkey',
     body: html`<p>
         ${add ? 'Your device will ask you for a fingerprint, a face, a PIN or a security key.' : 'Your device will ask which passkey to use.'}
       </p>

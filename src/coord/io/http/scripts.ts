@@ -1,6 +1,7 @@
-/** The one script of our pages: it asks the browser for a passkey, or to make one, and says how it went. */
+/** The scripts of our pages, as browsers run them. */
 
-export const PASSKEY_SCRIPT = `'use strict';
+/** Asks the browser for a passkey, or to make one, and says how it went. */
+const PASSKEY = `'use strict';
 const button = document.getElementById('passkey');
 const says = document.getElementById('says');
 const { add, next, csrf } = button.dataset;
@@ -43,3 +44,14 @@ button.addEventListener('click', async () => {
   }
 });
 `
+
+/** Sends the page's form: what a person would do by its button. */
+const HAND_ON = `'use strict';
+document.forms[0].submit();
+`
+
+/** By path. */
+export const SCRIPTS: ReadonlyMap<string, string> = new Map([
+  ['/auth/passkey.js', PASSKEY],
+  ['/auth/hand-on.js', HAND_ON],
+])
