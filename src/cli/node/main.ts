@@ -113,7 +113,10 @@ function failed(error: unknown, args: readonly string[], at: Surroundings): numb
   let message = error.message
   if (error instanceof LocalRefused && error.status === 403 && at.uid !== 0) {
     const again = args.map((word) => word.replace(/^(--?(?:auth-?key|client-secret|id-token)=).*/s, '$1XXXX')).join(' ')
-    message += `\n\nUse 'sudo sett ${redact(again)}'.\nTo not require root, use 'sudo sett set --operator=$USER' once.`
+    // The daemon is asked where this command line asks it.
+    const where = /^--?socket(?:=.*)?$/s.exec(args[0] ?? '')?.[0]
+    const socket = where === undefined ? '' : `${where.includes('=') ? where : `${where} ${args[1] ?? ''}`} `
+    message += `\n\nUse 'sudo sett ${redact(again)}'.\nTo not require root, use 'sudo sett ${socket}set --operator=$USER' once.`
   }
   return told(at, message.endsWith('\n') ? message : `${message}\n`, 1)
 }

@@ -276,6 +276,19 @@ test('a daemon that refuses is quoted, and what it refused is not started', asyn
   }
 })
 
+test('what to do without the right to names the socket that was asked', async () => {
+  for (const where of ['--socket=%', '--socket %', '-socket=%']) {
+    fresh()
+    cli.around = { uid: 1000 }
+    cli.daemon.override = (method) => (method === 'PATCH' ? { status: 403, body: 'denied' } : undefined)
+    const named = (text: string): string => text.replace('%', cli.daemon.socket)
+    const { code, err } = await cli.run(...named(where).split(' '), 'set', '--shields-up')
+    assert.equal(code, 1)
+    assert.ok(err.endsWith(`use 'sudo sett ${named(where)} set --operator=$USER' once.\n`), err)
+    assert.ok(err.includes(`Use 'sudo sett ${named(where)} set --shields-up'.`), err)
+  }
+})
+
 test('settings that nobody mentions are not lost unseen', async () => {
   const kept: Json = { Hostname: 'web', RouteAll: true, AdvertiseRoutes: ['10.0.0.0/8', '0.0.0.0/0', '::/0'] }
   const lost = '--accept-routes --advertise-exit-node --advertise-routes=10.0.0.0/8 --hostname=web'

@@ -73,6 +73,16 @@ test('command lines that are wrong say so as the official program does', async (
       err: 'sett debug: missing subcommand: derp-map, netmap, prefs, control-knobs, metrics, statedir, watch-ipn, localapi, local-creds, restun, rebind, rotate-disco-key, break-tcp-conns, break-derp-conns, pick-new-derp, force-netmap-update, force-prefer-derp, reload-config, set-expire\n',
     },
     { args: 'debug nope', code: 1, err: 'sett debug: unknown subcommand: nope\n' },
+    {
+      args: `set --hostname=${'n'.repeat(64)}`,
+      code: 1,
+      err: `"${'n'.repeat(64)}" is too long, max length is 63 bytes\n`,
+    },
+    {
+      args: 'set --hostname=a\nb',
+      code: 1,
+      err: '"a\\nb" is not a valid DNS label: contains invalid character \'\\n\'\n',
+    },
     { args: 'debug restun x', code: 1, err: 'unexpected arguments\n' },
     { args: 'serve status', code: 1, err: 'sett: unknown subcommand: serve\n' },
     { args: 'completion', code: 1, err: 'usage: sett completion <bash|zsh|fish>\n' },

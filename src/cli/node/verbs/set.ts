@@ -9,6 +9,7 @@ import { exitNodePrefs } from '../exit-node.ts'
 import { bool, text } from '../flags.ts'
 import type { FlagValues } from '../flags.ts'
 import { quote, quoteList } from '../go-words.ts'
+import { checkHostname } from '../names.ts'
 import { applyEdit, DEFAULT_PREFS, maskFor, netfilterMode, NO_SNAT_WARNING, SHARED_FLAGS } from '../pref-flags.ts'
 import { acceptRisk, takeSshRisk } from '../risks.ts'
 import { EXIT_ROUTES, offersExitNode, routesFrom } from '../routes.ts'
@@ -60,6 +61,7 @@ async function run({ node, flags, args, at }: Context): Promise<void> {
   const exit = exitNodePrefs(flags.text('exit-node'), status)
   const given = flags.given().filter((name) => name !== 'accept-risk')
   if (given.length === 0) throw new AskedForHelp()
+  if (flags.text('hostname') !== '') checkHostname(flags.text('hostname'))
 
   const current = await node.prefs()
   const prefs = { ...wantedPrefs(flags, current), NetfilterMode: mode, ...exit }

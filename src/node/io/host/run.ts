@@ -101,8 +101,9 @@ export async function ipJson(...args: readonly string[]): Promise<readonly Recor
 
 /** Loads a program; the reason why it was refused, if it was. `'missing'` when there is no nft. */
 export async function nftLoad(program: string): Promise<'missing' | undefined | { readonly why: string }> {
-  const ran = await run('nft', ['-f', '-'], program)
+  const ran = await run('nft', ['-f', '-'], program).catch((error: MeshError) => error)
   if (ran === undefined) return 'missing'
+  if (ran instanceof MeshError) return { why: ran.message }
   return ran.code === 0 ? undefined : { why: firstReason(ran.stderr) }
 }
 
