@@ -118,9 +118,9 @@ class Failed extends Error {
 
 function* openDirectory(url: string): Conversation<Directory> {
   const reply = yield* send({ kind: 'send', method: 'GET', url })
-  if (reply.status !== 200)
-    throw new Failed(`Cannot read the directory ${url}: ${describe(reply)}; is this the address of an ACME server?`)
-  return parsed(reply, readDirectory, `read the directory ${url}`)
+  if (reply.status === 200) return parsed(reply, readDirectory, `read the directory ${url}`)
+  const advice = reply.status === 0 ? '' : '; is this the address of an ACME server?'
+  throw new Failed(`Cannot read the directory ${url}: ${describe(reply)}${advice}`)
 }
 
 /** Finds the account of our key, or makes one. Asking for one that exists is how it is found (7.3.1). */

@@ -141,7 +141,7 @@ async function assemble(
   exposeListener(metrics, upgrades)
 
   const clocks = { mono, wall }
-  const certificates = openCertificates(config, { folder: folder.path, log, clocks, dice, version })
+  const certificates = await openCertificates(config, { folder: folder.path, log, clocks, dice, version })
   onFailure(() => certificates?.close())
   if (certificates !== undefined) exposeCertificate(metrics, certificates)
   const trouble = (): string | undefined => certificates && troubleOf(certificates.state, wall())

@@ -1,14 +1,14 @@
-/** Chooses where the server's certificate comes from, as the configuration says. */
+/**
+ * Chooses where the server's certificate comes from, as the configuration says. What is not needed is not loaded: most
+ * of it is for the servers that obtain their own.
+ */
 
-import { fromBase64url } from '../../acme/jws.ts'
 import type { Dice } from '../../../base/bytes.ts'
 import type { Clocks } from '../../../base/clock.ts'
-import { AcmeCertificates } from '../acme/acme-certificates.ts'
 import { challengesOf } from '../config/acme.ts'
 import type { Config } from '../config/options.ts'
 import type { Log } from '../log.ts'
 import type { Certificates } from './certificates.ts'
-import { FileCertificates } from './file-certificates.ts'
 
 export interface CertificateDeps {
   /** The data folder. */
@@ -24,12 +24,19 @@ export interface CertificateDeps {
  *
  * @throws MeshError `config/invalid` when a file of it cannot be used
  */
-export function openCertificates(
+export async function openCertificates(
   config: Pick<Config, 'tls' | 'url' | 'httpListen' | 'acmeDirectory' | 'acmeEmail' | 'acmeEab'>,
   { folder, log, clocks, dice, version }: CertificateDeps,
-): Certificates | undefined {
+): Promise<Certificates | undefined> {
   if (config.tls === 'off') return undefined
-  if (config.tls !== 'acme') return new FileCertificates(config.tls, { log, wall: () => clocks.wall() })
+  if (config.tls !== 'acme') {
+    const { FileCertificates } = await import('./file-certificates.ts')
+    return new FileCertificates(config.tls, { log, wall: () => clocks.wall() })
+  }
+  const [{ AcmeCertificates }, { fromBase64url }] = await Promise.all([
+    import('../acme/acme-certificates.ts'),
+    import('../../acme/jws.ts'),
+  ])
   const { acmeDirectory: directory, acmeEmail: email, acmeEab: customer } = config
   return new AcmeCertificates({
     folder,
