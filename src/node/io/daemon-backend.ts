@@ -25,6 +25,7 @@ import { engineCounts } from './engine-news.ts'
 import { suggestion, suggestionJson } from './exit-choice.ts'
 import { checkForwarding } from './host/facts.ts'
 import type { LiveNode } from './live-node.ts'
+import { operatorUid } from './local-api-operator.ts'
 import { pingPeer } from './peer-pings.ts'
 
 /** What the server may take to hear of a farewell. */
@@ -91,6 +92,7 @@ export class DaemonBackend implements Backend {
       profileNames: this.#node.options.profiles.otherNames,
       can: {},
       whyNoServer,
+      knowsUser: (name) => operatorUid(name) !== undefined,
       forbidden: (asked) => whyForbidden(this.#node.options.ceiling, asked),
     })
   }

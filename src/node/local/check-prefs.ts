@@ -20,6 +20,8 @@ export interface PrefsContext {
   readonly can: { readonly ssh?: boolean; readonly webClient?: boolean; readonly peerRelay?: boolean }
   /** Why this can be no server's address; `undefined`: it can. */
   readonly whyNoServer: (url: string) => string | undefined
+  /** Whether a user's name, or number, stands for somebody here; left out: any does. */
+  readonly knowsUser?: (name: string) => boolean
   /** What a file of this machine's owner forbids (a text that says so); `undefined`: nothing. */
   readonly forbidden?: (prefs: Prefs) => string | undefined
 }
@@ -69,6 +71,11 @@ export function checkPrefs(prefs: Prefs, context: PrefsContext): string | undefi
   say(
     prefs.ProfileName !== '' && context.profileNames.includes(prefs.ProfileName),
     `profile name ${JSON.stringify(prefs.ProfileName)} already in use`,
+  )
+  const operator = prefs.OperatorUser
+  say(
+    operator !== '' && operator !== current?.OperatorUser && context.knowsUser?.(operator) === false,
+    `Cannot make ${JSON.stringify(operator)} the operator: /etc/passwd has no user of that name.`,
   )
   const forbidden = context.forbidden?.(prefs)
   if (forbidden !== undefined) reasons.push(forbidden)

@@ -202,6 +202,19 @@ test('what may not be set', () => {
       { whyNoServer: (url) => (url === 'ftp://x' ? 'want http' : undefined) },
     ],
     [
+      'an operator whom nobody knows',
+      { OperatorUser: 'n\no' },
+      /^Cannot make "n\\no" the operator: /,
+      { knowsUser: () => false },
+    ],
+    ['an operator', { OperatorUser: 'ann' }, undefined, { knowsUser: (name) => name === 'ann' }],
+    [
+      'an operator who is gone by now',
+      { OperatorUser: 'ann' },
+      undefined,
+      { knowsUser: () => false, current: { ...DEFAULT_PREFS, OperatorUser: 'ann' } },
+    ],
+    [
       'what the owner forbids',
       { ShieldsUp: true },
       /^not here$/,

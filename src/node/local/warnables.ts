@@ -96,7 +96,8 @@ export const WARNABLES: { readonly [Code in WarnableCode]: Warnable } = {
     title: 'Key in use elsewhere',
     text: () =>
       "Another machine seems to use this machine's key, as a copy of it would: they take the network map from each other. " +
-      'On the copy, stop settd, delete its state file (/var/lib/settd/settd.state), start it again and run sett up.',
+      'On the copy, stop settd, delete its state file (/var/lib/settd/settd.state, if no other was named), start it ' +
+      'again and run sett up.',
     dependsOn: CONNECTED,
     impactsConnectivity: true,
   },
