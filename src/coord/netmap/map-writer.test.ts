@@ -4,8 +4,9 @@ import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { BitSet } from '../../base/bit-set.ts'
 import type { Wall } from '../../base/clock.ts'
 import { discoKeyOf, machineKeyOf, nodeKeyOf } from '../../base/keys.ts'
+import { DEFAULT_DNS, dnsOf } from '../model/dns.ts'
 import { nothingTold } from '../model/following.ts'
-import type { Pending, Told } from '../model/following.ts'
+import type { Effect, Pending, Told } from '../model/following.ts'
 import { TailnetState } from '../model/model.ts'
 import { DEFAULT_SETTINGS } from '../model/records.ts'
 import type { Node, Tailnet } from '../model/records.ts'
@@ -126,6 +127,32 @@ test('streams that need the same text share one frame; a peer that is not known 
   const c = writer.delta(map, 4, pendingOf([[3, ENDPOINTS]]), fresh, NOW, round)
   assert.deepEqual(Object.keys(parse(c as Uint8Array)), ['PeersChanged'])
   assert.equal(writer.delta(map, 1, pendingOf([[99, FULL]]), one, NOW, round), undefined)
+})
+
+test('how names are resolved is compressed once for all who are told the same, and not said twice', () => {
+  const map = mapOf(50)
+  const made: string[] = []
+  const counted = (text: string) => {
+    made.push(text)
+    return compress(text)
+  }
+  const writer = new MapWriter({ derpMap: { Regions: {} }, compress: counted })
+  const streams = Array.from({ length: 50 }, (_, i) => ({ id: i + 1, seen: told() }))
+  for (const { id, seen } of streams) writer.first(map, id, seen, NOW)
+  const tell = () => {
+    made.length = 0
+    const round = new Map<string, Uint8Array>()
+    return streams.map(({ id, seen }) => writer.delta(map, id, pendingOf([], { dns: true }), seen, NOW, round))
+  }
+  assert.deepEqual([new Set(tell()), made], [new Set([undefined]), []])
+  map.state.put({ kind: 'dns', id: 'current', value: { ...DEFAULT_DNS, searchPaths: ['corp.example'] } }, 51)
+  const effects: Effect[] = []
+  map.apply({ tailnet: 1, kind: 'dns', id: 'current', before: undefined, after: dnsOf(map.state) }, NOW, effects)
+  assert.deepEqual(effects, [{ kind: 'dns' }])
+  assert.equal(new Set(tell()).size, 1)
+  assert.equal(made.length, 1)
+  assert.equal(made[0], `{"DNSConfig":${map.dns.of({}).json}}`)
+  assert.deepEqual([new Set(tell()), made], [new Set([undefined]), []])
 })
 
 test('a user who is new to a client comes with what makes it build its map anew, others come without', () => {
