@@ -7,6 +7,7 @@ import { Command, CommanderError } from 'commander'
 import { MeshError } from '../../base/errors.ts'
 import { addDns } from './commands/dns.ts'
 import { addKeys, addTokens } from './commands/keys.ts'
+import { addLog } from './commands/log.ts'
 import { addLogin } from './commands/login.ts'
 import { addNodes } from './commands/nodes.ts'
 import { addProviders, addSessions } from './commands/people.ts'
@@ -60,6 +61,7 @@ export async function main(args: readonly string[], at: Surroundings = here()): 
   addSessions(admin, begin)
   addPolicy(admin, begin)
   addDns(admin, begin)
+  addLog(admin, begin)
   addTailnets(admin, begin)
   addStatus(admin, begin)
 
