@@ -135,6 +135,7 @@ export class Journal {
   }
 
   #maker(tailnet: TailnetNum, key: Key): string | number {
+    if (key.client !== undefined) return key.client
     return key.user === 0 ? 'the server' : this.#userName(tailnet, key.user)
   }
 }

@@ -13,7 +13,7 @@ import { utf8 } from '../base/bytes.ts'
 import { MeshError } from '../base/errors.ts'
 import { Secret } from '../base/secret.ts'
 import type { Problem } from '../wire/api/objects.ts'
-import { BASE_PATH, DEFAULT_MAX_BODY, HUJSON } from '../wire/api/route.ts'
+import { BASE_PATH, DEFAULT_MAX_BODY, FORM, HUJSON } from '../wire/api/route.ts'
 import type { RouteShape } from '../wire/api/route.ts'
 import { ROUTE_IDS, routes } from '../wire/api/routes.ts'
 import type { BodyInput, HeadersInput, Params, QueryInput, Reply, RouteId } from '../wire/api/routes.ts'
@@ -78,7 +78,7 @@ async function send(options: ClientOptions, id: RouteId, given: Readonly<Record<
         accept: shape.gives === undefined ? 'application/json' : HUJSON,
         ...(given['headers'] as Record<string, string> | undefined),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        ...(body === undefined ? {} : { 'content-type': shape.takes === undefined ? 'application/json' : HUJSON }),
+        ...(body === undefined ? {} : { 'content-type': TYPES[shape.takes ?? 'json'] }),
       },
       ...(body === undefined ? {} : { body }),
     })
@@ -109,17 +109,21 @@ async function send(options: ClientOptions, id: RouteId, given: Readonly<Record<
 
 function bodyOf(shape: RouteShape, given: unknown): string | undefined {
   if (shape.body === undefined) return undefined
-  return shape.takes === undefined ? JSON.stringify(given ?? {}) : (given as string)
+  if (shape.takes === 'hujson') return given as string
+  return shape.takes === 'form'
+    ? new URLSearchParams(given as Record<string, string>).toString()
+    : JSON.stringify(given ?? {})
 }
+const TYPES = { json: 'application/json', hujson: HUJSON, form: FORM } as const
 
 /** Servers close the connection on what is too large while it is still being sent, so that their answer may be lost. */
 function checkSize({ maxBody = DEFAULT_MAX_BODY, takes }: RouteShape, body = ''): void {
   // No character has more bytes than this.
   const size = body.length * 3 <= maxBody ? 0 : utf8(body).length
   if (size <= maxBody) return
-  const what = takes === undefined ? 'The request' : 'The policy'
+  const what = takes === 'hujson' ? 'The policy' : 'The request'
   const remedy =
-    takes === undefined
+    takes !== 'hujson'
       ? ''
       : '. Put people into groups and addresses into hosts or ipsets, or take rules and comments out'
   throw new Refused(413, {

@@ -40,6 +40,8 @@ export const DESCRIBERS: { readonly [K in Kind]: Describer<K> } = {
   name: silent,
   // When a token was last used; what it was used for is in the log.
   'key-use': silent,
+  // What a client does with its access tokens is in the log, with the client's name.
+  'access-token': silent,
   // Somebody on the way to their provider; where they arrive, a session says.
   'sign-in': silent,
   // The same text that `policy` has.

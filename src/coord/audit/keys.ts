@@ -1,7 +1,8 @@
-/** Describes changes of auth keys and API tokens. Neither a key's secret nor its hash ever comes into a log. */
+/** Describes changes of auth keys, API tokens, OAuth clients and federated identities. Neither a key's secret nor its hash ever comes into a log. */
 
 import { formatTime } from '../../base/clock.ts'
 import type { AuditTarget, AuditValue } from '../model/audit.ts'
+import { isTrust } from '../model/credentials.ts'
 import type { Key } from '../model/records.ts'
 import { became } from './describer.ts'
 import type { Context, RecordChange, Said } from './describer.ts'
@@ -19,8 +20,10 @@ export function describeKey({ before, after }: RecordChange<'key'>, context: Con
 }
 
 export function keyTarget({ id, description, type }: Key): AuditTarget {
-  return { id, name: description === '' ? `${type} key` : description, type: 'API_KEY' }
+  return { id, name: description === '' ? NAMES[type] : description, type: 'API_KEY' }
 }
+
+const NAMES = { auth: 'auth key', api: 'api key', client: 'OAuth client', federated: 'federated identity' } as const
 
 function view(key: Key, { model, tailnet }: Context): AuditValue {
   const user = model.state(tailnet).usersById.get(key.user)?.loginName ?? key.formerUser
@@ -28,10 +31,11 @@ function view(key: Key, { model, tailnet }: Context): AuditValue {
     type: key.type,
     description: key.description,
     ...(user === undefined ? {} : { user }),
-    expires: formatTime(key.expires),
+    ...(isTrust(key) ? {} : { expires: formatTime(key.expires) }),
     tags: key.tags,
     ...(key.type === 'auth'
       ? { reusable: key.reusable, ephemeral: key.ephemeral, preauthorized: key.preauthorized }
       : { scopes: key.scopes }),
+    ...(key.federation === undefined ? {} : { federation: { ...key.federation } }),
   }
 }

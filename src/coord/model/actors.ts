@@ -1,7 +1,7 @@
 /** Who the audit log names, made from what is known of them: people, machines, parts of the server itself. */
 
 import type { Actor, By } from './audit.ts'
-import type { Node, User } from './records.ts'
+import type { Key, Node, User } from './records.ts'
 
 /** An account of the machine that the server runs on, which may use the server's socket. */
 export interface Account {
@@ -19,6 +19,14 @@ export function userActor({ id, loginName, displayName }: User): Actor {
 
 export function nodeActor({ stableId, name, tags }: Node): Actor {
   return { id: stableId, type: 'NODE', displayName: name, ...(tags.length === 0 ? {} : { tags }) }
+}
+
+/** An OAuth client or a federated identity, by what people call it. */
+export function clientActor(client: Pick<Key, 'id' | 'type' | 'description' | 'tags'>): Actor {
+  const { id, type, description, tags } = client
+  const what = type === 'federated' ? 'federated identity' : 'OAuth client'
+  const displayName = description === '' ? `${what} ${id}` : description
+  return { id, type: 'OAUTH_CLIENT', displayName, ...(tags.length === 0 ? {} : { tags }) }
 }
 
 export function accountActor({ uid, name, host, login }: Account): Actor {

@@ -7,6 +7,7 @@ import type { Wall } from '../../base/clock.ts'
 import type { MachineKey, NodeKey } from '../../base/keys.ts'
 import { SERVER } from './records.ts'
 import type {
+  AccessToken,
   AddressRecord,
   Change,
   FeedEntry,
@@ -153,6 +154,7 @@ export class Model {
   readonly #byNodeKey = new Map<NodeKey, { tailnet: TailnetNum; id: number }>()
   readonly #byMachine = new Map<MachineKey, Map<string, { tailnet: TailnetNum; id: number }>>()
   readonly #keyTailnet = new Map<string, TailnetNum>()
+  readonly #accessTokenTailnet = new Map<string, TailnetNum>()
 
   constructor() {
     this.#tailnets.set(SERVER, new TailnetState(SERVER))
@@ -209,6 +211,15 @@ export class Model {
     return key === undefined ? undefined : { tailnet, key }
   }
 
+  /** An access token by its id, and whose it is. */
+  accessTokenById(id: string): { readonly tailnet: TailnetState; readonly token: AccessToken } | undefined {
+    const num = this.#accessTokenTailnet.get(id)
+    if (num === undefined) return undefined
+    const tailnet = this.state(num)
+    const token = tailnet.get('access-token', id)
+    return token === undefined ? undefined : { tailnet, token }
+  }
+
   #locate(at: { tailnet: TailnetNum; id: number } | undefined): Located | undefined {
     if (at === undefined) return undefined
     const tailnet = this.state(at.tailnet)
@@ -261,6 +272,9 @@ export class Model {
     } else if (changed.kind === 'key') {
       if (changed.after === undefined) this.#keyTailnet.delete(changed.id)
       else this.#keyTailnet.set(changed.id, state.num)
+    } else if (changed.kind === 'access-token') {
+      if (changed.after === undefined) this.#accessTokenTailnet.delete(changed.id)
+      else this.#accessTokenTailnet.set(changed.id, state.num)
     }
     return changed
   }
@@ -276,6 +290,7 @@ const KINDS: readonly Kind[] = [
   'name',
   'key',
   'key-use',
+  'access-token',
   'expiries',
   'attributes',
   'dns',

@@ -16,6 +16,7 @@ import type { Node, PendingLogin, Tailnet, TailnetNum, Write } from '../model/re
 import type { Answer } from './answer.ts'
 import type { Place } from './authorise.ts'
 import type { Caller } from './caller.ts'
+import type { FederatedLogins } from './federation.ts'
 import type { Turns } from './long-work.ts'
 
 /** What is known outside the records. */
@@ -90,11 +91,25 @@ export interface ServerCall extends OpenCall {
   readonly change: <T>(build: (scope: TailnetState, now: Wall) => Plan<Answer<T>>) => Promise<Answer<T>>
 }
 
-type CallOf<Id extends RouteId> = Routes[Id]['access']['kind'] extends 'server'
-  ? ServerCall
-  : Routes[Id]['path'] extends `${string}${'{tailnet}' | '{deviceId}' | '{userId}'}${string}`
-    ? Call
-    : OpenCall
+/** For routes whose bodies prove who asks. Nobody is proved yet. */
+export interface SelfCall {
+  readonly ledger: Ledger
+  readonly tools: Tools
+  readonly federation: FederatedLogins
+  /** Address of the caller. */
+  readonly from: string | undefined
+  readonly authorization: string | undefined
+  /** What the log is told beside the answer: whose credential it was meant to be, and what was wrong with it. */
+  readonly known: { client?: string; tailnet?: TailnetNum; fault?: string }
+}
+
+type CallOf<Id extends RouteId> = Routes[Id]['access']['kind'] extends 'self'
+  ? SelfCall
+  : Routes[Id]['access']['kind'] extends 'server'
+    ? ServerCall
+    : Routes[Id]['path'] extends `${string}${'{tailnet}' | '{deviceId}' | '{userId}'}${string}`
+      ? Call
+      : OpenCall
 
 export type Handler<Id extends RouteId> = (
   call: CallOf<Id>,

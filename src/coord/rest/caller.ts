@@ -7,11 +7,11 @@
 
 import { fromBase64, textOf } from '../../base/bytes.ts'
 import type { Wall } from '../../base/clock.ts'
-import { grants } from '../../wire/api/scopes.ts'
+import { covers, grants } from '../../wire/api/scopes.ts'
 import type { Act, Scope } from '../../wire/api/scopes.ts'
-import { isSecretOf, keyState, parseKeyText } from '../model/credentials.ts'
+import { isSecretOf, isTrust, keyState, parseKeyText } from '../model/credentials.ts'
 import type { Sha256 } from '../model/credentials.ts'
-import { accountActor, userActor } from '../model/actors.ts'
+import { accountActor, clientActor, userActor } from '../model/actors.ts'
 import type { Account } from '../model/actors.ts'
 import type { By } from '../model/audit.ts'
 import type { Model, TailnetState } from '../model/model.ts'
@@ -27,7 +27,7 @@ export interface Identity {
 }
 
 /** What a request has proved. */
-export type Proof = Identity | { readonly kind: 'token'; readonly id: string }
+export type Proof = Identity | { readonly kind: 'token' | 'access-token'; readonly id: string }
 
 export type Caller =
   | Identity
@@ -39,6 +39,24 @@ export type Caller =
       /** Absent for a token that belongs to the tailnet rather than to somebody. */
       readonly user: User | undefined
     }
+  | Client
+
+/** An OAuth client or a federated identity, with one of its access tokens. */
+export interface Client {
+  readonly kind: 'client'
+  /** Of the client, not of its access token. */
+  readonly id: string
+  readonly type: 'client' | 'federated'
+  /** What people call it; may be empty. */
+  readonly description: string
+  /** Id of the access token. */
+  readonly token: string
+  readonly tailnet: TailnetState
+  readonly scopes: readonly string[]
+  /** Those that it may give to devices, and those that these own. */
+  readonly tags: readonly string[]
+  readonly user: undefined
+}
 
 /** Nobody was proved; the caller is not told more than that, and the log which way it was. */
 export interface Unproved extends Refusal {
@@ -64,11 +82,13 @@ export function prove(authorization: string | null, model: Model, sha256: Sha256
   const parsed = text === undefined ? undefined : parseKeyText(text)
   // Auth keys let devices join; they open nothing here.
   if (parsed === undefined) return unproved('not of the form of a token')
-  if (parsed.type !== 'api') return unproved('an auth key')
-  const found = model.keyById(parsed.id)
-  if (found === undefined || found.key.type !== 'api') return unproved('unknown token')
-  return isSecretOf(sha256, found.key, parsed.secret)
-    ? { kind: 'token', id: parsed.id }
+  if (parsed.type !== 'api') return unproved(parsed.type === 'auth' ? 'an auth key' : 'an OAuth secret')
+  const key = model.keyById(parsed.id)?.key
+  const token = key?.type === 'api' ? key : undefined
+  const found = token ?? model.accessTokenById(parsed.id)?.token
+  if (found === undefined) return unproved('unknown token')
+  return isSecretOf(sha256, found, parsed.secret)
+    ? { kind: token === undefined ? 'access-token' : 'token', id: parsed.id }
     : unproved('wrong secret', parsed.id)
 }
 
@@ -83,6 +103,7 @@ function credentialOf(authorization: string): string | undefined {
 /** What a proof is worth now. A token that has run out may be told so: its secret was right. */
 export function callerOf(proof: Proof, model: Model, now: Wall): Caller | Unproved {
   if (proof.kind === 'server') return proof
+  if (proof.kind === 'access-token') return clientOf(proof.id, model, now)
   const found = model.keyById(proof.id)
   if (found === undefined) return unproved('unknown token')
   const { tailnet, key } = found
@@ -92,13 +113,35 @@ export function callerOf(proof: Proof, model: Model, now: Wall): Caller | Unprov
   return state === 'expired' ? unproved(state, key.id, 'API token expired') : unproved(state, key.id)
 }
 
-/** The caller's role; tokens of nobody in particular have an admin's rights, within their scopes. */
+/** What was taken from a client since is taken from its access tokens as well. */
+function clientOf(id: string, model: Model, now: Wall): Client | Unproved {
+  const found = model.accessTokenById(id)
+  const key = found?.tailnet.key(found.token.client)
+  if (found === undefined || key === undefined || !isTrust(key)) return unproved('unknown token')
+  const { tailnet, token } = found
+  if (token.expires <= now) return unproved('expired', id, 'API token expired')
+  const state = keyState(tailnet, key, now)
+  if (state !== 'valid') return unproved(`its client is ${state}`, id)
+  return {
+    kind: 'client',
+    id: key.id,
+    type: key.type,
+    description: key.description,
+    token: id,
+    tailnet,
+    scopes: token.scopes.filter((scope) => covers(key.scopes, [scope])),
+    tags: token.tags.filter((tag) => key.tags.includes(tag)),
+    user: undefined,
+  }
+}
+
+/** The caller's role; clients, and tokens of nobody in particular, have an admin's rights, within their scopes. */
 export function roleOf(caller: Caller): Role {
   if (caller.kind === 'server') return 'owner'
   return caller.user?.role ?? 'admin'
 }
 
-/** Id of the user behind the caller, 0 for the server and for tokens of nobody. */
+/** Id of the user behind the caller, 0 for the server, for clients and for tokens of nobody. */
 export function userIdOf(caller: Caller): number {
   return caller.kind === 'token' ? (caller.user?.id ?? 0) : 0
 }
@@ -117,6 +160,8 @@ export function may(caller: Caller, scope: Scope, act: Act): boolean {
 export function byOf(caller: Caller, from: string | undefined): By {
   const where = from === undefined ? {} : { from }
   if (caller.kind === 'server') return { origin: 'CONFIG_API', actor: accountActor(caller.account), ...where }
+  if (caller.kind === 'client')
+    return { origin: 'CONFIG_API', actor: clientActor(caller), details: `access token ${caller.token}`, ...where }
   const { id, user } = caller
   const details = `token ${id}`
   if (user === undefined)
@@ -129,6 +174,8 @@ export function checksOf(caller: Caller): Check[] {
   if (caller.kind === 'server') return []
   const { tailnet, id, user } = caller
   const checks: Check[] = [{ kind: 'key', id, version: tailnet.version('key', id) }]
+  if (caller.kind === 'client')
+    checks.push({ kind: 'access-token', id: caller.token, version: tailnet.version('access-token', caller.token) })
   if (user !== undefined)
     checks.push({ kind: 'user', id: String(user.id), version: tailnet.version('user', String(user.id)) })
   return checks

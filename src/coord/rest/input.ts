@@ -46,8 +46,9 @@ export async function readInput(
   if (bytes === 'too-long') return refuse(413, `The request is larger than ${max} bytes`)
   const text = textOf(bytes)
   if (text === undefined) return refuse(400, 'Cannot read the request: its body is not UTF-8')
-  const value = shape.takes === undefined ? parseJson(text) : { value: text }
-  if (value === undefined) return refuse(400, 'Cannot read the request: its body is not JSON')
+  const value = READ[shape.takes ?? 'json'](text)
+  if (value === undefined)
+    return refuse(400, `Cannot read the request: its body is not ${WANTED[shape.takes ?? 'json']}`)
   const body = shape.body.safeParse(value.value)
   if (!body.success) return refuse(400, `Cannot read the request: ${explain(body.error)}`)
   return done({ ...head, body: body.data })
@@ -76,6 +77,16 @@ async function readBody(request: Request, max: number): Promise<Uint8Array | 'to
     return 'cut-off'
   }
   return body.bytes()
+}
+
+const READ = { json: parseJson, hujson: (text: string) => ({ value: text }), form: parseForm } as const
+const WANTED = { json: 'JSON', hujson: 'a text', form: 'a form in which each field stands once' } as const
+
+/** RFC 6749 §3.2: no field may stand twice, since somebody on the way may have read the other one. */
+function parseForm(text: string): { readonly value: unknown } | undefined {
+  const fields = new URLSearchParams(text)
+  const value = Object.fromEntries(fields)
+  return Object.keys(value).length === fields.size ? { value } : undefined
 }
 
 /** An empty body says nothing, which is what an empty object says. */

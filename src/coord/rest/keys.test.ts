@@ -62,8 +62,9 @@ inWorld('what no key can be is refused', async () => {
     { body: { expirySeconds: -1 }, status: 400, message: /expirySeconds/ },
     { body: { expirySeconds: 7_776_001 }, status: 400, message: /expirySeconds: want at most 7776000$/ },
     { body: { expirySeconds: 1.5 }, status: 400, message: /expirySeconds/ },
-    { body: { keyType: 'client' }, status: 501, message: /client/ },
-    { body: { keyType: 'federated' }, status: 501, message: /federated/ },
+    { body: { keyType: 'api' }, status: 400, message: /want "auth", "client" or "federated"/ },
+    { body: { keyType: 'client' }, status: 400, message: /at least one scope/ },
+    { body: { keyType: 'federated' }, status: 400, message: /at least one scope/ },
     {
       body: { capabilities: { devices: { create: { tags: ['ci'] } } } },
       status: 400,

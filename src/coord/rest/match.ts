@@ -34,7 +34,7 @@ export function matchRoute(method: string, path: string): Match {
 /** Parts of the catalogue (api-v2.md §4) that are not served, by the segment that begins them. */
 const UNSERVED: ReadonlySet<string> = new Set(
   (
-    'aws-external-id contacts device-invites logging oauth oauth-apps organizations posture services ' +
+    'aws-external-id contacts device-invites logging oauth-apps organizations posture services ' +
     'user-invites vip-services webhooks'
   ).split(' '),
 )
@@ -42,7 +42,6 @@ const UNSERVED: ReadonlySet<string> = new Set(
 /** Clients take "not found" for "deleted" and drop what they know, so what is merely missing must not say that. */
 function isUnserved(method: string, [first, , third]: readonly string[]): boolean {
   if (first === 'tailnet' && third === undefined) return method === 'DELETE'
-  if (first === 'tailnet' && third === 'keys') return method === 'PUT'
   return UNSERVED.has((first === 'tailnet' || first === 'device' ? third : first) ?? '')
 }
 

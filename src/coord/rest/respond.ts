@@ -12,7 +12,7 @@ export function respond(answer: Answer<unknown>, more: Readonly<Record<string, s
     return send(
       status,
       { type: JSON_TYPE, text: JSON.stringify({ message, ...answer.more }) },
-      { ...challenge, ...more },
+      { ...challenge, ...answer.headers, ...more },
     )
   }
   const { status = 200, etag, body } = answer.as ?? {}

@@ -3,8 +3,8 @@
  *
  *   route -> proof -> permit -> input -> handler -> answer
  *
- * A stranger's request ends at its proof: nothing of it is read, parsed or looked up but its credential. Whatever
- * goes wrong, the answer is JSON with a message and nothing else.
+ * A stranger's request ends at its proof: nothing of it is read, parsed or looked up but its credential; `self.ts` has
+ * the few that prove it by their body. Whatever goes wrong, the answer is JSON with a message and nothing else.
  */
 
 import type { Dice } from '../../base/bytes.ts'
@@ -22,12 +22,16 @@ import { beginCall } from './begin.ts'
 import type { Live, RestConfig, Tools } from './call.ts'
 import { callerOf, prove } from './caller.ts'
 import type { Identity, Unproved } from './caller.ts'
+import { NO_FEDERATION } from './federation.ts'
+import type { FederatedLogins } from './federation.ts'
 import { handlerOf } from './handlers/all.ts'
 import { readInput, readParams } from './input.ts'
 import { Turns } from './long-work.ts'
 import { matchRoute } from './match.ts'
 import { Refusals } from './refusals.ts'
 import { respond } from './respond.ts'
+import { answerSelf, isSelfRoute } from './self.ts'
+import type { SelfOptions } from './self.ts'
 import { noteUse } from './use.ts'
 
 export type { Identity } from './caller.ts'
@@ -41,6 +45,10 @@ export interface RestOptions {
   readonly live: Live
   /** Seals secrets that the server must be able to say again; without it, none are taken. */
   readonly seal?: Tools['seal']
+  /** Verifies ID tokens; without it, federated identities get nothing. */
+  readonly federation?: FederatedLogins
+  /** May this address ask for an access token now? It may always if not given. */
+  readonly mayTry?: (from: string) => boolean
   /** Where policies that have been checked are kept; its own if not given. */
   readonly policies?: Policies
   /** Resolves after others have had their turn; nobody waits if not given. */
@@ -89,6 +97,13 @@ export function createRest(options: RestOptions): Rest {
   }
 
   const refusals = new Refusals(ledger)
+  const self: SelfOptions = {
+    ledger,
+    tools,
+    federation: options.federation ?? NO_FEDERATION,
+    mayTry: options.mayTry ?? (() => true),
+    onRequest,
+  }
 
   interface Asked {
     readonly request: Request
@@ -137,7 +152,9 @@ export function createRest(options: RestOptions): Rest {
       if (match.kind === 'wrong-method')
         return respond(refuse(405, `This path takes ${match.allow.join(', ')}`), { allow: match.allow.join(', ') })
       try {
-        return respond(await answer({ request, identity, from, url }, match.id, match.params))
+        const { id, params } = match
+        if (isSelfRoute(id)) return respond(await answerSelf(self, id, { request, from, url }))
+        return respond(await answer({ request, identity, from, url }, id, params))
       } catch (error) {
         onError?.(error, match.id)
         return respond(refusalOf(error))

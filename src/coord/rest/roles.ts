@@ -23,6 +23,8 @@ const TO_WRITE: Partial<Record<Scope, Permission>> = {
   dns: 'network',
   policy_file: 'network',
   auth_keys: 'credentials',
+  oauth_keys: 'credentials',
+  federated_keys: 'credentials',
   api_access_tokens: 'credentials',
   users: 'machines',
   feature_settings: 'machines',
@@ -34,6 +36,11 @@ export function rolePermits(role: Role, scope: Scope, act: Act): boolean {
   if (act === 'read') return PERMITS[role].has('read')
   const needed = TO_WRITE[scope]
   return needed !== undefined && PERMITS[role].has(needed)
+}
+
+/** Is there nothing that this role may not do? */
+export function hasEveryRight(role: Role): boolean {
+  return PERMITS.owner.isSubsetOf(PERMITS[role])
 }
 
 /** May this role use tags that it does not own? Who owns a tag is the policy's to say. */

@@ -8,7 +8,7 @@ import type { Caller } from './caller.ts'
 const COARSE_MS = 5 * MINUTE_MS
 
 export async function noteUse(ledger: Ledger, caller: Caller): Promise<void> {
-  if (caller.kind !== 'token') return
+  if (caller.kind === 'server') return
   const { tailnet, id } = caller
   const last = tailnet.keyUse(id)?.at
   if (last !== undefined && ledger.now() - last < COARSE_MS) return

@@ -21,6 +21,7 @@ const BODIES: Partial<Record<RouteId, unknown>> = {
   setDeviceAttribute: { value: 'stolen' },
   patchDeviceAttributes: { nodes: {} },
   createKey: {},
+  updateKey: { scopes: ['all'] },
   createToken: { scopes: ['api_access_tokens:read'] },
   setUserRole: { role: 'admin' },
   createUser: { loginName: 'stranger' },
@@ -70,8 +71,9 @@ interface Target {
   readonly body: unknown
 }
 
+/** Every route but those that give out credentials, whose bodies prove who asks: `oauth.test.ts` has these. */
 function targets(at: TailnetUnderTest, tailnet: string, keyId: string): Target[] {
-  return ROUTE_IDS.map((id) => {
+  return ROUTE_IDS.filter((id) => (routes[id] as RouteShape).access.kind !== 'self').map((id) => {
     const shape: RouteShape = routes[id]
     const values: Record<string, string> = {
       tailnet,
@@ -219,7 +221,8 @@ test('a token without the scope is refused by every route that asks for one', as
 
 test('the scope alone is enough for every route that asks for one', async () => {
   const fresh = await RestWorld.make()
-  for (const routeId of ROUTE_IDS) {
+  for (const { id: routeId } of targets(fresh.alpha, '-', 'kNobodyCNTRL')) {
+    // The devices may be others by now.
     const [target] = targets(fresh.alpha, '-', 'kNobodyCNTRL').filter(({ id }) => id === routeId)
     const { id, method, path, body } = target as Target
     const { access }: RouteShape = routes[id]

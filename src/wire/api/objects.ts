@@ -93,17 +93,25 @@ export const Key = z
   .object({
     id: z.string(),
     key: z.string().optional().meta({ description: 'The secret itself: only in the answer that creates it' }),
-    keyType: z.enum(['auth', 'api']),
+    keyType: z.enum(['auth', 'api', 'client', 'federated']),
     description: z.string(),
     expirySeconds: z.number().int().optional(),
     created: Time,
-    expires: Time,
+    updated: Time.optional(),
+    expires: Time.optional().meta({ description: 'Absent: never, as of clients and federated identities' }),
     revoked: Time.optional(),
     invalid: z.boolean().optional(),
     capabilities: KeyCapabilities.optional(),
     scopes: strings.optional(),
-    userId: z.string().meta({ description: 'Empty when the server itself made it' }),
-    creator: z.string().meta({ description: 'Login name of whoever made it; empty for the server itself' }),
+    tags: strings.optional().meta({ description: 'Of clients and federated identities: what their devices may be' }),
+    issuer: z.string().optional(),
+    subject: z.string().optional(),
+    audience: z.string().optional(),
+    customClaimRules: z.record(z.string(), z.string()).optional(),
+    userId: z.string().meta({ description: 'Empty when the server itself made it, or a client' }),
+    creator: z.string().meta({
+      description: 'Login name of whoever made it, or the id of the client that did; empty for the server itself',
+    }),
     lastUsed: Time.optional(),
     used: z.boolean().optional().meta({ description: 'A one-off key that has been used' }),
     devices: strings.optional().meta({ description: 'nodeIds of the devices that joined by it' }),
@@ -169,6 +177,8 @@ export const Problem = z
       .optional(),
     at: Place.optional().meta({ description: 'Where the mistake stands in the policy sent' }),
     status: z.number().int().optional(),
+    error: z.string().optional().meta({ description: 'RFC 6749 §5.2, of the routes that give out access tokens' }),
+    error_description: z.string().optional(),
   })
   .meta({ id: 'Error' })
 export type Problem = z.infer<typeof Problem>

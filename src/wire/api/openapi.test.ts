@@ -39,8 +39,12 @@ const Content = z.strictObject({
   'application/json': z.strictObject({ schema: z.strictObject({ $ref: z.string().optional() }) }),
   'application/hujson': z.strictObject({ schema: z.strictObject({ $ref: z.string() }) }).optional(),
 })
+const Form = z.strictObject({
+  'application/x-www-form-urlencoded': z.strictObject({ schema: z.strictObject({ $ref: z.string() }) }),
+})
 const Operation = z.strictObject({
   operationId: z.string(),
+  security: z.tuple([]).optional(),
   tags: z.array(z.string()).min(1),
   summary: z.string().min(1),
   description: z.string().min(1),
@@ -53,7 +57,7 @@ const Operation = z.strictObject({
       schema: Schema,
     }),
   ),
-  requestBody: z.strictObject({ required: z.boolean(), content: Content }).optional(),
+  requestBody: z.strictObject({ required: z.boolean(), content: z.union([Content, Form]) }).optional(),
   responses: z.strictObject({
     200: z.strictObject({
       description: z.string(),
@@ -115,10 +119,11 @@ test('every route is an operation, with the parameters of its path and nothing e
     )
     assert.equal(requestBody !== undefined, shape.body !== undefined, id)
     assert.equal(responses[200].content !== undefined, shape.reply !== undefined, id)
-    // A policy goes either way as text or as JSON; everything else is JSON in a shape of its own.
+    // A policy goes either way as text or as JSON; everything else is JSON, or a form, in a shape of its own.
     const content = (body: any) => Object.keys(body?.content ?? {}).sort()
     const either = ['application/hujson', 'application/json']
-    if (shape.takes !== undefined) assert.deepEqual(content(requestBody), either, id)
+    if (shape.takes === 'hujson') assert.deepEqual(content(requestBody), either, id)
+    else if (shape.takes === 'form') assert.deepEqual(content(requestBody), ['application/x-www-form-urlencoded'], id)
     else if (requestBody !== undefined) assert.ok(requestBody.content['application/json'].schema.$ref, id)
     if (shape.gives !== undefined)
       assert.deepEqual([content(responses[200]), 'ETag' in responses[200].headers], [either, true], id)

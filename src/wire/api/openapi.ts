@@ -26,9 +26,10 @@ import {
   Verdict,
 } from './policy-objects.ts'
 import { REPORT_OBJECTS } from './report-objects.ts'
-import { BASE_PATH, HUJSON } from './route.ts'
+import { BASE_PATH, FORM, HUJSON } from './route.ts'
 import type { RouteShape } from './route.ts'
 import { ROUTE_IDS, routes } from './routes.ts'
+import { AccessToken } from './routes/oauth.ts'
 import { PolicyBody } from './routes/policy.ts'
 
 export type Json = { readonly [member: string]: unknown }
@@ -40,6 +41,7 @@ const OBJECTS = {
   Key,
   KeyCapabilities,
   User,
+  AccessToken,
   TailnetSettings,
   Error: Problem,
   Login,
@@ -133,11 +135,13 @@ function embedded(schema: object): Json {
 
 function operation(id: string, shape: RouteShape, refs: ReadonlyMap<z.ZodType, string>): Json {
   const { access } = shape
-  const json = (schema: z.ZodType) => ({
-    'application/json': { schema: { $ref: pointer(refs.get(schema) as string) } },
+  const json = (schema: z.ZodType, type = 'application/json') => ({
+    [type]: { schema: { $ref: pointer(refs.get(schema) as string) } },
   })
   // The same policy as JSON is whatever its text says.
   const policy = { [HUJSON]: { schema: { $ref: pointer('Policy') } }, 'application/json': { schema: {} } }
+  const content = (body: z.ZodType, takes: RouteShape['takes']) =>
+    takes === 'hujson' ? policy : json(body, takes === 'form' ? FORM : undefined)
   return {
     operationId: id,
     tags: [shape.group],
@@ -147,15 +151,16 @@ function operation(id: string, shape: RouteShape, refs: ReadonlyMap<z.ZodType, s
         ? `Needs the scope ${access.any.join(' or ')} (${access.act}).`
         : access.kind === 'server'
           ? 'For the administrator of the server, over its socket.'
-          : 'For any valid credential.',
+          : access.kind === 'self'
+            ? 'For clients, which prove it by the body.'
+            : 'For any valid credential.',
+    ...(access.kind === 'self' ? { security: [] } : {}),
     parameters: [
       ...parameters(shape.params, 'path'),
       ...parameters(shape.query, 'query'),
       ...parameters(shape.headers, 'header'),
     ],
-    ...(shape.body === undefined
-      ? {}
-      : { requestBody: { required: true, content: shape.takes === undefined ? json(shape.body) : policy } }),
+    ...(shape.body === undefined ? {} : { requestBody: { required: true, content: content(shape.body, shape.takes) } }),
     responses: {
       200: {
         description: 'Done',

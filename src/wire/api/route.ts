@@ -15,6 +15,8 @@ export type Access =
   | { readonly kind: 'scope'; readonly any: readonly [Scope, ...Scope[]]; readonly act: Act }
   /** Any valid credential; what it gets to see depends on it. */
   | { readonly kind: 'credential' }
+  /** Whoever proves by the body itself who they are: these routes give out credentials. */
+  | { readonly kind: 'self' }
   /** The server's own administrator, over its socket. */
   | { readonly kind: 'server' }
 
@@ -32,8 +34,11 @@ export interface RouteShape {
   /** Headers that count, by their names in lower case. */
   readonly headers?: z.ZodObject
   readonly body?: z.ZodType
-  /** Present: the body is a text, whatever its content type says, and `body` the schema of that text. */
-  readonly takes?: 'hujson'
+  /**
+   * Present: the body is no JSON, whatever its content type says. `hujson`: `body` is the schema of that text; `form`: of
+   * the fields of a form, each of which may stand once.
+   */
+  readonly takes?: 'hujson' | 'form'
   /** The longest body, in bytes; `DEFAULT_MAX_BODY` if not given. */
   readonly maxBody?: number
   /** Absent: the answer has no body. */
@@ -50,6 +55,7 @@ export interface RouteShape {
 /** Nothing but policies comes near this. */
 export const DEFAULT_MAX_BODY = 1 << 20
 export const HUJSON = 'application/hujson'
+export const FORM = 'application/x-www-form-urlencoded'
 
 export const BASE_PATH = '/api/v2'
 

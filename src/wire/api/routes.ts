@@ -13,6 +13,7 @@ import type {
 import { deviceRoutes } from './routes/devices.ts'
 import { dnsRoutes } from './routes/dns.ts'
 import { keyRoutes } from './routes/keys.ts'
+import { oauthRoutes } from './routes/oauth.ts'
 import { logRoutes } from './routes/logs.ts'
 import { peopleRoutes } from './routes/people.ts'
 import { policyRoutes } from './routes/policy.ts'
@@ -24,6 +25,7 @@ import { userRoutes } from './routes/users.ts'
 export const routes = {
   ...deviceRoutes,
   ...keyRoutes,
+  ...oauthRoutes,
   ...peopleRoutes,
   ...userRoutes,
   ...policyRoutes,

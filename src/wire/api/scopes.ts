@@ -60,11 +60,16 @@ export function grants(granted: readonly string[], scope: Scope, act: Act): bool
   })
 }
 
+/** What a scope, as it is written, stands for. It must be one. */
+export function meaningOf(text: string): { readonly scopes: readonly Scope[]; readonly act: Act } {
+  const { name, act } = split(text)
+  return { scopes: Object.hasOwn(LEGACY, name) ? (LEGACY[name] as readonly Scope[]) : [name as Scope], act }
+}
+
 /** Is everything that `wanted` allows also allowed by `granted`? */
 export function covers(granted: readonly string[], wanted: readonly string[]): boolean {
   return wanted.every((text) => {
-    const { name, act } = split(text)
-    const scopes = Object.hasOwn(LEGACY, name) ? (LEGACY[name] as readonly Scope[]) : [name as Scope]
+    const { scopes, act } = meaningOf(text)
     return scopes.every((scope) => grants(granted, scope, act))
   })
 }

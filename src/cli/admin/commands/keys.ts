@@ -92,7 +92,7 @@ async function printSecret(context: Context, key: Key): Promise<void> {
   await show(context, key, ({ key: secret }) => context.out.write(`${secret}\n`))
 }
 
-function addListAndRevoke(group: Command, begin: Begin, type: Key['keyType']): void {
+function addListAndRevoke(group: Command, begin: Begin, type: 'auth' | 'api'): void {
   const what = type === 'auth' ? 'key' : 'token'
   group
     .command('list')
@@ -157,5 +157,5 @@ function stateOf(key: Key, isPast: (time: string) => boolean): string {
   if (key.revoked !== undefined) return 'revoked'
   if (key.invalid !== true) return 'valid'
   // Nothing else makes a key invalid; a deleted user's keys are revoked.
-  return isPast(key.expires) ? 'expired' : 'owner suspended'
+  return isPast(key.expires ?? '') ? 'expired' : 'owner suspended'
 }

@@ -4,28 +4,30 @@ import { later, SECOND_MS } from '../../../base/clock.ts'
 import type { CreateKey, CreateToken } from '../../../wire/api/routes/keys.ts'
 import type { Key as KeyObject } from '../../../wire/api/objects.ts'
 import { covers, isScope } from '../../../wire/api/scopes.ts'
+import type { Act, Scope } from '../../../wire/api/scopes.ts'
 import { MAX_EXPIRY_S } from '../../../wire/api/words.ts'
 import type { MintedKey } from '../../model/credentials.ts'
 import type { Plan } from '../../model/ledger.ts'
 import { ownerIn } from '../../model/owner.ts'
 import type { Key } from '../../model/records.ts'
 import { commit, done, DONE, refuse, settle } from '../answer.ts'
-import type { Answer } from '../answer.ts'
+import type { Answer, Refusal } from '../answer.ts'
 import type { At } from '../call.ts'
 import { may, userIdOf } from '../caller.ts'
 import { findUser, noSuchUser } from '../../model/people.ts'
 import { joinedBy, viewKey } from '../views/key.ts'
+import { shownScope } from '../bounds.ts'
 import { permittedTags } from './tags.ts'
 
-/** @param wanted Only keys of type `auth` are made here; see the route. */
+/** Makes an auth key. */
 export function createKey(at: At, wanted: CreateKey, minted: MintedKey): Plan<Answer<KeyObject>> {
-  if (wanted.keyType !== 'auth')
-    return settle(
-      refuse(501, `This server does not make keys of type "${wanted.keyType.slice(0, 32)}" yet; it makes "auth"`),
-    )
+  const { caller } = at
+  if (!may(caller, 'auth_keys', 'write')) return settle(scopeNeeded({ type: 'auth' }, 'write'))
   const { reusable, ephemeral, preauthorized, tags: asked } = wanted.capabilities.devices.create
   const tags = permittedTags(at, asked ?? [])
   if (!Array.isArray(tags)) return settle(tags)
+  if (caller.kind === 'client' && tags.length === 0)
+    return settle(refuse(400, 'A key that a client makes needs tags: its devices belong to them, and to no person'))
   const user = keyOwner(at, wanted.user)
   if (typeof user !== 'number') return settle(user)
   // A device without tags is somebody's; one that joins by the server's own key would be nobody's.
@@ -41,6 +43,7 @@ export function createKey(at: At, wanted: CreateKey, minted: MintedKey): Plan<An
     ...common(at, minted, wanted),
     type: 'auth',
     user: owner,
+    ...(caller.kind === 'client' ? { client: caller.id } : {}),
     reusable,
     ephemeral,
     preauthorized,
@@ -53,6 +56,11 @@ export function createToken(at: At, wanted: CreateToken, minted: MintedKey): Pla
   const unknown = wanted.scopes.filter((scope) => !isScope(scope))
   if (unknown.length > 0) return settle(refuse(400, `No such scope: ${unknown.map(shownScope).join(' ')}`))
   const { caller } = at
+  // A token of nobody in particular may use any tag, and is good for longer.
+  if (caller.kind === 'client')
+    return settle(
+      refuse(403, 'Clients make no API tokens: they get access tokens of their own, at /api/v2/oauth/token'),
+    )
   if (caller.kind === 'token' && !covers(caller.scopes, wanted.scopes))
     return settle(refuse(403, 'A token may not be given scopes that its maker does not have'))
   const user = keyOwner(at, wanted.user)
@@ -69,15 +77,16 @@ export function createToken(at: At, wanted: CreateToken, minted: MintedKey): Pla
   })
 }
 
-/** What is no scope's form stays out of the message: it might be a token, pasted by mistake. */
-function shownScope(text: string): string {
-  return /^[a-z_]+(:[a-z_]+)*$/.test(text) ? text : '(not shown)'
-}
-
 function common(at: At, minted: MintedKey, wanted: Pick<CreateKey, 'description' | 'expirySeconds'>) {
   const { id, hash } = minted
   const seconds = wanted.expirySeconds || MAX_EXPIRY_S
-  return { id, hash, description: wanted.description, created: at.now, expires: later(at.now, seconds * SECOND_MS) }
+  return {
+    id,
+    hash,
+    description: wanted.description ?? '',
+    created: at.now,
+    expires: later(at.now, seconds * SECOND_MS),
+  }
 }
 
 function add(at: At, minted: MintedKey, key: Key): Plan<Answer<KeyObject>> {
@@ -100,8 +109,7 @@ function keyOwner(at: At, named: string | undefined) {
 export function revokeKey(at: At, id: string): Plan<Answer<undefined>> {
   const key = at.tailnet.key(id)
   if (key === undefined) return settle(refuse(404, NO_KEY))
-  if (!may(at.caller, scopeOfKey(key), 'write'))
-    return settle(refuse(403, `This credential may not do this: it needs ${scopeOfKey(key)} (write)`))
+  if (!may(at.caller, scopeOfKey(key), 'write')) return settle(scopeNeeded(key, 'write'))
   if (key.revoked !== undefined) return settle(DONE)
   return commit(
     { writes: [{ kind: 'key', id, expect: at.tailnet.version('key', id), value: { ...key, revoked: at.now } }] },
@@ -111,6 +119,17 @@ export function revokeKey(at: At, id: string): Plan<Answer<undefined>> {
 
 export const NO_KEY = 'key not found'
 
-export function scopeOfKey(key: Key): 'auth_keys' | 'api_access_tokens' {
-  return key.type === 'auth' ? 'auth_keys' : 'api_access_tokens'
+const SCOPES = {
+  auth: 'auth_keys',
+  api: 'api_access_tokens',
+  client: 'oauth_keys',
+  federated: 'federated_keys',
+} as const satisfies Record<Key['type'], Scope>
+
+export function scopeOfKey({ type }: Pick<Key, 'type'>): Scope {
+  return SCOPES[type]
+}
+
+export function scopeNeeded(key: Pick<Key, 'type'>, act: Act): Refusal {
+  return refuse(403, `This credential may not do this: it needs ${scopeOfKey(key)} (${act})`)
 }

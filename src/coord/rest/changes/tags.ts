@@ -8,6 +8,7 @@ import { refuse } from '../answer.ts'
 import type { Refusal } from '../answer.ts'
 import type { At } from '../call.ts'
 import { roleOf } from '../caller.ts'
+import type { Client } from '../caller.ts'
 import { mayUseAnyTag } from '../roles.ts'
 
 /** The tags, sorted and each once; or the refusal, in words that existing clients look for. */
@@ -21,12 +22,22 @@ export function permittedTags(at: At, tags: readonly string[]): string[] | Refus
 
 /** A tag has to be declared, but for tailnets that have never written a policy: there tags are the administrators'. */
 function permission({ tailnet, policies, caller }: At): (tag: string) => boolean {
+  if (caller.kind === 'client') return permissionOf(caller, tailnet, policies)
   const role = roleOf(caller)
   if (!hasOwnPolicy(tailnet)) return () => mayUseAnyTag(role)
   const approvals = new Approvals(policies.of(tailnet))
   const user = caller.kind === 'token' ? caller.user : undefined
   const applicant = user === undefined ? { id: 0, login: '', role } : policyUser(user.id, user)
   return (tag) => approvals.mayTag({ user: applicant, tags: [] }, tag)
+}
+
+/** A client may use its own tags, and those that these own. (api-v2.md §2.4, §4.4) */
+function permissionOf({ tags }: Client, tailnet: At['tailnet'], policies: At['policies']): (tag: string) => boolean {
+  const own = new Set(tags)
+  if (!hasOwnPolicy(tailnet)) return (tag) => own.has(tag)
+  const policy = policies.of(tailnet)
+  const approvals = new Approvals(policy)
+  return (tag) => policy.tagOwners.has(tag) && (own.has(tag) || approvals.mayTag({ tags }, tag))
 }
 
 /** The tags that are meant, where nothing but the beginning is missing. */

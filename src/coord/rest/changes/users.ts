@@ -7,6 +7,7 @@
 
 import type { CreateUser } from '../../../wire/api/routes/users.ts'
 import type { User as UserObject } from '../../../wire/api/objects.ts'
+import { isTrust } from '../../model/credentials.ts'
 import type { Plan } from '../../model/ledger.ts'
 import { deleteNode } from '../../model/node-changes.ts'
 import { findUser, holderWrite, loginHolder, newUser, OWNER_HOLDER, userWrite, userWrites } from '../../model/people.ts'
@@ -90,7 +91,10 @@ export function restoreUser(at: At, user: User): Change {
   return commit({ writes }, DONE)
 }
 
-/** Their devices go with them; tagged ones stay, as they are nobody's. Their keys and tokens are revoked. */
+/**
+ * Their devices go with them; tagged ones stay, as they are nobody's. Their keys and tokens are revoked; OAuth clients and
+ * federated identities are the tailnet's and stay.
+ */
 export function deleteUser(at: At, user: User): Change {
   const no = untouchable(at, user)
   if (no !== undefined) return settle(no)
@@ -112,7 +116,7 @@ export function deleteUser(at: At, user: User): Change {
         kind: 'key',
         id: key.id,
         expect: tailnet.version('key', key.id),
-        value: { ...key, formerUser: user.loginName, revoked: key.revoked ?? now },
+        value: { ...key, formerUser: user.loginName, ...(isTrust(key) ? {} : { revoked: key.revoked ?? now }) },
       })
   return commit({ writes, claims }, DONE)
 }

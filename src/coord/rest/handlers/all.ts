@@ -3,11 +3,12 @@
 import type { RouteId } from '../../../wire/api/routes.ts'
 import type { Answer } from '../answer.ts'
 import type { AnyCall } from '../begin.ts'
-import type { Handlers } from '../call.ts'
+import type { Handlers, SelfCall } from '../call.ts'
 import type { AnyInput } from '../input.ts'
 import { deviceHandlers } from './devices.ts'
 import { dnsHandlers } from './dns.ts'
 import { keyHandlers } from './keys.ts'
+import { oauthHandlers } from './oauth.ts'
 import { logHandlers } from './logs.ts'
 import { peopleHandlers } from './people.ts'
 import { policyHandlers } from './policy.ts'
@@ -19,6 +20,7 @@ import { userHandlers } from './users.ts'
 const handlers: Handlers = {
   ...deviceHandlers,
   ...keyHandlers,
+  ...oauthHandlers,
   ...userHandlers,
   ...peopleHandlers,
   ...policyHandlers,
@@ -30,6 +32,8 @@ const handlers: Handlers = {
 }
 
 /** The one step that types cannot follow: a call and an input made for `id` go to the handler of `id`. */
-export function handlerOf(id: RouteId): (call: AnyCall, input: AnyInput) => Answer<unknown> | Promise<Answer<unknown>> {
+export function handlerOf(
+  id: RouteId,
+): (call: AnyCall | SelfCall, input: AnyInput) => Answer<unknown> | Promise<Answer<unknown>> {
   return handlers[id] as never
 }

@@ -1,9 +1,9 @@
-/** Auth keys and API tokens as the API shows them: everything but the secret. (api-v2.md §4.4, §6.2) */
+/** Auth keys, API tokens, OAuth clients and federated identities as the API shows them: everything but the secret. (api-v2.md §4.4, §6.2) */
 
 import { DAY_MS, formatTime } from '../../../base/clock.ts'
 import type { Wall } from '../../../base/clock.ts'
 import type { Key as KeyObject } from '../../../wire/api/objects.ts'
-import { isSpent, keyState } from '../../model/credentials.ts'
+import { isSpent, isTrust, keyState } from '../../model/credentials.ts'
 import type { TailnetState } from '../../model/model.ts'
 import type { Key } from '../../model/records.ts'
 import type { At } from '../call.ts'
@@ -22,16 +22,32 @@ export function viewKey(at: At, key: Key, joined = joinedBy(at.tailnet)): KeyObj
     description: key.description,
     ...(key.type === 'auth' ? { expirySeconds: Math.round((key.expires - key.created) / 1000) } : {}),
     created: formatTime(key.created),
-    expires: formatTime(key.expires),
+    ...(key.updated === undefined ? {} : { updated: formatTime(key.updated) }),
+    ...(isTrust(key) ? {} : { expires: formatTime(key.expires) }),
     ...(key.revoked === undefined ? {} : { revoked: formatTime(key.revoked) }),
     ...(state === 'valid' ? {} : { invalid: true }),
     ...(key.type === 'auth' ? { capabilities: viewCapabilities(key) } : { scopes: [...key.scopes] }),
+    ...(isTrust(key) ? viewTrust(key) : {}),
     userId: key.user === 0 ? '' : String(key.user),
-    creator: key.user === 0 ? '' : (creator?.loginName ?? key.formerUser ?? `deleted user ${key.user}`),
+    creator: key.user === 0 ? (key.client ?? '') : (creator?.loginName ?? key.formerUser ?? `deleted user ${key.user}`),
     ...(lastUsed === undefined ? {} : { lastUsed: formatTime(lastUsed) }),
     // Whatever came after, such as the end of whoever made it.
     ...(isSpent(key) ? { used: true } : {}),
     ...(key.type === 'auth' ? { devices: joined(key.id) } : {}),
+  }
+}
+
+function viewTrust({ tags, federation }: Key): Partial<KeyObject> {
+  return {
+    ...(tags.length === 0 ? {} : { tags: [...tags] }),
+    ...(federation === undefined
+      ? {}
+      : {
+          issuer: federation.issuer,
+          subject: federation.subject,
+          audience: federation.audience,
+          customClaimRules: { ...federation.claims },
+        }),
   }
 }
 
