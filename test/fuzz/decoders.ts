@@ -1,5 +1,6 @@
 /** Every decoder of bytes and texts from outside: the table that fuzzing goes through. */
 
+import { AUTHORITY } from './authority.ts'
 import type { Decoder } from './decoder.ts'
 import { FRAMES } from './frames.ts'
 import { MACHINES } from './machines.ts'
@@ -18,5 +19,6 @@ export const DECODERS: readonly Decoder[] = [
   ...MACHINES,
   ...NODE_PACKETS,
   ...NODE_TEXTS,
+  ...AUTHORITY,
   ...SOCKETS,
 ]

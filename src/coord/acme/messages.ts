@@ -132,8 +132,8 @@ function problem(json: Json): Problem {
 }
 
 /** What others say gets into logs and onto terminals: on one line, and not without an end. */
-function printable(said: string): string {
-  return said.slice(0, MOST_DETAIL).replace(/[\p{C}\p{Zl}\p{Zp}\s]+/gu, ' ')
+export function printable(said: string, most = MOST_DETAIL): string {
+  return said.slice(0, most).replace(/[\p{C}\p{Zl}\p{Zp}\s]+/gu, ' ')
 }
 
 class Wrong extends Error {}

@@ -9,7 +9,16 @@
 import { SECOND_MS } from '../../base/clock.ts'
 import { boundKey, keyAuthorization, signedBody } from './jws.ts'
 import type { ExternalAccount, Signer } from './jws.ts'
-import { read, readAccount, readAuthorization, readDirectory, readOrder, readProblem, Unreadable } from './messages.ts'
+import {
+  printable,
+  read,
+  readAccount,
+  readAuthorization,
+  readDirectory,
+  readOrder,
+  readProblem,
+  Unreadable,
+} from './messages.ts'
 import type { Authorization, Challenge, Directory, Order, Problem, Reader } from './messages.ts'
 
 /** Ways to prove a name: a file on its port 80 (8.3), a certificate on its port 443 (RFC 8737). */
@@ -73,6 +82,8 @@ export type Outcome =
 const MOST_NONCES = 10
 /** Attempts at one request when nothing, or a passing trouble, is the answer. */
 const MOST_TRIES = 4
+/** Of the authority's words and ours together. */
+const MOST_WORDS = 2000
 const FIRST_TRY_MS = 2 * SECOND_MS
 /** A request that should be repeated later than this is not waited for. */
 const LONGEST_TRY_MS = 30 * SECOND_MS
@@ -103,7 +114,7 @@ export function* obtain(wish: Wish, signer: Signer): Conversation<Outcome> {
     return { kind: 'issued', chain: body, agreed }
   } catch (error) {
     if (!(error instanceof Failed)) throw error
-    return { kind: 'failed', why: error.message, retryAfterMs: error.retryAfterMs }
+    return { kind: 'failed', why: printable(error.message, MOST_WORDS), retryAfterMs: error.retryAfterMs }
   }
 }
 
