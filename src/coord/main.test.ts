@@ -72,7 +72,14 @@ describe('the command line', () => {
   const rows: readonly (readonly [string, readonly string[], number, RegExp])[] = [
     ['--help', ['--help'], 0, /--trusted-proxy <CIDR>.*SETT_LISTEN/s],
     ['an unknown option', ['--lisen', ':1'], 2, /unknown option '--lisen'/],
-    ['an unknown command', ['bogus'], 2, /There is no command "bogus"; there are backup and restore, and without/],
+    ['an unknown command', ['bogus'], 2, /There is no command "bogus"; there are backup, restore and import, and/],
+    [
+      'import behind options',
+      ['--data', 'x', 'import', 'headscale'],
+      2,
+      /write "sett coord import headscale", and options/,
+    ],
+    ['the help of an import', ['import', 'headscale', '--help'], 0, /--noise-key <FILE>/],
     ['an argument too many', ['backup', 'a', 'b'], 2, /too many arguments/],
     [
       'an option said twice',
