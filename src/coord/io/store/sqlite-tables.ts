@@ -68,6 +68,8 @@ export class SqliteTables {
   readonly #path: string
   readonly #db: DatabaseSync
   readonly #statements = new Map<string, StatementSync>()
+  /** Ends of the logs that this group has written to; in the table by its end. */
+  readonly #heads = new Map<TailnetNum, AuditHead>()
   #broken: Outcome | undefined
 
   constructor(file: Pick<SqliteFile, 'path' | 'db'>) {
@@ -86,12 +88,14 @@ export class SqliteTables {
     try {
       this.#db.exec(writes ? 'BEGIN IMMEDIATE' : 'BEGIN')
       const outcomes = group.map((ask): Outcome => ({ kind: 'answer', answer: this.#do(ask) }))
+      this.#writeHeads()
       this.#db.exec('COMMIT')
       return outcomes
     } catch (error) {
       const { code, message } = explainSqlite(`${writes ? 'write to' : 'read'} the database ${this.#path}`, error)
       const failed: Outcome = { kind: 'failed', code, message }
       if (isFatal(error)) this.#broken = failed
+      this.#heads.clear()
       // SQLite itself rolls back after some errors.
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
       return group.map(() => failed)
@@ -119,8 +123,10 @@ export class SqliteTables {
       case 'auditOf':
         return this.#auditOf(ask)
       case 'auditEnds':
+        this.#writeHeads()
         return this.#auditEnds(ask.log)
       case 'trimAudit':
+        this.#writeHeads()
         return this.#trimAudit(ask.before)
     }
   }
@@ -161,14 +167,17 @@ export class SqliteTables {
   }
 
   #append(batch: EncodedBatch, seq: number): void {
-    const heads = new Map<TailnetNum, AuditHead>()
     const rows = linkEvents(sha256, batch, seq, {
-      get: (log) => heads.get(log) ?? this.#auditEnds(log).newest,
-      set: (log, head) => heads.set(log, head),
+      get: (log) => this.#heads.get(log) ?? this.#auditEnds(log).newest,
+      set: (log, head) => this.#heads.set(log, head),
     })
     const add = this.#sql('INSERT INTO audit (tailnet, number, at, grp, entry, hash) VALUES (?, ?, ?, ?, ?, ?)')
     for (const { log, number, at, group, entry, hash } of rows) add.run(log, number, at, group, entry, hash)
-    for (const [log, { number, hash }] of heads) {
+  }
+
+  /** Writes down where the logs end that have grown. */
+  #writeHeads(): void {
+    for (const [log, { number, hash }] of this.#heads) {
       const { trimmed } = this.#auditEnds(log)
       this.#sql(`INSERT INTO audit_heads (tailnet, number, hash, trimmed, trimmed_hash) VALUES (?, ?, ?, ?, ?)
         ON CONFLICT (tailnet) DO UPDATE SET number = excluded.number, hash = excluded.hash`).run(
@@ -179,6 +188,7 @@ export class SqliteTables {
         trimmed.hash,
       )
     }
+    this.#heads.clear()
   }
 
   #audit({ log, after, limit }: AskOf<'audit'>): Answers['audit'] {

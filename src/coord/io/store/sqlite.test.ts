@@ -22,6 +22,7 @@ import type { TestContext } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import type { Wall } from '../../../base/clock.ts'
 import { MeshError } from '../../../base/errors.ts'
+import type { AuditEntry } from '../../model/audit.ts'
 import type { Batch } from '../../model/records.ts'
 import { encodeBatch } from '../../store/encode.ts'
 import { storeContract } from '../../store/store.contract.ts'
@@ -30,7 +31,7 @@ import type { Migration } from './migrations.ts'
 import { openStore } from './open.ts'
 import { openSqliteFile, openSqliteReader } from './sqlite-file.ts'
 import { SqliteTables } from './sqlite-tables.ts'
-import type { Answers } from './sqlite-tables.ts'
+import type { Answers, Outcome } from './sqlite-tables.ts'
 import { SqliteStore } from './sqlite.ts'
 
 storeContract('on SQLite', async () => {
@@ -112,6 +113,44 @@ describe('a SQLite file', () => {
     const pragma = (what: string) => Object.values(file.db.prepare(`PRAGMA ${what}`).get() ?? {})[0]
     assert.equal(pragma('journal_mode'), 'wal')
     assert.equal(pragma('synchronous'), 2, 'FULL')
+    file.close()
+  })
+
+  test('tells within a group where audit logs end, and knows nothing of a group that failed', (t) => {
+    const file = openSqliteFile(somewhere(t), { migrations: MIGRATIONS })
+    const tables = new SqliteTables(file)
+    const entry: AuditEntry = {
+      origin: 'CONTROL',
+      actor: { id: 'test', type: 'AUTOMATED_WORKER' },
+      target: { id: 'a', name: 'a', type: 'NODE' },
+      action: 'UPDATE',
+    }
+    const commit = {
+      op: 'commit',
+      batch: encodeBatch({ tailnet: 1, writes: [], events: [{ log: 1, entry }] }, AT),
+    } as const
+    const ends = { op: 'auditEnds', log: 1 } as const
+    const numbers = (outcomes: readonly Outcome[]) =>
+      outcomes.map((outcome) => {
+        const answer = outcome.kind === 'answer' ? outcome.answer : undefined
+        return answer !== null && typeof answer === 'object' && 'newest' in answer
+          ? [answer.trimmed.number, answer.newest.number]
+          : outcome.kind
+      })
+    const trim = { op: 'trimAudit', before: (AT + 1) as Wall } as const
+    assert.deepEqual(numbers(tables.run([commit, ends, commit, trim, ends, commit, ends])), [
+      'answer',
+      [0, 1],
+      'answer',
+      'answer',
+      [2, 2],
+      'answer',
+      [2, 3],
+    ])
+    file.db.exec(`CREATE TRIGGER full BEFORE INSERT ON feed WHEN NEW.tailnet = 2 BEGIN SELECT RAISE(ABORT, 'no'); END`)
+    const failing = { op: 'commit', batch: encodeBatch({ tailnet: 2, writes: [] }, AT) } as const
+    assert.deepEqual(numbers(tables.run([commit, failing])), ['failed', 'failed'])
+    assert.deepEqual(numbers(tables.run([ends, commit, ends])), [[2, 3], 'answer', [2, 4]])
     file.close()
   })
 
