@@ -9,10 +9,10 @@ import type { Maps } from './maps.ts'
 import { worker } from './model/actors.ts'
 import type { Ledger } from './model/ledger.ts'
 import { EXPIRIES_ID, expiredBetween } from './model/expiries.ts'
-import type { Model } from './model/model.ts'
+import type { Model, TailnetState } from './model/model.ts'
 import { deleteNode } from './model/node-changes.ts'
 import { SERVER } from './model/records.ts'
-import type { Node, TailnetNum } from './model/records.ts'
+import type { AccessToken, Node, TailnetNum } from './model/records.ts'
 import type { Store } from './store/store.ts'
 
 const HOUSEKEEPING = worker('housekeeping')
@@ -82,13 +82,17 @@ export class Housekeeping {
       })
     const state = ledger.model.state(tailnet)
     const old = [...state.all('key')].filter((key) => (key.revoked ?? key.expires) + KEY_KEPT_MS < ledger.now())
-    if (old.length === 0) return
+    const tokens = uselessTokens(state, ledger.now())
+    if (old.length === 0 && tokens.length === 0) return
     await ledger.transact(tailnet, HOUSEKEEPING, () => ({
       batch: {
-        writes: old.flatMap(({ id }) => [
-          { kind: 'key', id, expect: 'any', value: null } as const,
-          { kind: 'key-use', id, expect: 'any', value: null } as const,
-        ]),
+        writes: [
+          ...old.flatMap(({ id }) => [
+            { kind: 'key', id, expect: 'any', value: null } as const,
+            { kind: 'key-use', id, expect: 'any', value: null } as const,
+          ]),
+          ...tokens.map((id) => ({ kind: 'access-token', id, expect: 'any', value: null }) as const),
+        ],
       },
       result: undefined,
     }))
@@ -138,4 +142,13 @@ export class Housekeeping {
       result: undefined,
     }))
   }
+}
+
+/** Access tokens that have run out, or whose client is no more. */
+function uselessTokens(state: TailnetState, now: Wall): string[] {
+  const isUseless = ({ client, expires }: AccessToken): boolean => {
+    const key = state.key(client)
+    return expires <= now || key === undefined || key.revoked !== undefined
+  }
+  return [...state.entries('access-token')].filter(([, token]) => isUseless(token)).map(([id]) => id)
 }

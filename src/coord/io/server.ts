@@ -33,6 +33,7 @@ import { keepText, loadKey, openFolder } from './folder.ts'
 import { Health } from './health.ts'
 import { firstAddress } from './host.ts'
 import { TrustedProxies } from './http/forwarded.ts'
+import { Buckets } from './http/limits.ts'
 import { openListeners } from './http/listeners.ts'
 import type { Listeners } from './http/listeners.ts'
 import { createPlainPort } from './http/plain-port.ts'
@@ -40,6 +41,7 @@ import { refuseJson } from './http/respond.ts'
 import type { RestListener } from './http/rest-listener.ts'
 import type { SiteListener } from './http/site-listener.ts'
 import { createRoutes } from './http/routes.ts'
+import { lazyFederation } from './identity/lazy-federation.ts'
 import { createSeal } from './identity/seal.ts'
 import type { Log } from './log.ts'
 import { Metrics } from './metrics.ts'
@@ -57,6 +59,8 @@ const SECRETS_KEY = { is: /^[0-9a-f]{64}$/, want: '64 hex digits' }
 const SERVER_ID = { is: /^[0-9a-f]{16}$/, want: '16 hex digits' }
 /** Bytes of request bodies being collected at once, all clients together. */
 const BODIES = 64 * 1024 * 1024
+/** Requests for access tokens: machines behind one address that all start at once get theirs, and guessing finds nothing. */
+const TOKEN_TRIES = { burst: 300, perSecond: 5, customers: 10_000 }
 /** An ephemeral node that says nothing is forgotten after so long; one that logs out, at once. */
 const EPHEMERAL_MS = 30 * MINUTE_MS
 /** Clients and relay connections get so long to hear the last words. */
@@ -254,10 +258,16 @@ async function assemble(
     say: (event, fields) => log.info(event, fields),
   })
   exposeCore(metrics, coord)
+  const tokenTries = new Buckets(TOKEN_TRIES)
   const restOptions: RestOptions = {
     ledger: coord.ledger,
     policies: coord.policies,
     seal: (text, place) => seal.seal(text, place),
+    federation: lazyFederation({
+      mono,
+      failed: (issuer, why) => log.warn('cannot read the keys of an issuer', { issuer, why }),
+    }),
+    mayTry: (address) => tokenTries.take(address, mono()),
     dice,
     primitives: { sha256 },
     config: { version, url, started: wall(), tailnetDomain: config.tailnetDomain },
