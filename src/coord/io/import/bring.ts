@@ -152,7 +152,11 @@ async function assemble(
       result: undefined,
     }))
     const { writes, claims = [] } = writesOf(imported, num)
-    const all = [...writes, ...identityWrites(imported), ...dnsWrites(dns, domain, notes)]
+    const all = [
+      ...writes,
+      ...identityWrites(imported),
+      ...dnsWrites(dns, domain, new Set(imported.nodes.map(({ name }) => name)), notes),
+    ]
     await ledger.transact(num, BY, () => ({ batch: { writes: all, claims }, result: undefined }))
     const { policy } = imported
     if (policy === undefined) return { tailnet, policyTests: 0, notes }

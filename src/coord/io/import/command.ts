@@ -93,7 +93,7 @@ function bringingOf(flags: Flags, settings: HeadscaleSettings | undefined, confi
     throw invalid(
       'say the base domain of its names, with --config FILE for its config.yaml or with --domain NAME; the database does not hold it',
     )
-  const policyFile = flags.policy ?? settings?.policyFile
+  const policy = policyOf(flags.policy ?? settings?.policyFile, settings)
   const issuer = flags.oidcIssuer ?? settings?.oidcIssuer
   return {
     source,
@@ -101,7 +101,7 @@ function bringingOf(flags: Flags, settings: HeadscaleSettings | undefined, confi
     domain: readDomain(domain),
     ...(flags.owner === undefined ? {} : { owner: flags.owner }),
     ...(issuer === undefined ? {} : { issuer }),
-    ...(policyFile === undefined ? {} : { policy: readPolicy(policyFile) }),
+    ...(policy === undefined ? {} : { policy }),
     ...(settings?.dns === undefined ? {} : { dns: settings.dns }),
     data: config.data,
     database: config.database.reveal(),
@@ -121,6 +121,12 @@ function readDomain(text: string): string {
   if (!isValidHostname(domain) || domain === '' || domain.length > DOMAIN_MAX)
     throw invalid(`the base domain ${JSON.stringify(text)} is no DNS name; want one such as tailnet.example.com`)
   return domain
+}
+
+/** The text where it is not the database's: with settings that name neither, Headscale had none, whatever rows it has. */
+function policyOf(file: string | undefined, settings: HeadscaleSettings | undefined): string | undefined {
+  if (file !== undefined) return readPolicy(file)
+  return settings === undefined || settings.policyInDatabase ? undefined : ''
 }
 
 function readPolicy(file: string): string {

@@ -388,13 +388,18 @@ test('what is refused says why, and leaves nothing behind', async () => {
 })
 
 test('a policy from a file, and an empty one for the default policy', async () => {
+  const mine = '{\n\t// mine\n}\n'
+  const file = written('policy.hujson', mine)
   const texts = [
-    ['{\n\t// mine\n}\n', '{\n\t// mine\n}\n'],
-    ['', undefined],
+    [['--policy', file], mine],
+    [['--policy', written('empty', '')], undefined],
+    [['--config', written('file.yaml', `policy: {mode: file, path: ${file}}`)], mine],
+    // Headscale without a policy allows everything, whatever its database has from before.
+    [['--config', written('none.yaml', 'policy: {mode: file}')], undefined],
   ] as const
-  for (const [text, want] of texts) {
+  for (const [args, want] of texts) {
     const data = fresh()
-    assert.equal((await run(...bare, '--policy', written('policy.hujson', text), '--data', data)).code, 0)
+    assert.equal((await run(...bare, ...args, '--data', data)).code, 0)
     await withModel(data, (model) => assert.equal(model.state(1).get('policy', 'current')?.text, want))
   }
 })

@@ -12,7 +12,8 @@ export interface HeadscaleSettings {
   /** Database of SQLite, and whether it is another one. */
   readonly database?: string
   readonly postgres: boolean
-  /** File that the policy is in, unless the database has it. */
+  /** The policy is the database's; else it is in a file, or there is none. */
+  readonly policyInDatabase: boolean
   readonly policyFile?: string
   readonly oidcIssuer?: string
   readonly dns?: HeadscaleDns
@@ -24,8 +25,9 @@ export interface HeadscaleDns {
   readonly nameservers: readonly string[]
   readonly split: Readonly<Record<string, readonly string[]>>
   readonly searchDomains: readonly string[]
+  /** File of records that could not be read, and why. */
+  readonly unread?: string
   readonly extraRecords: readonly { readonly name: string; readonly value: string }[]
-  readonly recordsFile?: string
 }
 
 /** Paths in it are relative to where it lies. @throws MeshError `config/invalid` */
@@ -55,7 +57,8 @@ export function readSettings(file: string): HeadscaleSettings {
     ...given('noiseKey', path('noise.private_key_path')),
     ...given('database', path('database.sqlite.path') ?? path('db_path')),
     postgres: (text('database.type') ?? text('db_type') ?? '').startsWith('postgres'),
-    // A file is the default, as of Headscale 0.23.
+    // A file is the default.
+    policyInDatabase: text('policy.mode') === 'database',
     ...given('policyFile', text('policy.mode') === 'database' ? undefined : path('policy.path')),
     ...given('oidcIssuer', text('oidc.issuer')),
     ...given('dns', dns),
@@ -65,17 +68,27 @@ export function readSettings(file: string): HeadscaleSettings {
 function dnsOf(at: (path: string) => unknown, path: (name: string) => string | undefined): HeadscaleDns | undefined {
   if (!isObject(at('dns'))) return undefined
   const split = at('dns.nameservers.split')
-  const records = at('dns.extra_records')
+  const file = path('dns.extra_records_path')
+  const records = file === undefined ? at('dns.extra_records') : readRecords(file)
   return {
     magicDNS: at('dns.magic_dns') !== false,
     overrideLocalDNS: at('dns.override_local_dns') !== false,
     nameservers: texts(at('dns.nameservers.global')),
     split: Object.fromEntries(Object.entries(isObject(split) ? split : {}).map(([domain, of]) => [domain, texts(of)])),
     searchDomains: texts(at('dns.search_domains')),
+    ...(file === undefined || Array.isArray(records) ? {} : { unread: `${file}: ${String(records)}` }),
     extraRecords: (Array.isArray(records) ? records : [])
       .filter(isObject)
       .map(({ name, value }) => ({ name: String(name), value: String(value) })),
-    ...given('recordsFile', path('dns.extra_records_path')),
+  }
+}
+
+/** A list of records in a file of their own, as JSON; why it can't be read, if so. */
+function readRecords(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as unknown
+  } catch (cause) {
+    return (cause as Error).message
   }
 }
 
