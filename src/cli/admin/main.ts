@@ -11,6 +11,7 @@ import { addLog } from './commands/log.ts'
 import { addLogin } from './commands/login.ts'
 import { addNodes } from './commands/nodes.ts'
 import { addProviders, addSessions } from './commands/people.ts'
+import { addOauth } from './commands/oauth.ts'
 import { addPolicy } from './commands/policy.ts'
 import { addStatus, addTailnets } from './commands/tailnets.ts'
 import { addUsers } from './commands/users.ts'
@@ -56,6 +57,7 @@ export async function main(args: readonly string[], at: Surroundings = here()): 
   addUsers(admin, begin)
   addKeys(admin, begin)
   addTokens(admin, begin)
+  addOauth(admin, begin)
   addLogin(admin, begin)
   addProviders(admin, begin)
   addSessions(admin, begin)
