@@ -100,6 +100,11 @@ class World {
     })
   }
 
+  /** What administrators are told. */
+  async status(): Promise<string> {
+    return (await run(SETT, ['admin', '--socket', join(this.folder, 'data', 'admin.sock'), 'status'])).out
+  }
+
   async metric(name: string): Promise<number> {
     const { text } = await this.get('/metrics')
     return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1])
@@ -134,6 +139,7 @@ describe('certificates from pebble', { skip: missing }, () => {
       assert.deepEqual(await world.get('/healthz'), { status: 200, text: 'ok\n' })
       assert.ok((await world.metric('sett_certificate_expiry_timestamp_seconds')) > Date.now() / 1000)
       assert.equal(await world.metric('sett_certificate_failures_total'), 0)
+      assert.match(await world.status(), /^Certificate: until 20\d\d-\d\d-\d\d \d\d:\d\d$/m)
       assert.ok(lines(server).some(({ event, proof }) => event === 'asking for a certificate' && proof === way))
       assert.ok(
         lines(server).some(
@@ -150,7 +156,7 @@ describe('certificates from pebble', { skip: missing }, () => {
     })
 
   test('renewal by itself, connections going on; when it fails the old one stays, which health, metrics and log say; then it heals', async (t) => {
-    const world = await World.open(t, { validSeconds: 15 })
+    const world = await World.open(t, { validSeconds: 24 })
     const { pebble } = world
     const args = ['--url', `https://${NAME}:${pebble.tlsPort}`, '--http-listen', `127.0.0.1:${pebble.httpPort}`]
     const server = await world.start(...args)
@@ -179,6 +185,7 @@ describe('certificates from pebble', { skip: missing }, () => {
     const { status, text: health } = await world.get('/healthz')
     assert.equal(status, 200)
     assert.match(health, /^ok\nthe certificate (could not be replaced at|ran out at) 20\d\d-/)
+    assert.match(await world.status(), /^Certificate: until 20\d\d-.*; it could not be replaced at 20\d\d-/m)
     assert.ok((await world.metric('sett_certificate_failures_total')) >= 1)
     assert.ok((await world.metric('sett_certificate_failure_timestamp_seconds')) > 0)
 

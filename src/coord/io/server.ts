@@ -275,6 +275,7 @@ async function assemble(
       isOnline: (tailnet, node) => coord.ledger.model.state(tailnet).presence(node)?.online === true,
       ping: (tailnet, node, echo) => coord.ping(tailnet, node, echo),
       regionName: (region) => derpMap.Regions[region]?.RegionName,
+      certificate: () => certificates?.state,
     },
     pause: () => new Promise((resolve) => setImmediate(resolve)),
     onRequest: (seen) => log.debug('api request', { ...seen }),

@@ -26,6 +26,8 @@ export interface Live {
   ping(tailnet: TailnetNum, node: Node, echo: boolean): Promise<Pinged>
   /** The name of a relay region, as `clientConnectivity` shows it. */
   regionName(region: number): string | undefined
+  /** When the server's own certificate ends, and when it could not be replaced; `undefined`: it has none. */
+  certificate?(): { readonly until?: Wall; readonly failure?: { readonly at: Wall } } | undefined
 }
 
 export interface RestConfig {

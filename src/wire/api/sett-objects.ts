@@ -66,6 +66,13 @@ export const ServerStatus = z
     url: z.string(),
     started: Time,
     now: Time,
+    certificate: z
+      .object({
+        expires: Time.optional().meta({ description: 'Left out while there is none that clients trust' }),
+        failed: Time.optional().meta({ description: 'When it could not be replaced; the log says why' }),
+      })
+      .optional()
+      .meta({ description: "The server's own, with TLS" }),
     tailnets: z.array(Tailnet).meta({ description: 'Those that the credential may see' }),
   })
   .meta({ id: 'ServerStatus' })

@@ -1,7 +1,7 @@
 /** `sett admin tailnets` and `sett admin status`: the server as a whole. */
 
 import type { Command } from 'commander'
-import type { Tailnet } from '../../../wire/api/sett-objects.ts'
+import type { ServerStatus, Tailnet } from '../../../wire/api/sett-objects.ts'
 import { confirm, show } from '../context.ts'
 import type { Begin } from '../context.ts'
 import { printLines, printTable, showTime } from '../print.ts'
@@ -59,11 +59,20 @@ export function addStatus(admin: Command, begin: Begin): void {
           ['Server', status.url],
           ['Version', status.version],
           ['Started', showTime(status.started)],
+          ['Certificate', describeCertificate(status.certificate)],
         ])
         context.out.write('\n')
         printTable(context.out, HEAD, status.tailnets.map(row), 'No tailnets.')
       })
     })
+}
+
+/** Nothing where there is none to speak of. */
+function describeCertificate(certificate: ServerStatus['certificate']): string {
+  if (certificate === undefined) return ''
+  const { expires, failed } = certificate
+  const trouble = failed === undefined ? '' : `; it could not be replaced at ${showTime(failed)}, the log says why`
+  return `${expires === undefined ? 'none yet' : `until ${showTime(expires)}`}${trouble}`
 }
 
 const HEAD = ['ID', 'NAME', 'DOMAIN', 'DEVICES', 'ONLINE', 'USERS', 'CREATED']

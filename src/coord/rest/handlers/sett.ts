@@ -9,7 +9,7 @@ import { NO_DEVICE, nodeIn } from '../authorise.ts'
 import type { Handlers } from '../call.ts'
 import { approveLogin, findLogin, NO_LOGIN, refuseLogin } from '../changes/logins.ts'
 import { newTailnet, tailnetWrites } from '../changes/tailnets.ts'
-import { viewAddress, viewLogin, viewTailnet } from '../views/sett.ts'
+import { viewAddress, viewCertificate, viewLogin, viewTailnet } from '../views/sett.ts'
 
 export const settHandlers: Handlers<keyof typeof settRoutes> = {
   getStatus({ tools, live, now, visible }) {
@@ -19,6 +19,7 @@ export const settHandlers: Handlers<keyof typeof settRoutes> = {
       url,
       started: formatTime(started),
       now: formatTime(now),
+      ...viewCertificate(live),
       tailnets: visible.map((place) => viewTailnet(place, live)),
     })
   },

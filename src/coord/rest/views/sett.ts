@@ -3,7 +3,7 @@
 import { formatTime } from '../../../base/clock.ts'
 import type { Wall } from '../../../base/clock.ts'
 import { shortKey } from '../../../base/keys.ts'
-import type { AddressHistory, Login, Tailnet } from '../../../wire/api/sett-objects.ts'
+import type { AddressHistory, Login, ServerStatus, Tailnet } from '../../../wire/api/sett-objects.ts'
 import type { AddressRecord, PendingLogin } from '../../model/records.ts'
 import type { TailnetState } from '../../model/model.ts'
 import type { Place } from '../authorise.ts'
@@ -38,6 +38,19 @@ export function viewTailnet({ record, tailnet }: Counted, live: Live): Tailnet {
     deviceCount: tailnet.nodesById.size,
     onlineCount: online,
     userCount: tailnet.usersById.size,
+  }
+}
+
+/** Nothing where the server has no certificate of its own. */
+export function viewCertificate(live: Live): Pick<ServerStatus, 'certificate'> {
+  const state = live.certificate?.()
+  if (state === undefined) return {}
+  const { until, failure } = state
+  return {
+    certificate: {
+      ...(until === undefined ? {} : { expires: formatTime(until) }),
+      ...(failure === undefined ? {} : { failed: formatTime(failure.at) }),
+    },
   }
 }
 
