@@ -1,5 +1,6 @@
 /** Speaks with an identity provider of whatever kind. */
 
+import { providerSecretPlace } from '../../model/people.ts'
 import type { Provider } from '../../model/records.ts'
 import type { IdentityProviders, Journey, Proved } from '../../people/identity-providers.ts'
 import { Github } from './github.ts'
@@ -14,13 +15,8 @@ export interface ProviderDeps {
   readonly url: string
 }
 
-/** What the secret of a provider is sealed for. */
-export function secretPlace(provider: string): string {
-  return `identity provider ${provider}`
-}
-
 export function createProviders({ seal, mono, url }: ProviderDeps): IdentityProviders {
-  const unseal = (sealed: string, provider: string): string => seal.unseal(sealed, secretPlace(provider))
+  const unseal = (sealed: string, provider: string): string => seal.unseal(sealed, providerSecretPlace(provider))
   const oidc = new Oidc({ unseal, mono })
   const github = new Github({ unseal })
   /** SAML brings XML with it, which most servers never need. */

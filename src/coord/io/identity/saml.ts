@@ -10,6 +10,7 @@ import type { Profile, SamlConfig } from '@node-saml/node-saml'
 import { MINUTE_MS } from '../../../base/clock.ts'
 import type { SamlSettings } from '../../model/records.ts'
 import type { Journey, Proved } from '../../people/identity-providers.ts'
+import { unplainness } from './plain-xml.ts'
 import { addressOf, listOf, messageOf, provedBefore, refused, textOf } from './said.ts'
 
 /** How far a provider's clock may be from ours. */
@@ -95,10 +96,10 @@ function samlFor(settings: SamlSettings, acsUrl: string, journey: Journey): SAML
   return new SAML(config)
 }
 
-/** What the XML has that no provider needs, and that signatures were got around by; found before it is parsed. */
+/** What speaks against the XML before it is parsed. */
 function strangeness(xml: string): string | undefined {
-  // Document types, entities, comments and CDATA.
-  if (xml.includes('<!')) return 'its XML has declarations or comments'
+  const unplain = unplainness(xml)
+  if (unplain !== undefined) return unplain
   const algorithm = [...xml.matchAll(/\bAlgorithm\s*=\s*(?:"([^"]*)"|'([^']*)')/g)]
     .map(([, double, single]) => double ?? single ?? '')
     .find((name) => !ALGORITHMS.has(name))

@@ -22,7 +22,8 @@ export function viewProvider({ settings, ...provider }: Provider, url: string): 
       users: [...provider.admits.users],
     },
     ...(provider.groupDomain === undefined ? {} : { groupDomain: provider.groupDomain }),
-    callbackUrl: `${url}/auth/callback`,
+    // Answers by SAML are posted, the others come as addresses.
+    callbackUrl: `${url}/auth/${settings.kind === 'saml' ? 'saml' : 'callback'}`,
     created: formatTime(provider.created),
   }
 }
