@@ -242,7 +242,6 @@ test('ports that cannot be had are named with what they are for', async (t) => {
 
 test('files that are renewed are taken over by control listener and relay, without a restart', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'sett-tls-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
   const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
   const write = (): string => {
     const made = makeSelfSigned([NAME], new Date())
@@ -252,7 +251,10 @@ test('files that are renewed are taken over by control listener and relay, witho
   }
   const first = write()
   const coord = await Coord.start({ args: ['--tls', `${cert},${key}`], data: join(folder, 'data') })
-  t.after(() => coord.remove())
+  t.after(async () => {
+    await coord.remove()
+    rmSync(folder, { recursive: true, force: true })
+  })
   const shown = () => Promise.all([coord.port, coord.relayPort].map(fingerprintAt))
   assert.deepEqual(await shown(), [first, first])
   const second = write()
