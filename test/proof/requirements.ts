@@ -72,7 +72,7 @@ const SERVER: readonly Requirement[] = [
     what: 'Interactive login',
     tests: [
       'test/conformance/registration.test.ts',
-      'src/coord/io/http/login-page.test.ts',
+      'src/coord/people/pages/device.test.ts',
       'test/interop/join.test.ts',
     ],
     named: /login|link|follow-up|code|page/i,
