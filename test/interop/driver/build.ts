@@ -68,13 +68,29 @@ export async function buildClients(version: ClientVersion): Promise<Built> {
     tailscale: join(folder, 'tailscale'),
     testcontrol: join(folder, 'testcontrol'),
   }
+  await once(folder, () => build(mod, commands, folder))
+  return built
+}
+
+/** The program of ../apiclient, which is a module of its own: built if it is not there yet. */
+export async function buildApiClient(): Promise<string> {
+  const source = join(SOURCE, 'apiclient')
+  const hash = createHash('sha256').update(process.arch)
+  for (const name of (await readdir(source)).sort()) hash.update(`${name}\0`).update(await readFile(join(source, name)))
+  const folder = join(cacheFolder(), `apiclient-${hash.digest('hex').slice(0, 16)}`)
+  await once(folder, () => compile(folder, source, '-mod=readonly', '.'))
+  return join(folder, 'apiclient')
+}
+
+/** Makes what is in a folder of the cache, unless it is there; only one process makes it. */
+async function once(folder: string, make: () => Promise<void>): Promise<void> {
   const lock = `${folder}.building`
   await mkdir(cacheFolder(), { recursive: true })
   const giveUpAt = performance.now() + BUILD_PATIENCE_MS
   while (!existsSync(folder)) {
     if (await takeLock(lock)) {
       try {
-        if (!existsSync(folder)) await build(mod, commands, folder)
+        if (!existsSync(folder)) await make()
       } finally {
         await rm(lock, { force: true })
       }
@@ -84,7 +100,6 @@ export async function buildClients(version: ClientVersion): Promise<Built> {
       await wait(500)
     }
   }
-  return built
 }
 
 function cacheFolder(): string {
@@ -95,22 +110,18 @@ function cacheFolder(): string {
 const COMMANDS = ['./testcontrol', 'tailscale.com/cmd/tailscaled', 'tailscale.com/cmd/tailscale']
 
 async function build(mod: string, commands: boolean, folder: string): Promise<void> {
+  const packages = ['./tsclient', ...(commands ? COMMANDS : [])]
+  console.log(`building official clients (${mod}); the first time takes minutes`)
+  await compile(folder, SOURCE, `-modfile=${mod}`, '-mod=readonly', ...packages)
+}
+
+/** `go build` into a folder that is there as a whole or not at all. */
+async function compile(folder: string, source: string, ...args: string[]): Promise<void> {
   const unfinished = `${folder}.part`
   await rm(unfinished, { recursive: true, force: true })
   await mkdir(unfinished)
-  const packages = ['./tsclient', ...(commands ? COMMANDS : [])]
-  console.log(`building official clients (${mod}); the first time takes minutes`)
-  const args = [
-    'build',
-    `-modfile=${mod}`,
-    '-mod=readonly',
-    '-trimpath',
-    '-ldflags=-s -w',
-    '-o',
-    `${unfinished}/`,
-    ...packages,
-  ]
-  await run('nice', ['go', ...args], { cwd: SOURCE, maxBuffer: 16 << 20 })
+  const flags = ['-trimpath', '-ldflags=-s -w', '-o', `${unfinished}/`]
+  await run('nice', ['go', 'build', ...flags, ...args], { cwd: source, maxBuffer: 16 << 20 })
   await rename(unfinished, folder)
 }
 

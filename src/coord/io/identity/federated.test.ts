@@ -184,7 +184,9 @@ test('documents that are none are refused, and nobody is sent from https to wher
     { document: null, why: /another issuer/ },
     { document: { issuer: `${ISSUER}/`, jwks_uri: 'https://keys.example/jwks' }, why: /another issuer/ },
     { document: { issuer: ISSUER }, why: /no jwks_uri/ },
-    { document: { issuer: ISSUER, jwks_uri: 'http://127.0.0.1/jwks' }, why: /not https/ },
+    { document: { issuer: ISSUER, jwks_uri: 'http://keys.example/jwks' }, why: /not https/ },
+    { document: { issuer: ISSUER, jwks_uri: 'http://127.0.0.1/jwks' }, why: /this machine itself/ },
+    { document: { issuer: ISSUER, jwks_uri: 'https://localhost/jwks' }, why: /this machine itself/ },
     { document: { issuer: ISSUER, jwks_uri: 'file:///etc/passwd' }, why: /not https/ },
   ]
   for (const { document, why } of rows) {

@@ -7,6 +7,7 @@ import { createLocalJWKSet } from 'jose'
 import type { JSONWebKeySet } from 'jose'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../base/clock.ts'
 import type { Mono } from '../../../base/clock.ts'
+import { isLoopbackHost } from '../../rest/federation.ts'
 
 export type KeySet = ReturnType<typeof createLocalJWKSet>
 
@@ -105,9 +106,9 @@ function keysUrlOf(issuer: string, document: unknown): string {
   const { issuer: said, jwks_uri: url } = (document ?? {}) as { readonly issuer?: unknown; readonly jwks_uri?: unknown }
   if (said !== issuer) throw new Error('its discovery document names another issuer')
   if (typeof url !== 'string' || !URL.canParse(url)) throw new Error('its discovery document has no jwks_uri')
-  // Over loopback nobody reads along, but only an issuer that is there itself may send us there.
-  if (!url.startsWith('https://') && new URL(url).hostname !== new URL(issuer).hostname)
-    throw new Error('its jwks_uri is not https')
+  const isLocal = isLoopbackHost(new URL(url).hostname)
+  if (!url.startsWith('https://') && !isLocal) throw new Error('its jwks_uri is not https')
+  if (isLocal && !isLoopbackHost(new URL(issuer).hostname)) throw new Error('its jwks_uri leads to this machine itself')
   return url
 }
 

@@ -39,17 +39,19 @@ export const oauthHandlers: Handlers<keyof typeof oauthRoutes> = {
     }
     const { key, tailnet } = found
     known.client = id
+    // Nobody is asked on behalf of an identity that is no more.
+    if (key.revoked !== undefined) return revoked(known, id, 'revoked')
     const proved = await federation.verify(body.jwt, found.key.federation, ledger.now())
     if (proved.kind === 'refused') {
       known.fault = proved.fault
-      return oauthRefusal(401, 'invalid_grant', proved.why)
+      return oauthRefusal(400, 'invalid_grant', proved.why)
     }
     return await give(call, tailnet, key, (key) => {
       const amiss = key.federation === undefined ? 'iss' : claimAmiss(key.federation, proved.claims)
       if (amiss === undefined) return { scopes: key.scopes, tags: key.tags }
       known.fault = `claim ${amiss}`
       return oauthRefusal(
-        401,
+        400,
         'invalid_grant',
         `The ID token is not for this identity: its claim "${amiss}" does not match`,
       )
@@ -68,7 +70,7 @@ function clientOf({ ledger, tools, authorization, known }: SelfCall, body: Token
   const basic = authorization === undefined ? undefined : passwordOf(authorization)
   const text = basic ?? body.client_secret ?? ''
   // Who tries by a header is told by which one. (RFC 6749 §5.2)
-  const challenge = { headers: { 'www-authenticate': basic === undefined ? 'Bearer' : 'Basic' } }
+  const challenge = { headers: { 'www-authenticate': basic === undefined ? 'Bearer' : 'Basic realm="OAuth"' } }
   const no = (fault: string, message: string): Refusal => {
     known.fault = fault
     return { ...oauthRefusal(401, 'invalid_client', message), ...challenge }
@@ -141,10 +143,14 @@ async function give(
     const key = tailnet.key(id)
     const state = key === undefined || !isTrust(key) ? 'revoked' : keyState(tailnet, key, now)
     if (key === undefined || !isTrust(key) || state !== 'valid') {
-      known.fault = state
-      return settle(oauthRefusal(401, 'invalid_client', `${id} has been revoked`))
+      return settle(revoked(known, id, state))
     }
     const rights = rightsOf(key)
     return 'kind' in rights ? settle(rights) : issueToken(tailnet, key, rights, minted, now)
   })
+}
+
+function revoked(known: SelfCall['known'], id: string, fault: string): Refusal {
+  known.fault = fault
+  return oauthRefusal(401, 'invalid_client', `${id} has been revoked`)
 }

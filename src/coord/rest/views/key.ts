@@ -46,7 +46,7 @@ function viewTrust({ tags, federation }: Key): Partial<KeyObject> {
           issuer: federation.issuer,
           subject: federation.subject,
           audience: federation.audience,
-          customClaimRules: { ...federation.claims },
+          ...(Object.keys(federation.claims).length === 0 ? {} : { customClaimRules: { ...federation.claims } }),
         }),
   }
 }

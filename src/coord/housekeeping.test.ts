@@ -1,0 +1,59 @@
+/** What the server clears away of its own accord: access tokens. */
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { HOUR_MS, later, MINUTE_MS } from '../base/clock.ts'
+import type { Wall } from '../base/clock.ts'
+import { START, World } from '../../test/support/world.ts'
+import { TESTER } from '../../test/support/ledger.ts'
+import { UNENDING } from './model/records.ts'
+import type { AccessToken, Key } from './model/records.ts'
+
+test('access tokens go when they are over, and when their client is gone; others stay', async () => {
+  const world = await World.start({})
+  const client = (id: string): Key => ({
+    id,
+    type: 'client',
+    hash: '',
+    description: '',
+    user: 0,
+    created: START,
+    expires: UNENDING,
+    reusable: true,
+    ephemeral: false,
+    preauthorized: false,
+    tags: [],
+    scopes: ['all'],
+  })
+  const token = (of: string, ms: number): AccessToken => ({
+    hash: '',
+    client: of,
+    scopes: [],
+    tags: [],
+    created: START,
+    expires: later(START, ms),
+  })
+  const { num } = world.tailnet
+  const revoke = (now: Wall): Key => ({ ...client('b'), revoked: now })
+  const write = (kind: 'key' | 'access-token', id: string, value: Key | AccessToken) =>
+    world.coord.ledger.transact(num, TESTER, () => ({
+      batch: { writes: [{ kind, id, expect: 'any', value } as never] },
+      result: undefined,
+    }))
+  for (const id of ['a', 'b']) await write('key', id, client(id))
+  await write('access-token', 'short', token('a', 30 * MINUTE_MS))
+  await write('access-token', 'long', token('a', HOUR_MS))
+  await write('access-token', 'revoked', token('b', HOUR_MS))
+  await write('access-token', 'orphan', token('nobody', HOUR_MS))
+  const left = () => world.state().ids('access-token')
+  await world.pass(2 * MINUTE_MS)
+  assert.deepEqual(left(), ['short', 'long', 'revoked'])
+  await write('key', 'b', revoke(world.wall()))
+  await world.pass(2 * MINUTE_MS)
+  assert.deepEqual(left(), ['short', 'long'])
+  await world.pass(28 * MINUTE_MS)
+  assert.deepEqual(left(), ['long'])
+  await world.pass(30 * MINUTE_MS)
+  assert.deepEqual(left(), [])
+  assert.equal(world.state().key('a')?.revoked, undefined, 'clients do not end')
+})
