@@ -123,6 +123,7 @@ export class SignIns {
     if (signIn.ticket !== undefined && (ticket === undefined || ticket.expires <= at.now))
       return refused('The link that you came by is over. Ask for a new one.')
     if (ticket?.purpose === 'owner') return this.#becomeOwner(at, key, ticket)
+    if (ticket?.purpose === 'passkey') return this.#oneMoreWay(at, key, ticket)
     const named = this.#namedByAdministrator(at)
     if (named !== undefined) return this.#firstTime(at, key, named, [])
     if (ticket === undefined && !admits(provider, claims))
@@ -155,6 +156,14 @@ export class SignIns {
     if (claims.email === undefined || !speaksFor(provider, claims.email)) return undefined
     const user = findUser(state, claims.email)
     return user !== undefined && user.loginName.includes('@') && !hasWayIn(state, user.id) ? user : undefined
+  }
+
+  /** By a link for a user who is there already: what they log in with now is theirs from now on. */
+  #oneMoreWay(at: Settling, key: string, ticket: Ticket): Plan<Settled> {
+    const user = at.state.usersById.get(ticket.user ?? 0)
+    return user === undefined
+      ? refused('The user of this link is gone. Ask for a new one.')
+      : this.#firstTime(at, key, user, used(at, ticket))
   }
 
   #firstTime(at: Settling, key: string, user: User, more: readonly Write[]): Plan<Settled> {

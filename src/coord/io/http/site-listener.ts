@@ -8,7 +8,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { document, policyOf, STYLE } from '../../people/pages/html.ts'
 import type { Page } from '../../people/pages/html.ts'
 import { messagePage } from '../../people/pages/people.ts'
-import type { Cookie, Reply, Site, Visit } from '../../people/site.ts'
+import type { Site } from '../../people/site.ts'
+import type { Cookie, Reply, Visit } from '../../people/visit.ts'
 import { HTML, JSON_TEXT, respond } from './respond.ts'
 import { SCRIPTS } from './scripts.ts'
 
@@ -27,7 +28,8 @@ const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64')
 const MAX_BODY = 256 * 1024
 const HEADERS = {
   'cache-control': 'no-store',
-  'referrer-policy': 'no-referrer',
+  // Not `no-referrer`: browsers would call the origin of our own forms `null`.
+  'referrer-policy': 'same-origin',
   'x-robots-tag': 'noindex',
   'cross-origin-opener-policy': 'same-origin',
 } as const

@@ -1,7 +1,7 @@
 /** The pages on which people log in, see that they are, and are told what went wrong. */
 
 import { formatTime } from '../../../base/clock.ts'
-import type { Provider, Session, Tailnet, User } from '../../model/records.ts'
+import type { Provider, Session, Tailnet, Ticket, User } from '../../model/records.ts'
 import { Html, html } from './html.ts'
 import type { Page } from './html.ts'
 
@@ -70,6 +70,26 @@ export function accountPage(
       <form method="post" action="/auth/sign-out">
         ${hidden}<input type="hidden" name="everywhere" value="yes" /><button>Log out everywhere</button>
       </form>`,
+  }
+}
+
+const TICKET_TITLES: Readonly<Record<Ticket['purpose'], (tailnet: string) => string>> = {
+  owner: (tailnet) => `Become the owner of ${tailnet}`,
+  invite: (tailnet) => `You are invited to ${tailnet}`,
+  passkey: (tailnet) => `Your way into ${tailnet}`,
+}
+
+/** Behind a link that lets somebody in once: by what, they choose. @param text what the link ends with */
+export function ticketPage(ticket: Ticket, text: string, tailnet: Tailnet, providers: readonly Provider[]): Page {
+  const to = (path: string) => `${path}?${new URLSearchParams({ ticket: text, next: '/auth' }).toString()}`
+  return {
+    status: 200,
+    title: TICKET_TITLES[ticket.purpose](tailnet.name),
+    body: html`<p>Choose how you will log in from now on. This link is good once.</p>
+      <ul class="ways">
+        ${providers.map(({ id, title }) => html`<li><a href="${to(`/auth/start/${id}`)}">Log in with ${title}</a></li>`)}
+        ${ticket.purpose === 'invite' && ticket.email === undefined ? undefined : html`<li><a href="${to('/auth/passkey/add')}">Make a passkey</a></li>`}
+      </ul>`,
   }
 }
 
