@@ -158,6 +158,8 @@ export class CapabilitySources {
     const { selector, addresses } = selected
     // Without a posture, everything there is takes a few texts already.
     if (addresses !== undefined || (meeting === undefined && isEverything(selector))) return undefined
+    // How many groups of a provider somebody is in, and so how many names they would carry, no policy says.
+    if (selector.kind === 'synced-group') return undefined
     const key = JSON.stringify([meaning(selector), ...(meeting?.postures ?? [])])
     const before = this.#named.get(key)
     if (before !== undefined) return before.name

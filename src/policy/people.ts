@@ -1,15 +1,18 @@
-/** Which people a selector names: users, groups, roles, mail domains. (policy.md §3.3, §9) */
+/** Which people a selector names: users, groups, roles, mail domains, groups of identity providers. (policy.md §3, §9) */
 
 import type { Autogroup, Policy, Selector } from './policy.ts'
 import type { PolicyUser } from './tailnet.ts'
 
-/** The logins and mail domains, in lower case, that a selector comes to. */
+/** The logins, mail domains and synced groups, in lower case, that a selector comes to. */
 export interface Named {
   readonly logins: ReadonlySet<string>
   readonly domains: ReadonlySet<string>
+  /** `NAME@DOMAIN`. */
+  readonly synced: ReadonlySet<string>
 }
 
-const NOBODY: Named = { logins: new Set(), domains: new Set() }
+const NONE: ReadonlySet<string> = new Set()
+const NOBODY: Named = { logins: NONE, domains: NONE, synced: NONE }
 
 export class People {
   readonly #policy: Policy
@@ -23,11 +26,13 @@ export class People {
   named(selector: Selector): Named {
     switch (selector.kind) {
       case 'user':
-        return { logins: new Set([selector.login.toLowerCase()]), domains: new Set() }
+        return { ...NOBODY, logins: new Set([selector.login.toLowerCase()]) }
       case 'domain':
-        return { logins: new Set(), domains: new Set([selector.domain.toLowerCase()]) }
+        return { ...NOBODY, domains: new Set([selector.domain.toLowerCase()]) }
       case 'group':
         return this.#group(selector.group)
+      case 'synced-group':
+        return { ...NOBODY, synced: new Set([syncedName(selector.group)]) }
       default:
         return NOBODY
     }
@@ -37,6 +42,7 @@ export class People {
   includes(selector: Selector, user: PolicyUser): boolean {
     if (selector.kind === 'any') return true
     if (selector.kind === 'autogroup') return hasRole(selector.autogroup, user)
+    if (selector.kind === 'synced-group') return user.groups?.includes(syncedName(selector.group)) === true
     const { logins, domains } = this.named(selector)
     return namesOf(user).some((name) => logins.has(name)) || domains.has(domainOf(user.login.toLowerCase()))
   }
@@ -49,7 +55,7 @@ export class People {
         if (member.kind === 'user') logins.add(member.login.toLowerCase())
         if (member.kind === 'domain') domains.add(member.domain.toLowerCase())
       }
-      this.#groups.set(name, (named = { logins, domains }))
+      this.#groups.set(name, (named = { ...NOBODY, logins, domains }))
     }
     return named
   }
@@ -58,6 +64,11 @@ export class People {
 /** What policies may call somebody, in lower case. */
 export function namesOf({ login, alias }: PolicyUser): string[] {
   return alias === undefined ? [login.toLowerCase()] : [login.toLowerCase(), alias.toLowerCase()]
+}
+
+/** A group of an identity provider as its members have it: `group:Dev@example.com` is `dev@example.com`. */
+export function syncedName(group: string): string {
+  return group.slice('group:'.length).toLowerCase()
 }
 
 export function domainOf(login: string): string {

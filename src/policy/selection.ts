@@ -13,11 +13,11 @@ import type { Family, Ip, Prefix } from '../base/ip.ts'
 import { listed } from '../base/listed.ts'
 import { AddressSet, INTERNET, rangeFrom } from './address-set.ts'
 import { IpSets } from './ipsets.ts'
-import { domainOf, namesOf, People } from './people.ts'
+import { domainOf, namesOf, People, syncedName } from './people.ts'
 import type { Policy, Selector } from './policy.ts'
 import { meetsOne } from './postures.ts'
 import { addressesOf as addressesOfService, Services } from './services.ts'
-import type { PolicyNode } from './tailnet.ts'
+import type { PolicyNode, PolicyUser } from './tailnet.ts'
 
 export type Side = 'source' | 'destination'
 
@@ -74,6 +74,8 @@ export class Selection {
   readonly #everywhere: Selected[] = []
   readonly #byLogin = new Map<string, Selected[]>()
   readonly #byDomain = new Map<string, Selected[]>()
+  /** By group of an identity provider. */
+  readonly #bySynced = new Map<string, Selected[]>()
   readonly #byTag = new Map<string, Selected[]>()
   /** Selectors of one address each, by its text of family and value. */
   readonly #byAddress = new Map<string, Selected[]>()
@@ -225,9 +227,10 @@ export class Selection {
     } else if (addresses !== undefined) this.#ranges.push(selected)
     else if (selector.kind === 'tag') listed(this.#byTag, selector.tag).push(selected)
     else if (selector.kind === 'any' || selector.kind === 'autogroup') this.#everywhere.push(selected)
-    const { logins, domains } = this.people.named(selector)
+    const { logins, domains, synced } = this.people.named(selector)
     for (const login of logins) listed(this.#byLogin, login).push(selected)
     for (const domain of domains) listed(this.#byDomain, domain).push(selected)
+    for (const group of synced) listed(this.#bySynced, group).push(selected)
   }
 
   /** Every selector that may have to do with a node as it is. */
@@ -245,6 +248,7 @@ export class Selection {
     if (node.tags.length > 0) return into
     for (const name of namesOf(node.user)) take(this.#byLogin.get(name))
     take(this.#byDomain.get(domainOf(node.user.login.toLowerCase())))
+    if (this.#bySynced.size > 0) for (const group of node.user.groups ?? NOTHING) take(this.#bySynced.get(group))
     return into
   }
 
@@ -310,8 +314,14 @@ function isNamedAlike(a: PolicyNode, b: PolicyNode): boolean {
     isSame(a.routes, b.routes) &&
     isSame(a.tags, b.tags) &&
     login === b.user.login &&
-    role === b.user.role
+    role === b.user.role &&
+    hasSameGroups(a.user, b.user)
   )
+}
+
+/** Do identity providers put both in the same groups? */
+export function hasSameGroups({ groups: a = NOTHING }: PolicyUser, { groups: b = NOTHING }: PolicyUser): boolean {
+  return a === b || (a.length === b.length && a.every((group, i) => group === b[i]))
 }
 
 /** Do the two have other addresses? */
@@ -378,8 +388,9 @@ export function meaning(selector: Selector): string {
     case 'domain':
       return `domain ${selector.domain.toLowerCase()}`
     case 'group':
-    case 'synced-group':
       return selector.group
+    case 'synced-group':
+      return `synced ${syncedName(selector.group)}`
     case 'tag':
       return selector.tag
     case 'autogroup':

@@ -12,6 +12,8 @@ export interface PolicyUser {
   /** What policies may call them as well: `name@`. Compared in the same way. */
   readonly alias?: string
   readonly role: Role
+  /** Groups that an identity provider puts them in: `NAME@DOMAIN`, in lower case, sorted. */
+  readonly groups?: readonly string[]
 }
 
 export interface PolicyNode {
@@ -76,4 +78,6 @@ export interface Beyond {
 export interface PolicyTailnet extends Beyond {
   readonly users: readonly PolicyUser[]
   readonly nodes: readonly PolicyNode[]
+  /** Groups that identity providers keep in step, those without members too: `NAME@DOMAIN`, in lower case. */
+  readonly groups?: ReadonlySet<string>
 }

@@ -4,6 +4,7 @@
  */
 
 import { quoteText } from '../hujson/errors.ts'
+import { syncedName } from '../people.ts'
 import type { Host, Place, PolicyWarning } from '../policy.ts'
 import { PolicyRefusal } from './refusal.ts'
 
@@ -13,6 +14,8 @@ export interface DocumentContext {
   readonly domains: ReadonlySet<string>
   /** Everybody's login, in lower case. */
   readonly logins: ReadonlySet<string>
+  /** Groups that identity providers keep: `NAME@DOMAIN`, in lower case. */
+  readonly groups?: ReadonlySet<string>
 }
 
 export interface Declared {
@@ -55,9 +58,16 @@ export class Names {
       this.warn(about, `${quoteText(about)}: user not found: ${quoteText(login)}`, at)
   }
 
+  /** A group of an identity provider that nobody has heard of has no members. (policy.md §3) */
+  expectSynced(group: string, at: Place): void {
+    if (this.#context.groups?.has(syncedName(group)) === true) return
+    this.warn(group, 'group is not syncing from SCIM and will be ignored by rules in the policy file', at)
+  }
+
   warn(about: string, text: string, at: Place): void {
-    if (this.#warned.has(text)) return
-    this.#warned.add(text)
+    const key = `${about} ${text}`
+    if (this.#warned.has(key)) return
+    this.#warned.add(key)
     this.warnings.push({ about, text, at })
   }
 

@@ -113,7 +113,7 @@ function readAutogroup({ text, at }: Written, names: Names): Selector | Fault {
 function readGroup({ text, at }: Written, names: Names): Selector | Fault {
   if (names.groups.has(text)) return { kind: 'group', group: text, text, at }
   if (!/^group:[^@\s]+@[^@\s]+$/.test(text)) return missing('group', text)
-  names.warn(text, 'group is not syncing from SCIM and will be ignored by rules in the policy file', at)
+  names.expectSynced(text, at)
   return { kind: 'synced-group', group: text, text, at }
 }
 

@@ -87,6 +87,8 @@ export type Fact =
   | { readonly kind: 'domain'; readonly login: string; readonly domain: string }
   /** `at`: where the group lists the person. */
   | { readonly kind: 'group'; readonly login: string; readonly group: string; readonly at: Place }
+  /** A group that an identity provider keeps. */
+  | { readonly kind: 'synced-group'; readonly login: string; readonly group: string }
   | { readonly kind: 'tag'; readonly tag: string }
   | { readonly kind: 'autogroup'; readonly autogroup: string; readonly login?: string }
   /** `host`: the alias that stands for the prefix, and where that is defined. */

@@ -65,6 +65,8 @@ function why(policy: Policy, selector: Selector, ip: Ip, own: PolicyNode | undef
       return { kind: 'domain', login, domain: selector.domain }
     case 'group':
       return { kind: 'group', login, group: selector.group, at: memberPlace(policy, selector.group, login, selector) }
+    case 'synced-group':
+      return { kind: 'synced-group', login, group: selector.group }
     case 'tag':
       return { kind: 'tag', tag: selector.tag }
     case 'autogroup':

@@ -108,6 +108,8 @@ function factText(fact: Fact, who: string): string {
       return `${who} belongs to ${fact.login}, who is of ${fact.domain}`
     case 'group':
       return `${fact.login} is in ${fact.group} ${placeText(fact.at)}`
+    case 'synced-group':
+      return `${fact.login} is in ${fact.group}, as their identity provider says`
     case 'tag':
       return `${who} carries ${fact.tag}`
     case 'autogroup':

@@ -120,7 +120,7 @@ function autogroupCovers(wider: string, narrow: Selector): boolean {
   if (wider === 'admin') return isAutogroup(narrow, 'owner')
   if (wider !== 'member') return false
   if (narrow.kind === 'autogroup') return PEOPLE.has(narrow.autogroup)
-  return narrow.kind === 'user' || narrow.kind === 'domain' || narrow.kind === 'group'
+  return narrow.kind === 'user' || narrow.kind === 'domain' || narrow.kind === 'group' || narrow.kind === 'synced-group'
 }
 
 function isAddresses({ kind }: Selector): boolean {

@@ -6,7 +6,7 @@
 import { formatIp, isSingleIp, parseIp, parsePrefix } from '../../base/ip.ts'
 import type { Ip } from '../../base/ip.ts'
 import { listed } from '../../base/listed.ts'
-import { domainOf, hasRole, namesOf } from '../people.ts'
+import { domainOf, hasRole, namesOf, syncedName } from '../people.ts'
 import type { Autogroup, Group, Policy } from '../policy.ts'
 import type { PolicyNode, PolicyTailnet, PolicyUser } from '../tailnet.ts'
 import { Sharees } from '../sharees.ts'
@@ -114,7 +114,7 @@ export class Subjects {
   /** Members who have joined; where none has, all whom the policy lists; where it lists none, somebody. */
   #group(name: string): Subject {
     const group = this.#policy.groups.get(name)
-    if (group === undefined) return unusable('group not found')
+    if (group === undefined) return this.#synced(name)
     const users = new Map<string, PolicyUser>()
     for (const member of group.members) {
       if (member.kind === 'domain') {
@@ -136,6 +136,15 @@ export class Subjects {
     const member = { kind: 'user', login, text: login, at: group.at } as const
     this.#joined.set(name, { ...group, members: [member] })
     return this.#devicesOf([this.#expected(login)], name)
+  }
+
+  /** A group of an identity provider: its members, or somebody who stands in where it has none. */
+  #synced(name: string): Subject {
+    const group = syncedName(name)
+    const users = this.#tailnet.users.filter(({ groups = [] }) => groups.includes(group))
+    if (users.length > 0) return this.#devicesOf(users, name)
+    if (this.#tailnet.groups?.has(group) !== true) return unusable('group not found')
+    return this.#devicesOf([{ ...this.#expected(`member-of-${group}@${NOWHERE}`), groups: [group] }], name)
   }
 
   #autogroup(name: string, key: string): Subject {

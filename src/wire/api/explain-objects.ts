@@ -22,6 +22,7 @@ const Fact = z
     z.object({ ...kind('user'), login: text }),
     z.object({ ...kind('domain'), login: text, domain: text }),
     z.object({ ...kind('group'), login: text, group: text, at: Place }),
+    z.object({ ...kind('synced-group'), login: text, group: text }),
     z.object({ ...kind('tag'), tag: text }),
     z.object({ ...kind('autogroup'), autogroup: text, login: text.optional() }),
     z.object({ ...kind('prefix'), address: text, prefix: text, host: text.optional(), at: Place.optional() }),
