@@ -54,12 +54,15 @@ export async function* rowsAfter(read: ReadPage, after: number): AsyncGenerator<
  *
  * @throws MeshError `input/invalid` where it is no longer kept, or not there yet
  */
-export async function headAt(read: ReadPage, after: number): Promise<{ log: number; head: AuditHead }> {
-  const { log, trimmed, newest, entries } = await read(Math.max(0, after - 1))
-  if (after === 0) return { log, head: trimmed }
+export async function headAt(
+  read: ReadPage,
+  after: number,
+): Promise<{ tailnet: string; log: number; head: AuditHead }> {
+  const { tailnet, log, trimmed, newest, entries } = await read(Math.max(0, after - 1))
+  if (after === 0) return { tailnet, log, head: trimmed }
   const found = entries.find(({ number }) => number === after)
-  if (found !== undefined) return { log, head: { number: found.number, hash: found.hash } }
-  if (trimmed.number === after) return { log, head: trimmed }
+  if (found !== undefined) return { tailnet, log, head: { number: found.number, hash: found.hash } }
+  if (trimmed.number === after) return { tailnet, log, head: trimmed }
   throw new MeshError(
     'input/invalid',
     after > newest.number

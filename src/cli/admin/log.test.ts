@@ -67,6 +67,7 @@ suite('sett admin log', () => {
     const file = await exported()
     const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
     assert.equal(lines.length, rows().length + 1)
+    assert.match(lines[0] ?? '', /"tailnet":"alpha"/)
     assert.match(await at.admin('log', 'verify', file), new RegExp(`entries 1 to ${rows().length}\n`))
     // One export goes on where the last one ended.
     const next = await exported('--after', String(rows().length - 3))

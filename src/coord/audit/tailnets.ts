@@ -1,7 +1,7 @@
 /** Describes changes of a tailnet itself: that it is there, what it is called, and its settings one by one. */
 
 import type { AuditTarget } from '../model/audit.ts'
-import { DEFAULT_SETTINGS } from '../model/records.ts'
+import { DEFAULT_SETTINGS, SERVER } from '../model/records.ts'
 import type { Tailnet, TailnetSettings } from '../model/records.ts'
 import { became, switched } from './describer.ts'
 import type { Context, RecordChange, Said } from './describer.ts'
@@ -14,7 +14,7 @@ export function describeTailnet({ before, after }: RecordChange<'tailnet'>): rea
   const { name, domain } = tailnet
   if (before === undefined) return [{ target, action: 'CREATE', new: { name, domain }, log }]
   // Its own log can't be asked any more: the server's says it.
-  if (after === undefined) return [{ target, action: 'DELETE', old: { name, domain } }]
+  if (after === undefined) return [{ target, action: 'DELETE', old: { name, domain }, log: SERVER }]
   return [
     ...became(target, 'NAME', before.name, after.name),
     ...became(target, 'TCD', before.domain, after.domain),

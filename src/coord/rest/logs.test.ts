@@ -8,7 +8,9 @@ import type { AuditPage, AuditRecord } from '../../wire/api/audit-objects.ts'
 import { eventName } from '../../wire/audit-filter.ts'
 import { auditHash, emptyAuditHead } from '../../wire/audit-chain.ts'
 import { nodePrimitives } from '../../crypto/io/node-primitives.ts'
+import { TESTER } from '../../../test/support/ledger.ts'
 import { RestWorld } from '../../../test/support/rest-world.ts'
+import type { AuditEvent } from '../model/audit.ts'
 import type { Asking } from '../../../test/support/rest-world.ts'
 
 const world = await RestWorld.make()
@@ -283,4 +285,40 @@ test('the log is read by number, with the hashes that chain it', async () => {
   assert.deepEqual((await read(entries.length - 2)).entries, entries.slice(-2))
   assert.equal((await world.ask('GET', '/sett/tailnet/alpha/log?after=x', { server: true })).status, 400)
   assert.equal((await read(0, '/sett/log')).log, 0)
+})
+
+test('entries as large as policies come in smaller pages, and all of them', async () => {
+  const token = { token: world.beta.tokens.owner }
+  const before = (await world.get('/sett/tailnet/beta/log?after=999999')).newest.number as number
+  const log = world.beta.num
+  const large = (i: number): AuditEvent => ({
+    log,
+    entry: {
+      ...TESTER,
+      target: { id: String(i), name: 'beta', type: 'TAILNET', property: 'ACL' },
+      action: 'UPDATE',
+      new: 'x'.repeat(400_000),
+    },
+  })
+  await world.ledger.transact(log, TESTER, () => ({
+    batch: { writes: [], events: Array.from({ length: 36 }, (_, i) => large(i)) },
+    result: undefined,
+  }))
+  let after = before
+  let pages = 0
+  for (;;) {
+    const { entries } = (await world.get(`/sett/tailnet/beta/log?after=${after}`)) as AuditPage
+    if (entries.length === 0) break
+    assert.deepEqual(
+      entries.map(({ number }) => number),
+      entries.map((_, i) => after + 1 + i),
+    )
+    assert.ok(entries.length <= 33)
+    after += entries.length
+    pages++
+  }
+  assert.equal(after, before + 36)
+  assert.ok(pages > 1)
+  const reply = await world.get(`/tailnet/beta/logging/configuration?${always()}&event=TAILNET.UPDATE.ACL`, token)
+  assert.equal(reply.logs.length, 36)
 })

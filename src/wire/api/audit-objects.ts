@@ -55,6 +55,7 @@ export const ConfigurationLog = z.object({
 const End = z.object({ number: z.number().int(), hash: z.string() })
 
 export const AuditPage = z.object({
+  tailnet: z.string().meta({ description: 'Its name; empty for what belongs to no tailnet' }),
   log: z.number().int().meta({ description: 'What the chain of this log begins with' }),
   trimmed: End.meta({ description: 'The newest entry that is no longer kept' }),
   newest: End.meta({ description: 'The newest entry' }),

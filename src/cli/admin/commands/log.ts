@@ -15,6 +15,7 @@ import type { Begin, Context } from '../context.ts'
 import { Told } from '../policy-print.ts'
 import { plain, printTable } from '../print.ts'
 import { parseDuration } from '../words.ts'
+import { addLogStream } from './log-stream.ts'
 
 interface ListOptions {
   readonly since: number
@@ -35,7 +36,8 @@ const VALUE_MAX = 48
 const several = (text: string, before: readonly string[]): string[] => [...before, text]
 
 export function addLog(admin: Command, begin: Begin): void {
-  const log = admin.command('log').description('who changed what: list, export, verify')
+  const log = admin.command('log').description('who changed what: list, export, verify; send it elsewhere: stream')
+  addLogStream(log, begin)
   log
     .command('list', { isDefault: true })
     .description('list changes, oldest first')
@@ -60,8 +62,8 @@ export function addLog(admin: Command, begin: Begin): void {
     .action(async ({ after = 0, server }: { after?: number; server?: true }) => {
       const { client, tailnet, out } = begin()
       const read = pagesOf(client, tailnet, server === true)
-      const { log, head } = await headAt(read, after)
-      out.write(headLine(tailnet, log, head))
+      const { tailnet: name, log, head } = await headAt(read, after)
+      out.write(headLine(name, log, head))
       for await (const row of rowsAfter(read, head.number)) out.write(rowLine(row))
     })
 

@@ -18,6 +18,11 @@ import { entryOf, viewPage, viewRecord } from '../views/audit.ts'
 /** Most records, and most characters of JSON, in one answer: the service has no pages here. */
 const RECORDS_MAX = 50_000
 const SIZE_MAX = 64 * 1024 * 1024
+/** A page by number ends early when it has become as large. */
+const PAGE_SIZE_MAX = 8 * 1024 * 1024
+/** Entries of one read while they are large; and when they are. */
+const FEW = 32
+const LARGE = 1024 * 1024
 
 export const logHandlers: Handlers<keyof typeof logRoutes> = {
   getConfigurationLog: inTurn(async ({ at, tools }, { query }) => {
@@ -33,18 +38,24 @@ export const logHandlers: Handlers<keyof typeof logRoutes> = {
     return done({ version: '1.1', tailnet: at.record.name, tailnetId: at.record.stableId, logs: found })
   }),
 
-  readAuditLog: ({ at, tools }, { query }) => readPage(tools, at.tailnet.num, query.after),
+  readAuditLog: ({ at, tools }, { query }) => readPage(tools, at.record.name, at.tailnet.num, query.after),
 
-  readServerAuditLog: ({ tools }, { query }) => readPage(tools, SERVER, query.after),
+  readServerAuditLog: ({ tools }, { query }) => readPage(tools, '', SERVER, query.after),
 }
 
-async function readPage({ logs }: Tools, log: TailnetNum, after = '0'): Promise<Answer<AuditPage>> {
-  const rows = await logs.audit(log, Number(after), MAX_AUDIT_PAGE)
+async function readPage({ logs }: Tools, name: string, log: TailnetNum, after = '0'): Promise<Answer<AuditPage>> {
+  const entries: AuditRow[] = []
+  let size = 0
+  for await (const rows of inPages((last, limit) => logs.audit(log, last?.number ?? Number(after), limit))) {
+    entries.push(...rows)
+    size += sizeOf(rows)
+    if (entries.length >= MAX_AUDIT_PAGE || size > PAGE_SIZE_MAX) break
+  }
   // Afterwards, so that what has been read is never beyond its end.
-  return done(viewPage(log, await logs.auditEnds(log), rows))
+  return done(viewPage(name, log, await logs.auditEnds(log), entries.slice(0, MAX_AUDIT_PAGE)))
 }
 
-/** Reads page by page; `undefined` when there is more than fits into an answer. */
+/** `undefined` when there is more than fits into an answer. */
 async function collect(
   { logs, pause }: Tools,
   log: TailnetNum,
@@ -53,9 +64,9 @@ async function collect(
 ): Promise<AuditRecord[] | undefined> {
   const found: AuditRecord[] = []
   let size = 0
-  let last: AuditRow | undefined
-  for (;;) {
-    const rows = await logs.auditOf(log, last === undefined ? period : { ...period, after: last }, MAX_AUDIT_PAGE)
+  const read = (after: AuditRow | undefined, limit: number) =>
+    logs.auditOf(log, after === undefined ? period : { ...period, after }, limit)
+  for await (const rows of inPages(read)) {
     for (const row of rows) {
       const entry = entryOf(row)
       if (!passes(filter, entry)) continue
@@ -63,10 +74,28 @@ async function collect(
       if (found.length === RECORDS_MAX || size > SIZE_MAX) return undefined
       found.push(viewRecord(row, entry))
     }
-    last = rows.at(-1)
-    if (rows.length < MAX_AUDIT_PAGE) return found
     await pause()
   }
+  return found
+}
+
+/** Reads on and on: few entries at a time while they are large, such as whole policies, and many while they are not. */
+async function* inPages(
+  read: (last: AuditRow | undefined, limit: number) => Promise<readonly AuditRow[]>,
+): AsyncGenerator<readonly AuditRow[]> {
+  let limit = FEW
+  let last: AuditRow | undefined
+  for (;;) {
+    const rows = await read(last, limit)
+    yield rows
+    if (rows.length < limit) return
+    last = rows.at(-1)
+    limit = sizeOf(rows) > LARGE ? FEW : Math.min(2 * limit, MAX_AUDIT_PAGE)
+  }
+}
+
+function sizeOf(rows: readonly AuditRow[]): number {
+  return rows.reduce((size, { entry }) => size + entry.length, 0)
 }
 
 function several(texts: string | readonly string[] | undefined): readonly string[] {

@@ -14,8 +14,14 @@ export function viewRecord({ at, group }: AuditRow, entry: AuditEntry): AuditRec
   return { eventTime: formatTime(at), type: 'CONFIG', eventGroupID: group, ...rest, old, new: now }
 }
 
-export function viewPage(log: TailnetNum, { trimmed, newest }: AuditEnds, rows: readonly AuditRow[]): AuditPage {
+export function viewPage(
+  tailnet: string,
+  log: TailnetNum,
+  { trimmed, newest }: AuditEnds,
+  rows: readonly AuditRow[],
+): AuditPage {
   return {
+    tailnet,
     log,
     trimmed: { ...trimmed },
     newest: { ...newest },

@@ -42,7 +42,8 @@ export const logRoutes = {
   readAuditLog: route({
     method: 'GET',
     path: '/sett/tailnet/{tailnet}/log',
-    summary: 'Read the audit log by number, with the hashes that chain it; at most 1000 entries at once.',
+    summary:
+      'Read the audit log by number, with the hashes that chain it: 1000 entries at once, fewer if they are large.',
     group,
     access: read,
     params,
