@@ -51,7 +51,9 @@ const minting = (...tags: string[]) => ({ capabilities: { devices: { create: { e
 const errorOf = async (world: World, AuthKey: string, more: object = {}): Promise<string> => {
   const machine = world.machine()
   machine.hostinfo = { ...machine.hostinfo, ...more }
-  return String((await machine.register({ Auth: { AuthKey } })).json['Error'] ?? '')
+  const { Error: said = '' } = (await machine.register({ Auth: { AuthKey } })).json
+  assert.ok(typeof said === 'string')
+  return said
 }
 
 test('1. Basic and Bearer both authenticate API tokens and access tokens', async () => {

@@ -50,7 +50,11 @@ function up({ where, socket, name }: Official, ...flags: string[]): Promise<Ran>
 
 test('by an OAuth secret, with the tags that its client has or that these own', { skip }, async (t) => {
   const { id, key } = await world.server.adminJson<Made>(
-    ...['oauth', 'create', '--scopes', 'auth_keys', '--tags', 'tag:ci', '--description', 'runners'],
+    'oauth',
+    'create',
+    '--scopes=auth_keys',
+    '--tags=tag:ci',
+    '--description=runners',
   )
   const secret = (more = '') => `--auth-key=${key}?baseURL=${world.control}${more}`
   const one = await daemon('one')
@@ -82,8 +86,14 @@ test('by an OAuth secret, with the tags that its client has or that these own', 
 
 test('by an ID token of an issuer that the tailnet trusts', { skip }, async (t) => {
   const { id, audience = '' } = await world.server.adminJson<Made>(
-    ...['oauth', 'federated', 'create', '--issuer', issuer.url, '--subject', 'repo:sett/*'],
-    ...['--scopes', 'auth_keys', '--tags', 'tag:ci', '--claim', 'environment=prod-*'],
+    'oauth',
+    'federated',
+    'create',
+    `--issuer=${issuer.url}`,
+    '--subject=repo:sett/*',
+    '--scopes=auth_keys',
+    '--tags=tag:ci',
+    '--claim=environment=prod-*',
   )
   const token = (subject: string) => issuer.sign(audience, subject, { environment: 'prod-eu' })
   const four = await daemon('four')

@@ -36,9 +36,7 @@ export class ApiClient {
         this.#pending.get(answer.id)?.(answer)
       },
     })
-    void this.#process.ended.then(() => {
-      for (const [id, end] of this.#pending) end({ id, error: { message: `apiclient ended: ${this.#process.output}` } })
-    })
+    void this.#giveUpAtEnd()
   }
 
   /** Builds the program if need be and starts it; it ends with the namespace. */
@@ -69,5 +67,10 @@ export class ApiClient {
     })
     this.#pending.delete(id)
     return answer
+  }
+
+  async #giveUpAtEnd(): Promise<void> {
+    await this.#process.ended
+    for (const [id, end] of this.#pending) end({ id, error: { message: `apiclient ended: ${this.#process.output}` } })
   }
 }
