@@ -31,6 +31,7 @@ const COORD_STAGES = [
   'coord/acme',
   'coord/rest',
   'coord/people',
+  'coord/scim',
 ]
 
 /** What each layer may import from; itself always. `io` folders and `main.ts` are edges of their program. */
@@ -50,6 +51,7 @@ const LEANS_ON: Readonly<Record<string, readonly string[]>> = {
   'coord/rest': STAGE,
   'coord/acme': ['base'],
   'coord/people': STAGE,
+  'coord/scim': STAGE,
   coord: [...STAGE, ...COORD_STAGES],
   'coord/io': [...STAGE, ...COORD_STAGES, 'coord', 'crypto/io', 'relay'],
   'relay/hub': ['base', 'crypto', 'wire'],

@@ -86,6 +86,7 @@ export async function listenForControl(options: TestListenerOptions = {}): Promi
       failed: (_, error) => note('failed', { error }),
       metrics: async () => ({ type: 'text/plain', text: 'metrics\n' }),
       rest: async (_, res) => void res.end('rest'),
+      scim: async (_, res) => void res.end('scim'),
       upgradeFault: (req) => upgrades.faultOf(req),
       mono,
       ...options.site,

@@ -13,6 +13,7 @@ import { addNodes } from './commands/nodes.ts'
 import { addProviders, addSessions } from './commands/people.ts'
 import { addOauth } from './commands/oauth.ts'
 import { addPolicy } from './commands/policy.ts'
+import { addScim } from './commands/scim.ts'
 import { addStatus, addTailnets } from './commands/tailnets.ts'
 import { addUsers } from './commands/users.ts'
 import { connect } from './connect.ts'
@@ -61,6 +62,7 @@ export async function main(args: readonly string[], at: Surroundings = here()): 
   addLogin(admin, begin)
   addProviders(admin, begin)
   addSessions(admin, begin)
+  addScim(admin, begin)
   addPolicy(admin, begin)
   addDns(admin, begin)
   addLog(admin, begin)

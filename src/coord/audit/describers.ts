@@ -7,6 +7,7 @@ import type { Kind } from '../model/records.ts'
 import { describeAttributes } from './attributes.ts'
 import { silent } from './describer.ts'
 import type { Describer } from './describer.ts'
+import { describeDirectoryGroup, describeDirectoryUser } from './directory.ts'
 import { describeDns } from './dns.ts'
 import { describeExpiries } from './expiries.ts'
 import { describeKey } from './keys.ts'
@@ -28,6 +29,8 @@ export const DESCRIBERS: { readonly [K in Kind]: Describer<K> } = {
   dns: describeDns,
   provider: describeProvider,
   identity: describeIdentity,
+  'directory-user': describeDirectoryUser,
+  'directory-group': describeDirectoryGroup,
   session: describeSession,
   ticket: describeTicket,
   passkey: describePasskey,

@@ -2,7 +2,7 @@
 
 import { formatTime } from '../../base/clock.ts'
 import type { AuditTarget, AuditValue } from '../model/audit.ts'
-import { isTrust } from '../model/credentials.ts'
+import { isTailnets } from '../model/credentials.ts'
 import type { Key } from '../model/records.ts'
 import { became } from './describer.ts'
 import type { Context, RecordChange, Said } from './describer.ts'
@@ -23,7 +23,13 @@ export function keyTarget({ id, description, type }: Key): AuditTarget {
   return { id, name: description === '' ? NAMES[type] : description, type: 'API_KEY' }
 }
 
-const NAMES = { auth: 'auth key', api: 'api key', client: 'OAuth client', federated: 'federated identity' } as const
+const NAMES = {
+  auth: 'auth key',
+  api: 'api key',
+  client: 'OAuth client',
+  federated: 'federated identity',
+  scim: 'SCIM token',
+} as const
 
 function view(key: Key, { model, tailnet }: Context): AuditValue {
   const user = model.state(tailnet).usersById.get(key.user)?.loginName ?? key.formerUser
@@ -31,11 +37,12 @@ function view(key: Key, { model, tailnet }: Context): AuditValue {
     type: key.type,
     description: key.description,
     ...(user === undefined ? {} : { user }),
-    ...(isTrust(key) ? {} : { expires: formatTime(key.expires) }),
+    ...(isTailnets(key) ? {} : { expires: formatTime(key.expires) }),
     tags: key.tags,
     ...(key.type === 'auth'
       ? { reusable: key.reusable, ephemeral: key.ephemeral, preauthorized: key.preauthorized }
       : { scopes: key.scopes }),
+    ...(key.provider === undefined ? {} : { provider: key.provider }),
     ...(key.federation === undefined ? {} : { federation: { ...key.federation } }),
   }
 }

@@ -173,6 +173,7 @@ async function assemble(
       bootstrapDns: () => addresses?.table() ?? {},
       metrics: () => metrics.read(),
       rest: (req, res) => ready?.rest('token', req, res),
+      scim: (req, res) => ready?.scim(req, res),
       upgradeFault: (req) => upgrades.faultOf(req),
       failed: (method, err) => log.error('request failed', { method, err }),
       mono,
@@ -283,6 +284,7 @@ async function assemble(
   }
   let rest: Promise<Record<'token' | 'server', RestListener>> | undefined
   let site: Promise<SiteListener> | undefined
+  let scim: Promise<RestListener> | undefined
   // Before anybody is served, so that there is always a tailnet to join.
   await firstTailnet(coord.ledger, dice, config.tailnetDomain)
   ready = {
@@ -301,6 +303,24 @@ async function assemble(
         ),
       )
       await (await rest)[who](req, res)
+    },
+    async scim(req, res) {
+      scim ??= import('./http/scim-listener.ts').then(({ createScimListener }) =>
+        createScimListener(
+          {
+            ledger: coord.ledger,
+            dice,
+            sha256,
+            url,
+            onRequest: (seen) => log.debug('scim request', { ...seen }),
+            onError: (err) => log.error('scim request failed', { err }),
+          },
+          (req) => proxies.client(req.socket.remoteAddress, req.headers).address,
+        ),
+      )
+      await (
+        await scim
+      )(req, res)
     },
     async pages(req, res, secure) {
       site ??= import('./http/site.ts').then(({ openSite }) =>
@@ -348,6 +368,7 @@ interface Ready {
   readonly coord: Coord
   readonly health: Health
   rest(who: 'token' | 'server', req: IncomingMessage, res: ServerResponse): Promise<void>
+  scim(req: IncomingMessage, res: ServerResponse): Promise<void>
   pages(req: IncomingMessage, res: ServerResponse, secure: boolean): Promise<void>
 }
 

@@ -300,6 +300,8 @@ const KINDS: readonly Kind[] = [
   'holder',
   'provider',
   'identity',
+  'directory-user',
+  'directory-group',
   'session',
   'sign-in',
   'ticket',

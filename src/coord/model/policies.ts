@@ -2,6 +2,7 @@
 
 import { checkPolicy, DEFAULT_POLICY } from '../../policy/document/index.ts'
 import type { Policy } from '../../policy/policy.ts'
+import { groupsIn } from './groups.ts'
 import type { TailnetState } from './model.ts'
 import { ownerIn } from './owner.ts'
 import type { PolicyRecord, Tailnet } from './records.ts'
@@ -59,7 +60,7 @@ export class Policies {
     for (const expected of this.#expected)
       if (expected.text === text && expected.domains.join() === domains.join()) return expected.policy
     try {
-      return checkPolicy(text, { domains: new Set(domains), logins: namesIn(state) })
+      return checkPolicy(text, { domains: new Set(domains), logins: namesIn(state), groups: groupsIn(state) })
     } catch (error) {
       this.#failed(`reading version ${version} of the policy of tailnet ${state.num}, which allows nothing now`, error)
       return checkPolicy('{"grants": []}', { domains: new Set(), logins: new Set() })

@@ -7,6 +7,7 @@ import { mapped, Pace } from '../../policy/steps.ts'
 import type { Steps } from '../../policy/steps.ts'
 import type { PolicyNode, PolicyTailnet, PolicyUser } from '../../policy/tailnet.ts'
 import { attributesOf } from './attributes.ts'
+import { groupsIn, groupsOf } from './groups.ts'
 import type { TailnetState } from './model.ts'
 import type { AttributesRecord, Node, User } from './records.ts'
 import { enabledRoutes, isExitRoute } from './routes.ts'
@@ -50,8 +51,16 @@ function letsInMore({ hostinfo }: Node): boolean {
 }
 
 export function policyUser(id: number, user: User | undefined): PolicyUser {
-  const alias = user?.alias
-  return { id, login: user?.loginName ?? '', ...(alias === undefined ? {} : { alias }), role: user?.role ?? 'member' }
+  if (user === undefined) return { id, login: '', role: 'member' }
+  const { loginName: login, alias, role } = user
+  const groups = groupsOf(user)
+  return {
+    id,
+    login,
+    ...(alias === undefined ? {} : { alias }),
+    role,
+    ...(groups.length === 0 ? {} : { groups }),
+  }
 }
 
 /** Devices that are made in one step: a few milliseconds' worth. */
@@ -74,5 +83,5 @@ export function* policyTailnet(
   }
   const users = [...state.usersById.values()].map((user) => policyUser(user.id, user))
   const nodes = yield* mapped(subjects, new Pace(NODES_PER_STEP), (subject) => policyNode(subject, now))
-  return { users, nodes }
+  return { users, nodes, groups: groupsIn(state) }
 }

@@ -8,6 +8,7 @@ import { SUBDOMAINS } from '../../policy/node-attributes.ts'
 import type { CapMap } from '../../policy/node-attributes.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { WireSshRule } from '../../policy/ssh.ts'
+import { hasSameGroups } from '../../policy/selection.ts'
 import type { PolicyNode } from '../../policy/tailnet.ts'
 import type { Placed, Reach, Routed } from './reach.ts'
 
@@ -79,6 +80,7 @@ function isSame(a: PolicyNode, b: PolicyNode): boolean {
     a.user.id === b.user.id &&
     a.user.login === b.user.login &&
     a.user.role === b.user.role &&
+    hasSameGroups(a.user, b.user) &&
     a.online === b.online &&
     a.readsSourceNames === b.readsSourceNames &&
     a.ipv4.value === b.ipv4.value &&

@@ -14,6 +14,7 @@ import type { Policy } from '../../policy/policy.ts'
 import type { PolicyNode } from '../../policy/tailnet.ts'
 import type { Effect } from '../model/following.ts'
 import { dnsOf } from '../model/dns.ts'
+import { groupsOf } from '../model/groups.ts'
 import { isExpired } from '../model/model.ts'
 import type { Changed, TailnetState } from '../model/model.ts'
 import { policyNode } from '../model/policy-tailnet.ts'
@@ -331,10 +332,11 @@ export class TailnetMap {
 
   #applyUser(before: User, after: User, effects: Effect[], now: Wall): void {
     effects.push({ kind: 'profile', user: after.id })
-    if (after.role === before.role && after.loginName === before.loginName) return
+    const isSamePerson = after.role === before.role && after.loginName === before.loginName
+    if (isSamePerson && sameTexts(groupsOf(after), groupsOf(before))) return
     for (const entry of this.entries.values()) {
       if (entry.node.user !== after.id) continue
-      effects.push({ kind: 'self', node: entry.id })
+      if (!isSamePerson) effects.push({ kind: 'self', node: entry.id })
       this.#consult(entry, effects, now)
     }
   }

@@ -2,6 +2,7 @@
 
 import { hex, utf8 } from '../../base/bytes.ts'
 import type { Sha256 } from '../model/credentials.ts'
+import { groupName } from '../model/groups.ts'
 import type { Provider } from '../model/records.ts'
 
 /** Read and verified by whoever speaks with the provider (`IdentityProviders`). */
@@ -58,17 +59,11 @@ export function loginNameOf(provider: Provider, claims: Claims): string {
 }
 
 /**
- * The groups as policies name them, without `group:`. A name that no policy could hold is left out. Paths stay whole
- * (`acme/ops`): what is under another path is another group, and at some providers anybody makes one.
+ * The groups as policies name them, without `group:`. A name that no policy could hold is left out.
  */
 export function groupNames(provider: Provider, claims: Claims): string[] {
   const { groupDomain } = provider
   if (groupDomain === undefined) return []
-  const names = claims.groups
-    .map((group) => group.replace(/^\//, '').trim().toLowerCase().replace(/ +/g, '-'))
-    .filter((group) => /^[a-z0-9._+/-]{1,128}$/.test(group))
-  return [...new Set(names)]
-    .sort()
-    .slice(0, GROUPS_MAX)
-    .map((group) => `${group}@${groupDomain}`)
+  const names = claims.groups.map((group) => groupName(group, groupDomain)).filter((name) => name !== undefined)
+  return [...new Set(names)].sort().slice(0, GROUPS_MAX)
 }

@@ -153,8 +153,11 @@ export class SignIns {
 
   /** A user whom an administrator named by this address, and who has no way in yet. */
   #namedByAdministrator({ state, provider, claims }: Settling): User | undefined {
-    if (claims.email === undefined || !speaksFor(provider, claims.email)) return undefined
+    if (claims.email === undefined) return undefined
     const user = findUser(state, claims.email)
+    // Whom the provider's own directory made a user, the provider knows by this address.
+    const isItsOwn = user !== undefined && state.get('directory-user', String(user.id))?.provider === provider.id
+    if (!isItsOwn && !speaksFor(provider, claims.email)) return undefined
     return user !== undefined && user.loginName.includes('@') && !hasWayIn(state, user.id) ? user : undefined
   }
 

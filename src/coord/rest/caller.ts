@@ -82,7 +82,7 @@ export function prove(authorization: string | null, model: Model, sha256: Sha256
   const parsed = text === undefined ? undefined : parseKeyText(text)
   // Auth keys let devices join; they open nothing here.
   if (parsed === undefined) return unproved('not of the form of a token')
-  if (parsed.type !== 'api') return unproved(parsed.type === 'auth' ? 'an auth key' : 'an OAuth secret')
+  if (parsed.type !== 'api') return unproved(OTHER[parsed.type])
   const key = model.keyById(parsed.id)?.key
   const token = key?.type === 'api' ? key : undefined
   const found = token ?? model.accessTokenById(parsed.id)?.token
@@ -91,6 +91,8 @@ export function prove(authorization: string | null, model: Model, sha256: Sha256
     ? { kind: token === undefined ? 'access-token' : 'token', id: parsed.id }
     : unproved('wrong secret', parsed.id)
 }
+
+const OTHER = { auth: 'an auth key', client: 'an OAuth secret', scim: 'a SCIM token' } as const
 
 function credentialOf(authorization: string): string | undefined {
   const m = /^(Bearer|Basic) +(\S+) *$/i.exec(authorization)

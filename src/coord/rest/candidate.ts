@@ -20,6 +20,7 @@ import type { PolicyTailnet } from '../../policy/tailnet.ts'
 import { runTestsInSteps, TESTS_FAILED } from '../../policy/tests/index.ts'
 import type { TestFailure } from '../../policy/tests/index.ts'
 import { MAX_POLICY_BYTES } from '../../wire/api/routes/policy.ts'
+import { groupsIn } from '../model/groups.ts'
 import { domainsOf, namesIn } from '../model/policies.ts'
 import type { Expected } from '../model/policies.ts'
 import { policyTailnet } from '../model/policy-tailnet.ts'
@@ -86,17 +87,17 @@ function tooLarge(size: number): string {
   )
 }
 
-function knownOf({ record, tailnet }: At): DocumentContext {
-  return { domains: domainsOf(record, tailnet), logins: namesIn(tailnet) }
+function knownOf({ record, tailnet }: At): Required<DocumentContext> {
+  return { domains: domainsOf(record, tailnet), logins: namesIn(tailnet), groups: groupsIn(tailnet) }
 }
 
 /** The policy as it is once it is saved: its places are those of the formatted text. */
 export async function expectedOf(at: At, tools: Tools, { text, domains }: Candidate): Promise<Expected> {
-  const { logins } = knownOf(at)
+  const { logins, groups } = knownOf(at)
   return {
     text,
     domains,
-    policy: await takeSteps(tools, checkPolicyInSteps(text, { domains: new Set(domains), logins })),
+    policy: await takeSteps(tools, checkPolicyInSteps(text, { domains: new Set(domains), logins, groups })),
   }
 }
 

@@ -93,12 +93,14 @@ export const Key = z
   .object({
     id: z.string(),
     key: z.string().optional().meta({ description: 'The secret itself: only in the answer that creates it' }),
-    keyType: z.enum(['auth', 'api', 'client', 'federated']),
+    keyType: z.enum(['auth', 'api', 'client', 'federated', 'scim']),
     description: z.string(),
     expirySeconds: z.number().int().optional(),
     created: Time,
     updated: Time.optional(),
-    expires: Time.optional().meta({ description: 'Absent: never, as of clients and federated identities' }),
+    expires: Time.optional().meta({
+      description: 'Absent: never, as of clients, federated identities and directories',
+    }),
     revoked: Time.optional(),
     invalid: z.boolean().optional(),
     capabilities: KeyCapabilities.optional(),
@@ -108,6 +110,7 @@ export const Key = z
     subject: z.string().optional(),
     audience: z.string().optional(),
     customClaimRules: z.record(z.string(), z.string()).optional(),
+    provider: z.string().optional().meta({ description: 'Of a directory’s token: its identity provider' }),
     userId: z.string().meta({ description: 'Empty when the server itself made it, or a client' }),
     creator: z.string().meta({
       description: 'Login name of whoever made it, or the id of the client that did; empty for the server itself',

@@ -18,6 +18,7 @@ import { logRoutes } from './routes/logs.ts'
 import { peopleRoutes } from './routes/people.ts'
 import { policyRoutes } from './routes/policy.ts'
 import { policyHistoryRoutes } from './routes/policy-history.ts'
+import { scimRoutes } from './routes/scim.ts'
 import { settRoutes } from './routes/sett.ts'
 import { settingsRoutes } from './routes/settings.ts'
 import { userRoutes } from './routes/users.ts'
@@ -27,6 +28,7 @@ export const routes = {
   ...keyRoutes,
   ...oauthRoutes,
   ...peopleRoutes,
+  ...scimRoutes,
   ...userRoutes,
   ...policyRoutes,
   ...policyHistoryRoutes,

@@ -31,6 +31,8 @@ export interface Site {
   metrics(): Promise<{ readonly type: string; readonly text: string }>
   /** The REST API, for callers who bring a token. */
   rest(req: IncomingMessage, res: ServerResponse): Promise<void> | undefined
+  /** SCIM, for directories that bring a token. */
+  scim(req: IncomingMessage, res: ServerResponse): Promise<void> | undefined
   /** Why a request for `/ts2021` was not upgraded. */
   upgradeFault(req: IncomingMessage): string
   failed(method: string, error: unknown): void
@@ -52,6 +54,11 @@ export function createRoutes(site: Site): RequestListener {
       const why = apiRefusal(site, req)
       if (why !== undefined) return refuseJson(res, 403, why)
       return await (site.rest(req, res) ?? refuseJson(res, 503, 'The server is starting: try again'))
+    }
+    if (path.startsWith('/scim/v2/') || path === '/scim/v2') {
+      const why = apiRefusal(site, req)
+      if (why !== undefined) return refuseJson(res, 403, why)
+      return await (site.scim(req, res) ?? refuseJson(res, 503, 'The server is starting: try again'))
     }
     if (path.startsWith('/login/') || path === '/auth' || path.startsWith('/auth/')) {
       const { address } = site.proxies.client(req.socket.remoteAddress, req.headers)

@@ -124,6 +124,8 @@ const SCOPES = {
   api: 'api_access_tokens',
   client: 'oauth_keys',
   federated: 'federated_keys',
+  // It does what an identity provider does.
+  scim: 'feature_settings',
 } as const satisfies Record<Key['type'], Scope>
 
 export function scopeOfKey({ type }: Pick<Key, 'type'>): Scope {

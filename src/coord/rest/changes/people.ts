@@ -5,6 +5,7 @@ import type { LoginLink, IdentityProvider, SetProvider } from '../../../wire/api
 import type { Plan } from '../../model/ledger.ts'
 import type { Provider, Session, User, Write } from '../../model/records.ts'
 import type { TailnetState } from '../../model/model.ts'
+import { forgetDirectory, renamedGroups } from '../../model/groups.ts'
 import { ticketUrl, ticketWrite } from '../../model/tickets.ts'
 import type { MintedTicket } from '../../model/tickets.ts'
 import { commit, DONE, done, refuse, settle } from '../answer.ts'
@@ -41,7 +42,7 @@ export function setProvider(
     created: before?.created ?? at.now,
   }
   const write: Write = { kind: 'provider', id, expect: at.tailnet.version('provider', id), value: provider }
-  return commit({ writes: [write] }, done(viewProvider(provider, url)))
+  return commit({ writes: [write, ...renamedGroups(at.tailnet, provider)] }, done(viewProvider(provider, url)))
 }
 
 function settingsOf(
@@ -75,7 +76,8 @@ function isSamePlace(a: Rest, b: Rest): boolean {
 
 export function deleteProvider(at: At, id: string): Plan<Answer<undefined>> {
   if (at.tailnet.get('provider', id) === undefined) return settle(refuse(404, NO_PROVIDER))
-  return commit({ writes: [{ kind: 'provider', id, expect: at.tailnet.version('provider', id), value: null }] }, DONE)
+  const write: Write = { kind: 'provider', id, expect: at.tailnet.version('provider', id), value: null }
+  return commit({ writes: [write, ...forgetDirectory(at.tailnet, id, at.now)] }, DONE)
 }
 
 /** The sessions of a tailnet, with the ids of their records. */

@@ -7,16 +7,15 @@
 
 import type { CreateUser } from '../../../wire/api/routes/users.ts'
 import type { User as UserObject } from '../../../wire/api/objects.ts'
-import { isTrust } from '../../model/credentials.ts'
 import type { Plan } from '../../model/ledger.ts'
-import { deleteNode } from '../../model/node-changes.ts'
-import { findUser, holderWrite, loginHolder, newUser, OWNER_HOLDER, userWrite, userWrites } from '../../model/people.ts'
-import type { Claim, Role, User, Write } from '../../model/records.ts'
+import { findUser, holderWrite, newUser, OWNER_HOLDER, userWrite, userWrites } from '../../model/people.ts'
+import type { Role, User } from '../../model/records.ts'
+import { restoreWrites, suspendWrites, userDeletion } from '../../model/user-changes.ts'
 import { commit, DONE, done, refuse, settle } from '../answer.ts'
 import type { Answer } from '../answer.ts'
 import { userIdOf } from '../caller.ts'
 import type { At } from '../call.ts'
-import { devicesOf, viewUser } from '../views/user.ts'
+import { viewUser } from '../views/user.ts'
 
 type Change = Plan<Answer<undefined>>
 
@@ -76,52 +75,16 @@ export function suspendUser(at: At, user: User): Change {
   const no = untouchable(at, user)
   if (no !== undefined) return settle(no)
   if (user.status === 'suspended') return settle(DONE)
-  const writes = [userWrite(at.tailnet, { ...user, status: 'suspended' })]
-  for (const node of devicesOf(at, user.id))
-    if (node.authorized) writes.push(nodeWrite(at, { ...node, authorized: false, heldBack: true }))
-  return commit({ writes }, DONE)
+  return commit({ writes: suspendWrites(at.tailnet, user) }, DONE)
 }
 
 export function restoreUser(at: At, user: User): Change {
   if (userIdOf(at.caller) === user.id) return settle(refuse(403, NOT_SELF))
   if (user.status !== 'suspended') return settle(DONE)
-  const writes = [userWrite(at.tailnet, { ...user, status: 'active' })]
-  for (const { heldBack, ...node } of devicesOf(at, user.id))
-    if (heldBack === true) writes.push(nodeWrite(at, { ...node, authorized: true }))
-  return commit({ writes }, DONE)
+  return commit({ writes: restoreWrites(at.tailnet, user) }, DONE)
 }
 
-/**
- * Their devices go with them; tagged ones stay, as they are nobody's. Their keys and tokens are revoked; OAuth clients and
- * federated identities are the tailnet's and stay.
- */
 export function deleteUser(at: At, user: User): Change {
   const no = untouchable(at, user)
-  if (no !== undefined) return settle(no)
-  const { tailnet, now } = at
-  const id = String(user.id)
-  const writes: Write[] = [
-    { kind: 'user', id, expect: tailnet.version('user', id), value: null },
-    holderWrite(tailnet, loginHolder(user.loginName), null),
-  ]
-  const claims: Claim[] = []
-  for (const node of devicesOf(at, user.id)) {
-    const gone = deleteNode(tailnet, node, now)
-    writes.push(...gone.writes)
-    claims.push(...gone.claims)
-  }
-  for (const key of tailnet.all('key'))
-    if (key.user === user.id)
-      writes.push({
-        kind: 'key',
-        id: key.id,
-        expect: tailnet.version('key', key.id),
-        value: { ...key, formerUser: user.loginName, ...(isTrust(key) ? {} : { revoked: key.revoked ?? now }) },
-      })
-  return commit({ writes, claims }, DONE)
-}
-
-function nodeWrite(at: At, node: Extract<Write, { kind: 'node' }>['value'] & object): Write {
-  const id = String(node.id)
-  return { kind: 'node', id, expect: at.tailnet.version('node', id), value: node }
+  return no === undefined ? commit(userDeletion(at.tailnet, user, at.now), DONE) : settle(no)
 }

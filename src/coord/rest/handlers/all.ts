@@ -13,6 +13,7 @@ import { logHandlers } from './logs.ts'
 import { peopleHandlers } from './people.ts'
 import { policyHandlers } from './policy.ts'
 import { policyHistoryHandlers } from './policy-history.ts'
+import { scimHandlers } from './scim.ts'
 import { settHandlers } from './sett.ts'
 import { settingsHandlers } from './settings.ts'
 import { userHandlers } from './users.ts'
@@ -23,6 +24,7 @@ const handlers: Handlers = {
   ...oauthHandlers,
   ...userHandlers,
   ...peopleHandlers,
+  ...scimHandlers,
   ...policyHandlers,
   ...policyHistoryHandlers,
   ...settingsHandlers,

@@ -3,7 +3,7 @@
 import { DAY_MS, formatTime } from '../../../base/clock.ts'
 import type { Wall } from '../../../base/clock.ts'
 import type { Key as KeyObject } from '../../../wire/api/objects.ts'
-import { isSpent, isTrust, keyState } from '../../model/credentials.ts'
+import { isSpent, isTailnets, isTrust, keyState } from '../../model/credentials.ts'
 import type { TailnetState } from '../../model/model.ts'
 import type { Key } from '../../model/records.ts'
 import type { At } from '../call.ts'
@@ -23,11 +23,12 @@ export function viewKey(at: At, key: Key, joined = joinedBy(at.tailnet)): KeyObj
     ...(key.type === 'auth' ? { expirySeconds: Math.round((key.expires - key.created) / 1000) } : {}),
     created: formatTime(key.created),
     ...(key.updated === undefined ? {} : { updated: formatTime(key.updated) }),
-    ...(isTrust(key) ? {} : { expires: formatTime(key.expires) }),
+    ...(isTailnets(key) ? {} : { expires: formatTime(key.expires) }),
     ...(key.revoked === undefined ? {} : { revoked: formatTime(key.revoked) }),
     ...(state === 'valid' ? {} : { invalid: true }),
-    ...(key.type === 'auth' ? { capabilities: viewCapabilities(key) } : { scopes: [...key.scopes] }),
+    ...(key.type === 'auth' ? { capabilities: viewCapabilities(key) } : key.type === 'scim' ? {} : { scopes: [...key.scopes] }),
     ...(isTrust(key) ? viewTrust(key) : {}),
+    ...(key.provider === undefined ? {} : { provider: key.provider }),
     userId: key.user === 0 ? '' : String(key.user),
     creator: key.user === 0 ? (key.client ?? '') : (creator?.loginName ?? key.formerUser ?? `deleted user ${key.user}`),
     ...(lastUsed === undefined ? {} : { lastUsed: formatTime(lastUsed) }),
