@@ -206,8 +206,7 @@ describe('the control listener', async () => {
     ['GET', '/generate_204', 204],
     ['GET', '/bootstrap-dns?q=example.com', 200],
     ['GET', '/machine/map', 404],
-    ['GET', '/login/%2e%2e/etc', 404],
-    ['GET', '/login/ABCDEFGHJKLM', 404],
+    ['GET', '/login', 404],
   ]
   for (const [method, path, want] of paths) {
     test(`${method} ${path}: ${want}`, async () => {
