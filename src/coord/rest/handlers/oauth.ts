@@ -38,16 +38,19 @@ export const oauthHandlers: Handlers<keyof typeof oauthRoutes> = {
       return oauthRefusal(401, 'invalid_client', 'There is no such federated identity')
     }
     const { key, tailnet } = found
+    const { federation: wanted } = found.key
     known.client = id
     // Nobody is asked on behalf of an identity that is no more.
     if (key.revoked !== undefined) return revoked(known, id, 'revoked')
-    const proved = await federation.verify(body.jwt, found.key.federation, ledger.now())
+    const proved = await federation.verify(body.jwt, wanted, ledger.now())
     if (proved.kind === 'refused') {
       known.fault = proved.fault
       return oauthRefusal(400, 'invalid_grant', proved.why)
     }
     return await give(call, tailnet, key, (key) => {
-      const amiss = key.federation === undefined ? 'iss' : claimAmiss(key.federation, proved.claims)
+      // It may have become somebody else's while its issuer was asked.
+      const isSame = key.federation?.audience === wanted.audience
+      const amiss = isSame && key.federation !== undefined ? claimAmiss(key.federation, proved.claims) : 'aud'
       if (amiss === undefined) return { scopes: key.scopes, tags: key.tags }
       known.fault = `claim ${amiss}`
       return oauthRefusal(
