@@ -119,6 +119,7 @@ test('whoever takes the text out of a secret is on a short list', () => {
     'coord/model/credentials.ts': 'hashes a secret to compare it',
     'coord/rest/changes/access-tokens.ts': 'shows a new access token once',
     'coord/rest/changes/keys.ts': 'shows a new key once',
+    'coord/rest/changes/scim.ts': 'shows a new token of a directory once',
     'coord/rest/changes/trust.ts': 'shows a new OAuth secret once',
     'crypto/io/node-handshake.ts': 'hands private keys to the exchange',
     'crypto/io/openssl-handshake.ts': 'hands private keys to the exchange',

@@ -124,8 +124,8 @@ const SCOPES = {
   api: 'api_access_tokens',
   client: 'oauth_keys',
   federated: 'federated_keys',
-  // It does what an identity provider does.
-  scim: 'feature_settings',
+  // What it does, it does to users.
+  scim: 'users',
 } as const satisfies Record<Key['type'], Scope>
 
 export function scopeOfKey({ type }: Pick<Key, 'type'>): Scope {

@@ -16,7 +16,7 @@ export const scimRoutes = {
     summary:
       'Make a token for the directory of an identity provider. The answer is the only place that ever shows it; it is listed and revoked as keys are.',
     group: 'People',
-    access: { kind: 'scope', any: ['feature_settings'], act: 'write' },
+    access: { kind: 'scope', any: ['users'], act: 'write' },
     params: z.object({ tailnet: TailnetRef, provider: ProviderId }),
     body: CreateScimToken,
     reply: z.object({
