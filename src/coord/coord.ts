@@ -5,6 +5,8 @@
  *   store --feed--> model --> netmap --effects--> streams --messages--> clients
  *                         \-> journal
  *
+ *   router --sign of life, or none--> failover --> ledger
+ *
  * It owns no socket, file or timer: the shell calls `handle` and `tick`, and is asked to call `tick` by `wake`.
  */
 
@@ -18,6 +20,7 @@ import type { DerpMap } from '../wire/derp-map.ts'
 import type { ControlHandler } from './control.ts'
 import { Enroll } from './enroll/enroll.ts'
 import { Permits } from './enroll/permits.ts'
+import { Failover } from './failover.ts'
 import { firstTailnet, welcomeKey } from './first-start.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { Journal } from './journal.ts'
@@ -75,6 +78,7 @@ export class Coord {
   readonly #options: CoordOptions
   readonly #machine: Machine
   readonly #housekeeping: Housekeeping
+  readonly #failover: Failover
   readonly #store: StoreLedger
   readonly #journal: Journal
 
@@ -107,6 +111,15 @@ export class Coord {
       failed: options.failed,
     })
     this.handle = this.#machine.handle
+    this.#failover = new Failover({
+      ledger,
+      maps,
+      pings,
+      server: options.server,
+      mono: () => options.clocks.mono(),
+      wake: options.wake,
+      failed: (error) => options.failed('failover', error),
+    })
     this.#housekeeping = new Housekeeping({ ledger, store, maps, ephemeralMs, auditMs }, options.clocks.mono())
   }
 
@@ -163,6 +176,7 @@ export class Coord {
   tick(now: Mono): void {
     this.#machine.expire(this.ledger.now())
     this.pings.tick(now)
+    this.#failover.tick(now)
     this.maps.tick(now)
     this.#journal.tick(this.ledger.now())
     this.#housekeeping.tick(now).catch((error: unknown) => this.#options.failed('housekeeping', error))
@@ -173,6 +187,7 @@ export class Coord {
     return Math.min(
       this.maps.deadline(now),
       this.pings.deadline(),
+      this.#failover.deadline(),
       this.#housekeeping.deadline(),
       this.#machine.deadline(this.ledger.now(), now),
     ) as Mono

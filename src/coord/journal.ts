@@ -41,6 +41,8 @@ export class Journal {
       else if (change.kind === 'key') this.#key(change)
       else if (change.kind === 'login') this.#login(change)
       else if (change.kind === 'tailnet') this.#tailnet(change)
+      else if (change.kind === 'presence') this.#presence(change)
+      else if (change.kind === 'route-order') this.#routeOrder(change)
     }
   }
 
@@ -115,6 +117,23 @@ export class Journal {
     const tailnet = after ?? before
     if (tailnet === undefined || (before !== undefined && after !== undefined)) return
     this.#say(after === undefined ? 'tailnet deleted' : 'tailnet created', aboutTailnet(tailnet))
+  }
+
+  #presence({ tailnet, before, after }: Of<'presence'>): void {
+    if (after?.unwell === before?.unwell) return
+    const node = this.#model.state(tailnet).node(Number(after?.node ?? before?.node))
+    if (node === undefined || after?.online !== true) return
+    this.#say(
+      after.unwell === undefined ? 'router answers again' : 'router does not answer',
+      this.#aboutNode(tailnet, node),
+    )
+  }
+
+  #routeOrder({ tailnet, id: route, before, after }: Of<'route-order'>): void {
+    const [primary] = after?.nodes ?? []
+    const node = primary === undefined ? undefined : this.#model.state(tailnet).node(primary)
+    if (node !== undefined && primary !== before?.nodes[0])
+      this.#say('route has another primary router', { ...this.#aboutNode(tailnet, node), route })
   }
 
   #aboutNode(tailnet: TailnetNum, node: Node): Readonly<Record<string, unknown>> {

@@ -143,6 +143,16 @@ export class Maps {
     return this.#streams.push(tailnet, node, this.#writer.note(fields), this.#options.clocks.mono())
   }
 
+  /** The maps that have been made. */
+  tailnets(): Iterable<TailnetMap> {
+    return this.#tailnets.values()
+  }
+
+  /** The stream that a node holds here. */
+  streamOf(tailnet: TailnetNum, node: number): MapStream | undefined {
+    return this.#streams.get(tailnet, node)
+  }
+
   isConnected(tailnet: TailnetNum, node: number): boolean {
     return this.#streams.get(tailnet, node) !== undefined
   }

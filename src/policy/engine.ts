@@ -27,7 +27,7 @@ import type { Beyond, PolicyNode } from './tailnet.ts'
 import { toldAnew } from './told-anew.ts'
 import type { Standing } from './told-anew.ts'
 import { Visibility } from './visibility.ts'
-import type { IsPrimary } from './visibility.ts'
+import type { GoesBefore, IsPrimary } from './visibility.ts'
 import { vipsOf } from './vips.ts'
 
 /** What a change of one node means for the others. */
@@ -136,13 +136,17 @@ export class Engine {
     return this.#visibility.connects(x, y)
   }
 
-  /** The routes of `peer` that `viewer` is told of. */
-  routes(viewer: number, peer: number, isPrimary: IsPrimary): Prefix[] {
+  /**
+   * The routes of `peer` that `viewer` is told of.
+   *
+   * @param goesBefore which of the routers that `via` names is used; by being online and by id if not given
+   */
+  routes(viewer: number, peer: number, isPrimary: IsPrimary, goesBefore?: GoesBefore): Prefix[] {
     const [x, y] = [this.node(viewer), this.node(peer)]
     const sharee = this.sharees.device(viewer)
     const shared = sharee && y && this.sharees.share(sharee, y)
     if (shared !== undefined && y !== undefined) return sharedRoutes(this.access, y, shared)
-    return x === undefined || y === undefined ? [] : this.#visibility.routes(x, y, isPrimary)
+    return x === undefined || y === undefined ? [] : this.#visibility.routes(x, y, isPrimary, goesBefore)
   }
 
   /** The addresses of Services at `peer` that `viewer` is told of. @param isPrimary of the hosts, by one address */

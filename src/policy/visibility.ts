@@ -15,6 +15,11 @@ import type { PolicyNode } from './tailnet.ts'
 /** Is this node the one of all routers of a prefix that everybody uses? The server decides. */
 export type IsPrimary = (node: PolicyNode, route: Prefix) => boolean
 
+/** Is the one router of a prefix preferred to the other? The server decides. */
+export type GoesBefore = (a: PolicyNode, b: PolicyNode, route: Prefix) => boolean
+
+const onlineThenFirst: GoesBefore = (a, b) => (a.online === b.online ? a.id < b.id : a.online)
+
 export class Visibility {
   readonly #access: Access
   readonly #selection: Selection
@@ -48,10 +53,15 @@ export class Visibility {
   }
 
   /** The routes of `peer` that `viewer` is told of: subnets, and exit routes where it may use them. */
-  routes(viewer: PolicyNode, peer: PolicyNode, isPrimary: IsPrimary): Prefix[] {
+  routes(
+    viewer: PolicyNode,
+    peer: PolicyNode,
+    isPrimary: IsPrimary,
+    goesBefore: GoesBefore = onlineThenFirst,
+  ): Prefix[] {
     if (peer.routes.length === 0) return []
     return peer.routes.filter((route) =>
-      route.bits === 0 ? this.#mayExit(viewer, peer) : this.#mayRoute(viewer, peer, route, isPrimary),
+      route.bits === 0 ? this.#mayExit(viewer, peer) : this.#mayRoute(viewer, peer, route, isPrimary, goesBefore),
     )
   }
 
@@ -72,12 +82,18 @@ export class Visibility {
     return false
   }
 
-  #mayRoute(viewer: PolicyNode, peer: PolicyNode, route: Prefix, isPrimary: IsPrimary): boolean {
+  #mayRoute(
+    viewer: PolicyNode,
+    peer: PolicyNode,
+    route: Prefix,
+    isPrimary: IsPrimary,
+    goesBefore: GoesBefore,
+  ): boolean {
     let chosen = false
     for (const part of this.#towards(viewer, peer)) {
       if (!leadsToRoute(part, route)) continue
       if (!part.reach.isVia) return isPrimary(peer, route)
-      chosen ||= this.#firstOf(part, route) === peer
+      chosen ||= this.#firstOf(part, route, goesBefore) === peer
     }
     if (this.#sendsTo(viewer, route) || viewer.routes.some((own) => formatPrefix(own) === formatPrefix(route)))
       return isPrimary(peer, route)
@@ -89,15 +105,14 @@ export class Visibility {
     return this.#access.receiving(viewer).some((part) => !part.self && part.sources.includesRoute(route))
   }
 
-  /** Of the routers that a `via` rule names, the first that is there carries the route. */
-  #firstOf(part: Part, route: Prefix): PolicyNode | undefined {
+  /** Of the routers that a `via` rule names, the one that is preferred carries the route. */
+  #firstOf(part: Part, route: Prefix, goesBefore: GoesBefore): PolicyNode | undefined {
     const text = formatPrefix(route)
     let first: PolicyNode | undefined
     for (const slot of part.reach.nodes) {
       const node = this.#selection.node(slot) as PolicyNode
       if (!node.routes.some((own) => formatPrefix(own) === text)) continue
-      if (first === undefined || Number(node.online) > Number(first.online)) first = node
-      else if (node.online === first.online && node.id < first.id) first = node
+      if (first === undefined || goesBefore(node, first, route)) first = node
     }
     return first
   }

@@ -5,6 +5,7 @@
 
 import { Command, CommanderError } from 'commander'
 import { MeshError } from '../../base/errors.ts'
+import { addApprovals } from './commands/approvals.ts'
 import { addDns } from './commands/dns.ts'
 import { addKeys, addTokens } from './commands/keys.ts'
 import { addLog } from './commands/log.ts'
@@ -14,6 +15,7 @@ import { addProviders, addSessions } from './commands/people.ts'
 import { addOauth } from './commands/oauth.ts'
 import { addPolicy } from './commands/policy.ts'
 import { addScim } from './commands/scim.ts'
+import { addRoutes } from './commands/routes.ts'
 import { addStatus, addTailnets } from './commands/tailnets.ts'
 import { addUsers } from './commands/users.ts'
 import { connect } from './connect.ts'
@@ -55,6 +57,8 @@ export async function main(args: readonly string[], at: Surroundings = here()): 
     return { client: connect(where, at.env), tailnet, json: json === true, out: at.out, err: at.err }
   }
   addNodes(admin, begin)
+  addRoutes(admin, begin)
+  addApprovals(admin, begin)
   addUsers(admin, begin)
   addKeys(admin, begin)
   addTokens(admin, begin)

@@ -38,6 +38,8 @@ export const DESCRIBERS: { readonly [K in Kind]: Describer<K> } = {
   'policy-proposal': describeProposal,
   // Whether a machine is connected is nobody's doing.
   presence: silent,
+  // Nor is which of several routers is used; who may route is in the log.
+  'route-order': silent,
   // What the node that holds them says already.
   address: silent,
   name: silent,

@@ -286,6 +286,7 @@ const KINDS: readonly Kind[] = [
   'user',
   'node',
   'presence',
+  'route-order',
   'address',
   'name',
   'key',

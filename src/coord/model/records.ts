@@ -138,6 +138,17 @@ export interface Presence {
   readonly lastSeen: Wall
   /** Which server process holds the stream. */
   readonly server: string
+  /** It holds a stream and does not answer, since then. Only routers that others could stand in for are asked. */
+  readonly unwell?: Wall
+}
+
+/**
+ * Several routers of one subnet as they are preferred, where that is not the order of their ids. Record id: the prefix.
+ */
+export interface RouteOrderRecord {
+  readonly nodes: readonly number[]
+  /** When the first of them became the primary router. */
+  readonly since: Wall
 }
 
 /** Everybody who ever held one address, newest last. `until` is absent while it is held. Record id: the address. */
@@ -482,6 +493,7 @@ export interface Kinds {
   user: User
   node: Node
   presence: Presence
+  'route-order': RouteOrderRecord
   address: AddressRecord
   name: NameRecord
   key: Key

@@ -12,14 +12,25 @@ import { hasSameGroups } from '../../policy/selection.ts'
 import type { PolicyNode } from '../../policy/tailnet.ts'
 import type { Placed, Reach, Routed } from './reach.ts'
 
+/** Which routers of a subnet are used; nodes by id. */
+export interface Preferred {
+  /** Is it the one of all that everybody uses? */
+  isPrimary(node: number, prefix: string): boolean
+  goesBefore(prefix: string, a: number, b: number): boolean
+}
+
 export class PolicyReach implements Reach {
   readonly engine: Engine
-  readonly #isPrimary: (slot: number, prefix: string) => boolean
+  readonly #primaries: Preferred
 
-  /** @param isPrimary is the node the one of all routers of a subnet that everybody uses? */
-  constructor(engine: Engine, isPrimary: (slot: number, prefix: string) => boolean) {
+  constructor(engine: Engine, primaries: Preferred) {
     this.engine = engine
-    this.#isPrimary = isPrimary
+    this.#primaries = primaries
+  }
+
+  /** Does whom a route leads through depend on who asks? */
+  get choosesRouters(): boolean {
+    return this.engine.policy.rules.some(({ via }) => via.length > 0)
   }
 
   /** A node came, changed or (`undefined`) went. Nothing, where nothing that a policy can see has changed. */
@@ -46,8 +57,14 @@ export class PolicyReach implements Reach {
   }
 
   routes(viewer: Routed, peer: Routed): readonly string[] {
+    const primaries = this.#primaries
     const shown = this.engine
-      .routes(viewer.slot, peer.slot, ({ slot }, route) => this.#isPrimary(slot, formatPrefix(route)))
+      .routes(
+        viewer.slot,
+        peer.slot,
+        ({ id }, route) => primaries.isPrimary(id, formatPrefix(route)),
+        (a, b, route) => primaries.goesBefore(formatPrefix(route), a.id, b.id),
+      )
       .map(formatPrefix)
     return shown.length === peer.routes.length && shown.every((text, i) => text === peer.routes[i])
       ? peer.routes

@@ -19,7 +19,7 @@ import { isExpired } from '../model/model.ts'
 import type { Changed, TailnetState } from '../model/model.ts'
 import { policyNode } from '../model/policy-tailnet.ts'
 import type { AttributesRecord, Node, Presence, Tailnet, User } from '../model/records.ts'
-import { enabledRoutes, isExitRoute } from '../model/routes.ts'
+import { enabledRoutes, isExitRoute, isWell } from '../model/routes.ts'
 import { DnsTexts } from './dns.ts'
 import { isOnline, peerJson, profileOf, sameShownHostinfo } from './node-json.ts'
 import type { ShownToPeers } from './node-json.ts'
@@ -28,6 +28,7 @@ import { PolicyReach } from './policy-reach.ts'
 import { everybody } from './reach.ts'
 import type { Reach } from './reach.ts'
 import { Primaries } from './routes.ts'
+import type { Reordered } from './routes.ts'
 
 /** What of a peer changed, as bits: those that a patch can say (control.md §5.6), and everything else. */
 export const FULL = 1
@@ -48,6 +49,8 @@ export class Entry implements ShownToPeers {
   enabled: readonly string[] = []
   routes: readonly string[] = []
   hidesIPv4 = false
+  /** Its key had run out when that was last looked at. */
+  ranOut = false
   sharedNames: readonly string[] = []
   #text: string | undefined
   /** Texts for those who are told of other routes than most. */
@@ -70,6 +73,11 @@ export class Entry implements ShownToPeers {
 
   get isRouter(): boolean {
     return this.enabled.length > 0
+  }
+
+  /** May what it routes be sent to it now? */
+  get isUsable(): boolean {
+    return !this.ranOut && isWell(this.presence)
   }
 
   text(tailnet: Tailnet, now: Wall, routes = this.routes): string {
@@ -103,7 +111,8 @@ export class TailnetMap {
   #next: { readonly steps: Generator<void, Engine>; readonly changed: Set<number> } | undefined
   readonly #bySlot: (Entry | undefined)[] = []
   readonly #routers = new Set<Entry>()
-  readonly #primaries = new Primaries()
+  /** Which of several routers of a subnet is used. */
+  readonly primaries = new Primaries()
   /** Nodes of each profile. */
   readonly #nodesOf = new Map<number, number>()
   readonly #free: number[] = []
@@ -120,6 +129,7 @@ export class TailnetMap {
     this.tailnet = tailnet
     this.pages = new Pages(compress)
     this.dns = new DnsTexts(tailnet.domain, dnsOf(state))
+    for (const [prefix, { nodes }] of state.entries('route-order')) this.primaries.record(prefix, nodes, this.#isUsable)
     for (const node of [...state.all('node')].sort((a, b) => a.id - b.id)) this.#add(node)
     for (const entry of this.entries.values()) {
       entry.presence = state.presence(entry.id)
@@ -139,6 +149,9 @@ export class TailnetMap {
         if (entry !== undefined) this.#applyPresence(entry, changed.after, own, now)
         break
       }
+      case 'route-order':
+        this.#reordered(this.primaries.record(changed.id, changed.after?.nodes, this.#isUsable), own)
+        break
       case 'user':
         if (changed.after !== undefined && changed.before !== undefined)
           this.#applyUser(changed.before, changed.after, own, now)
@@ -179,9 +192,7 @@ export class TailnetMap {
     const step = steps.next()
     if (step.done !== true) return true
     this.#next = undefined
-    this.reach = this.#policy = new PolicyReach(step.value, (slot, prefix) =>
-      this.#primaries.isPrimary(this.#bySlot[slot]?.id ?? 0, prefix),
-    )
+    this.reach = this.#policy = new PolicyReach(step.value, this.primaries)
     // Whoever changed after its turn has to be taken as it is now.
     for (const slot of changed) {
       const entry = this.#bySlot[slot]
@@ -229,6 +240,8 @@ export class TailnetMap {
       if (entry === undefined) continue
       this.#touch(entry)
       effects.push({ kind: 'peer', node: id, mask: FULL }, { kind: 'view', node: id })
+      entry.ranOut = true
+      this.#reroute(entry, effects)
     }
     for (const [id, at] of this.#lapsing) {
       if (at > now) continue
@@ -282,8 +295,8 @@ export class TailnetMap {
     if (after === undefined) {
       const entry = before === undefined ? undefined : this.entries.get(before.id)
       if (entry === undefined) return
-      this.#primariesMoved(entry.id, [], effects)
       this.entries.delete(entry.id)
+      this.#reordered(this.primaries.update(entry.id, [], this.#isUsable), effects)
       this.#consult(entry, effects, now)
       this.#bySlot[entry.slot] = undefined
       this.#expireAt(entry.id, undefined)
@@ -307,6 +320,7 @@ export class TailnetMap {
     this.#countDown(old, effects)
     // A patch cannot take "expired" back.
     const turned = isExpired(old, now) !== isExpired(after, now)
+    entry.ranOut = isExpired(after, now)
     const mask = turned ? FULL : differences(old, after)
     this.#watchExpiry(after)
     if (mask !== 0) {
@@ -321,8 +335,9 @@ export class TailnetMap {
   }
 
   #applyPresence(entry: Entry, presence: Presence | undefined, effects: Effect[], now: Wall): void {
-    const was = isOnline(entry)
+    const [was, wasUsable] = [isOnline(entry), entry.isUsable]
     entry.presence = presence
+    if (entry.isUsable !== wasUsable && isOnline(entry) === was) this.#reroute(entry, effects)
     if (isOnline(entry) === was) return
     this.#touch(entry)
     effects.push({ kind: 'peer', node: entry.id, mask: ONLINE })
@@ -445,23 +460,27 @@ export class TailnetMap {
     entry.enabled = entry.node.authorized ? enabledRoutes(entry.node) : []
     // A standby's routes are told to itself alone.
     if (!sameTexts(before, entry.enabled)) effects.push({ kind: 'self', node: entry.id })
-    this.#primariesMoved(entry.id, entry.enabled, effects)
+    this.#reordered(this.primaries.update(entry.id, entry.enabled, this.#isUsable), effects)
     this.#setRoutes(entry, effects)
   }
 
-  #primariesMoved(node: number, routes: readonly string[], effects: Effect[]): void {
-    const online = (id: number): boolean => {
-      const entry = this.entries.get(id)
-      return entry !== undefined && isOnline(entry)
-    }
-    for (const moved of this.#primaries.update(node, routes, online)) {
-      const other = this.entries.get(moved)
-      if (other !== undefined && moved !== node) this.#setRoutes(other, effects)
+  readonly #isUsable = (node: number): boolean => this.entries.get(node)?.isUsable ?? false
+
+  /** Tells of every router whose part has changed: for everybody, or, where `via` chooses, for some who see it. */
+  #reordered(reordered: readonly Reordered[], effects: Effect[]): void {
+    for (const { before, after } of reordered) {
+      const chosen = after.length > 1 && this.#policy?.choosesRouters === true
+      for (const node of new Set([...before, ...after])) {
+        const entry = this.entries.get(node)
+        if (entry === undefined) continue
+        this.#setRoutes(entry, effects)
+        if (chosen) effects.push({ kind: 'peer', node, mask: 0 })
+      }
     }
   }
 
   #setRoutes(entry: Entry, effects: Effect[]): void {
-    const routes = entry.enabled.filter((prefix) => isExitRoute(prefix) || this.#primaries.isPrimary(entry.id, prefix))
+    const routes = entry.enabled.filter((prefix) => isExitRoute(prefix) || this.primaries.isPrimary(entry.id, prefix))
     if (sameTexts(routes, entry.routes)) return
     entry.routes = routes
     this.#touch(entry)

@@ -13,6 +13,7 @@ import type { TailnetUnderTest } from '../../../test/support/rest-world.ts'
 /** A body that each route takes, where it takes one. */
 const BODIES: Partial<Record<RouteId, unknown>> = {
   setDeviceRoutes: { routes: ['10.0.0.0/8'] },
+  changeDeviceRoutes: { approve: ['10.0.0.0/8'] },
   setDeviceAuthorized: { authorized: false },
   setDeviceName: { name: 'stolen' },
   setDeviceTags: { tags: ['tag:stolen'] },

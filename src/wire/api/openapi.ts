@@ -26,6 +26,7 @@ import {
   Verdict,
 } from './policy-objects.ts'
 import { REPORT_OBJECTS } from './report-objects.ts'
+import { ROUTING_OBJECTS } from './routing-objects.ts'
 import { BASE_PATH, FORM, HUJSON } from './route.ts'
 import type { RouteShape } from './route.ts'
 import { ROUTE_IDS, routes } from './routes.ts'
@@ -57,6 +58,7 @@ const OBJECTS = {
   Proposed,
   CheckReport,
   ...DNS_OBJECTS,
+  ...ROUTING_OBJECTS,
   ...EXPLAIN_OBJECTS,
   ...DIFF_OBJECTS,
   ...REPORT_OBJECTS,

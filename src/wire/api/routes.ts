@@ -19,6 +19,7 @@ import { peopleRoutes } from './routes/people.ts'
 import { policyRoutes } from './routes/policy.ts'
 import { policyHistoryRoutes } from './routes/policy-history.ts'
 import { scimRoutes } from './routes/scim.ts'
+import { routingRoutes } from './routes/routing.ts'
 import { settRoutes } from './routes/sett.ts'
 import { settingsRoutes } from './routes/settings.ts'
 import { userRoutes } from './routes/users.ts'
@@ -35,6 +36,7 @@ export const routes = {
   ...settingsRoutes,
   ...logRoutes,
   ...dnsRoutes,
+  ...routingRoutes,
   ...settRoutes,
 } as const
 

@@ -14,6 +14,7 @@ import { peopleHandlers } from './people.ts'
 import { policyHandlers } from './policy.ts'
 import { policyHistoryHandlers } from './policy-history.ts'
 import { scimHandlers } from './scim.ts'
+import { routingHandlers } from './routing.ts'
 import { settHandlers } from './sett.ts'
 import { settingsHandlers } from './settings.ts'
 import { userHandlers } from './users.ts'
@@ -30,6 +31,7 @@ const handlers: Handlers = {
   ...settingsHandlers,
   ...logHandlers,
   ...dnsHandlers,
+  ...routingHandlers,
   ...settHandlers,
 }
 
