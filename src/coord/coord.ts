@@ -5,8 +5,6 @@
  *   store --feed--> model --> netmap --effects--> streams --messages--> clients
  *                         \-> journal
  *
- *   router --sign of life, or none--> failover --> ledger
- *
  * It owns no socket, file or timer: the shell calls `handle` and `tick`, and is asked to call `tick` by `wake`.
  */
 
@@ -20,8 +18,7 @@ import type { DerpMap } from '../wire/derp-map.ts'
 import type { ControlHandler } from './control.ts'
 import { Enroll } from './enroll/enroll.ts'
 import { Permits } from './enroll/permits.ts'
-import { Failover } from './failover.ts'
-import { firstTailnet, welcomeKey } from './first-start.ts'
+import { firstTailnet, ownerLink, welcomeKey } from './first-start.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { Journal } from './journal.ts'
 import type { Say } from './journal.ts'
@@ -78,7 +75,6 @@ export class Coord {
   readonly #options: CoordOptions
   readonly #machine: Machine
   readonly #housekeeping: Housekeeping
-  readonly #failover: Failover
   readonly #store: StoreLedger
   readonly #journal: Journal
 
@@ -111,15 +107,6 @@ export class Coord {
       failed: options.failed,
     })
     this.handle = this.#machine.handle
-    this.#failover = new Failover({
-      ledger,
-      maps,
-      pings,
-      server: options.server,
-      mono: () => options.clocks.mono(),
-      wake: options.wake,
-      failed: (error) => options.failed('failover', error),
-    })
     this.#housekeeping = new Housekeeping({ ledger, store, maps, ephemeralMs, auditMs }, options.clocks.mono())
   }
 
@@ -149,6 +136,12 @@ export class Coord {
     return await welcomeKey(this.ledger, await firstTailnet(this.ledger, dice, tailnetDomain), dice, sha256)
   }
 
+  /** A link by which somebody becomes the owner; `undefined` once the owner has a way to log in. */
+  async ownerLink(): Promise<Secret | undefined> {
+    const { dice, sha256, tailnetDomain, url } = this.#options
+    return await ownerLink(this.ledger, await firstTailnet(this.ledger, dice, tailnetDomain), dice, sha256, url)
+  }
+
   /** The login behind a link; `undefined` when there is none, or it is over. */
   login(code: string): PendingLogin | undefined {
     const login = this.ledger.model.login(code)
@@ -176,7 +169,6 @@ export class Coord {
   tick(now: Mono): void {
     this.#machine.expire(this.ledger.now())
     this.pings.tick(now)
-    this.#failover.tick(now)
     this.maps.tick(now)
     this.#journal.tick(this.ledger.now())
     this.#housekeeping.tick(now).catch((error: unknown) => this.#options.failed('housekeeping', error))
@@ -187,7 +179,6 @@ export class Coord {
     return Math.min(
       this.maps.deadline(now),
       this.pings.deadline(),
-      this.#failover.deadline(),
       this.#housekeeping.deadline(),
       this.#machine.deadline(this.ledger.now(), now),
     ) as Mono

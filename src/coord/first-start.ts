@@ -1,18 +1,19 @@
 /** What a server needs before anybody can join: a tailnet with an owner, and a key to join by. */
 
 import type { Dice } from '../base/bytes.ts'
-import { HOUR_MS, later } from '../base/clock.ts'
+import { DAY_MS, HOUR_MS, later } from '../base/clock.ts'
 import { MeshError } from '../base/errors.ts'
-import type { Secret } from '../base/secret.ts'
+import { Secret } from '../base/secret.ts'
 import { worker } from './model/actors.ts'
 import { mintKey, randomStableId } from './model/credentials.ts'
 import type { Sha256 } from './model/credentials.ts'
 import type { Ledger } from './model/ledger.ts'
 import { ownerIn } from './model/owner.ts'
 import { SERVER } from './model/records.ts'
-import type { Key, Tailnet } from './model/records.ts'
+import type { Key, Tailnet, Write } from './model/records.ts'
 import { newTailnet, tailnetWrites } from './rest/changes/tailnets.ts'
-import { newUser, userWrites } from './model/people.ts'
+import { hasWayIn, newUser, userWrites } from './model/people.ts'
+import { mintTicket, ticketUrl, ticketWrite } from './model/tickets.ts'
 
 const FIRST_START = worker('server start')
 /** The first tailnet, until somebody names their own. */
@@ -69,4 +70,30 @@ export async function welcomeKey(ledger: Ledger, tailnet: Tailnet, dice: Dice, s
     return { batch: { writes: [{ kind: 'key', id: key.id, expect: 'absent', value: key }] }, result: undefined }
   })
   return minted.text
+}
+
+/**
+ * A link by which somebody becomes the owner, once, within a day: while the owner has no way to log in yet. It ends those
+ * that were printed before.
+ */
+export async function ownerLink(
+  ledger: Ledger,
+  tailnet: Tailnet,
+  dice: Dice,
+  sha256: Sha256,
+  url: string,
+): Promise<Secret | undefined> {
+  const minted = mintTicket(dice, sha256, tailnet.num)
+  return await ledger.transact(tailnet.num, FIRST_START, (model, now) => {
+    const state = model.state(tailnet.num)
+    const owner = ownerIn(state)
+    if (owner === undefined || hasWayIn(state, owner.id)) return { result: undefined }
+    const printed = [...state.entries('ticket')].filter(([, { purpose, by }]) => purpose === 'owner' && by === '')
+    const ended = printed.map(([id]): Write => ({ kind: 'ticket', id, expect: 'any', value: null }))
+    const ticket = { purpose: 'owner', user: owner.id, by: '', created: now, expires: later(now, DAY_MS) } as const
+    return {
+      batch: { writes: [...ended, ticketWrite(minted, ticket)] },
+      result: new Secret(ticketUrl(url, minted), 'link'),
+    }
+  })
 }

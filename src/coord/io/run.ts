@@ -83,6 +83,7 @@ async function banner(server: RunningServer): Promise<string> {
     return `Sett is running at ${server.url}\nMachines join with a key from: ${admin}\n`
   }
   const key = await server.welcome()
+  const link = await server.ownerLink()
   return `
 Sett is running at ${server.url}
 
@@ -91,6 +92,6 @@ Join a machine; this key works once, within the hour:
   tailscale up --login-server ${server.url} --auth-key ${key.reveal()}
 
 More keys: ${admin}
-
+${link === undefined ? '' : `\nLog in by a browser as the owner; this link works once, within a day:\n\n  ${link.reveal()}\n`}
 `
 }

@@ -32,7 +32,7 @@ import { exposeCertificate, exposeCore, exposeListener, exposeRelay } from './ex
 import { keepText, loadKey, openFolder } from './folder.ts'
 import { Health } from './health.ts'
 import { firstAddress } from './host.ts'
-import { TrustedProxies } from './http/forwarded.ts'
+import { isLoopback, TrustedProxies } from './http/forwarded.ts'
 import { Buckets } from './http/limits.ts'
 import { openListeners } from './http/listeners.ts'
 import type { Listeners } from './http/listeners.ts'
@@ -79,6 +79,8 @@ export interface RunningServer {
   onCertificate(shown: () => void): void
   /** A fresh auth key for one machine. */
   welcome(): Promise<Secret>
+  /** A link by which somebody becomes the owner; nothing once the owner can log in, or where no browser may. */
+  ownerLink(): Promise<Secret | undefined>
   /** Stops in good order: what was acknowledged is kept, clients are told. */
   stop(): Promise<void>
 }
@@ -347,6 +349,7 @@ async function assemble(
     certificate: () => certificates?.state,
     onCertificate: (shown) => certificates?.follow(shown),
     welcome: () => coord.welcome(),
+    ownerLink: async () => (browsersMayLogIn(url) ? await coord.ownerLink() : undefined),
     async stop() {
       listeners.stop()
       plain.stop()
@@ -370,6 +373,12 @@ interface Ready {
   rest(who: 'token' | 'server', req: IncomingMessage, res: ServerResponse): Promise<void>
   scim(req: IncomingMessage, res: ServerResponse): Promise<void>
   pages(req: IncomingMessage, res: ServerResponse, secure: boolean): Promise<void>
+}
+
+/** Over TLS, or on this machine: elsewhere what they send could be read on the way. */
+function browsersMayLogIn(url: string): boolean {
+  const { protocol, hostname } = new URL(url)
+  return protocol === 'https:' || hostname === 'localhost' || isLoopback(hostname.replace(/^\[(.*)\]$/, '$1'))
 }
 
 /** The version in our own manifest. */

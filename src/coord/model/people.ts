@@ -62,3 +62,10 @@ export function userWrite(tailnet: TailnetState, user: User): Write {
   const id = String(user.id)
   return { kind: 'user', id, expect: tailnet.version('user', id), value: user }
 }
+
+/** Can this user log in at all, by whatever? */
+export function hasWayIn(state: TailnetState, user: number): boolean {
+  for (const identity of state.all('identity')) if (identity.user === user) return true
+  for (const passkey of state.all('passkey')) if (passkey.user === user) return true
+  return false
+}

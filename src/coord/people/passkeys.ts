@@ -7,10 +7,9 @@ import { utf8 } from '../../base/bytes.ts'
 import type { Wall } from '../../base/clock.ts'
 import type { By } from '../model/audit.ts'
 import type { Ledger, Plan } from '../model/ledger.ts'
-import { newUser, userWrite, userWrites } from '../model/people.ts'
+import { hasWayIn, newUser, userWrite, userWrites } from '../model/people.ts'
 import type { Authentication, Passkey, SignIn, TailnetNum, User, Write } from '../model/records.ts'
 import type { Authenticators, NewPasskey } from './identity-providers.ts'
-import { hasWayIn } from './sign-in.ts'
 import type { Settled } from './sign-in.ts'
 
 /** What a sign-in record and a user's last authentication call it. */

@@ -14,7 +14,7 @@ import type { By } from '../model/audit.ts'
 import type { Sha256 } from '../model/credentials.ts'
 import type { Ledger, Plan } from '../model/ledger.ts'
 import type { TailnetState } from '../model/model.ts'
-import { findUser, holderWrite, loginHolder, newUser, userWrite, userWrites } from '../model/people.ts'
+import { findUser, hasWayIn, holderWrite, loginHolder, newUser, userWrite, userWrites } from '../model/people.ts'
 import { SERVER } from '../model/records.ts'
 import type { IdentityRecord, Provider, SignIn, TailnetNum, Ticket, User, Write } from '../model/records.ts'
 import { admits, groupNames, identityId, loginNameOf, speaksFor } from './claims.ts'
@@ -224,13 +224,6 @@ interface Settling {
   readonly id: number
   /** New users wait for approval. */
   readonly approval: boolean
-}
-
-/** Can this user log in at all, by whatever? */
-export function hasWayIn(state: TailnetState, user: number): boolean {
-  for (const identity of state.all('identity')) if (identity.user === user) return true
-  for (const passkey of state.all('passkey')) if (passkey.user === user) return true
-  return false
 }
 
 function withProfile(user: User, { provider, claims, now }: Settling): User {

@@ -3,6 +3,7 @@
 import { formatTime, HOUR_MS, later } from '../../../base/clock.ts'
 import type { LoginLink, IdentityProvider, SetProvider } from '../../../wire/api/people-objects.ts'
 import type { Plan } from '../../model/ledger.ts'
+import { hasWayIn } from '../../model/people.ts'
 import type { Provider, Session, User, Write } from '../../model/records.ts'
 import type { TailnetState } from '../../model/model.ts'
 import { forgetDirectory, renamedGroups } from '../../model/groups.ts'
@@ -95,10 +96,9 @@ export function linkUser(at: At, user: User, minted: MintedTicket, url: string):
   if (user.status !== 'active') return settle(refuse(400, `User "${user.loginName}" is not active`))
   if (user.role === 'owner' && roleOf(at.caller) !== 'owner')
     return settle(refuse(403, 'Only the owner, or the server’s own administrator, makes a link for the owner'))
-  const hasWayIn = [...at.tailnet.all('identity'), ...at.tailnet.all('passkey')].some((way) => way.user === user.id)
   const expires = later(at.now, LINK_MS)
   const write = ticketWrite(minted, {
-    purpose: user.role === 'owner' && !hasWayIn ? 'owner' : 'passkey',
+    purpose: user.role === 'owner' && !hasWayIn(at.tailnet, user.id) ? 'owner' : 'passkey',
     user: user.id,
     by: at.caller.kind === 'server' ? '' : (at.caller.user?.loginName ?? at.caller.id),
     created: at.now,
