@@ -40,6 +40,8 @@ export function directoryOf(id: string, model: Model, now: Wall, base: string): 
   const { tailnet, key } = found
   const provider = tailnet.get('provider', key.provider ?? '')
   if (provider === undefined || keyState(tailnet, key, now) !== 'valid') return undefined
+  const maker = key.client === undefined ? undefined : tailnet.key(key.client)
+  if (key.client !== undefined && (maker === undefined || keyState(tailnet, maker, now) !== 'valid')) return undefined
   return { tailnet, key, provider, now, base }
 }
 

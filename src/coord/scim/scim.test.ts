@@ -158,6 +158,14 @@ test('who makes such a token may change users', async () => {
     [200, 403, 403, 403],
   )
   assert.equal((await world.ask('POST', path.replace('okta', 'nope'), { server: true, body: {} })).status, 404)
+  // What an OAuth client makes is good as long as the client is.
+  const client = await world.post('/tailnet/alpha/keys', { keyType: 'client', scopes: ['users'] })
+  const form = { headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: `client_secret=${client.key}` }
+  const { access_token } = (await world.ask('POST', '/oauth/token', form)).body
+  const { body } = await world.ask('POST', path, { token: access_token, body: {} })
+  assert.equal((await at.ask('GET', '/Users', undefined, body.token.key)).status, 200)
+  await world.ask('DELETE', `/tailnet/alpha/keys/${client.id}`, { server: true })
+  assert.equal((await at.ask('GET', '/Users', undefined, body.token.key)).status, 401)
   const listed = await world.get('/tailnet/alpha/keys?all=true')
   assert.ok(listed.keys.some(({ keyType, provider }: any) => keyType === 'scim' && provider === 'okta'))
 })

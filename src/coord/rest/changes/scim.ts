@@ -26,8 +26,6 @@ export function createScimToken(
   url: string,
 ): Plan<Answer<{ token: KeyObject; url: string }>> {
   const { tailnet, caller, now } = at
-  if (caller.kind === 'client')
-    return settle(refuse(403, 'Clients make no tokens for directories: an administrator does'))
   if (tailnet.get('provider', provider) === undefined) return settle(refuse(404, NO_PROVIDER))
   const good = [...tailnet.all('key')].filter((key) => key.provider === provider && key.revoked === undefined)
   if (good.length >= TOKENS_MAX)
@@ -38,6 +36,8 @@ export function createScimToken(
     hash: minted.hash,
     description,
     user: userIdOf(caller),
+    // It ends with the client that made it.
+    ...(caller.kind === 'client' ? { client: caller.id } : {}),
     created: now,
     expires: UNENDING,
     reusable: true,
