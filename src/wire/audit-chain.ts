@@ -34,6 +34,11 @@ export interface AuditHead {
   readonly hash: string
 }
 
+/** Are they one place of one log? Hashes of a log are no secret from whoever reads it. */
+export function sameAuditHead(a: AuditHead, b: AuditHead): boolean {
+  return a.number === b.number && a.hash === b.hash
+}
+
 /** The head of a log in which nothing was ever written. */
 export function emptyAuditHead(sha256: Sha256, log: number): AuditHead {
   return { number: 0, hash: hex(sha256(utf8(`sett audit log\n${log}`))) }

@@ -7,6 +7,7 @@ import { formatTime, parseTime } from '../../../base/clock.ts'
 import type { Wall } from '../../../base/clock.ts'
 import { MeshError } from '../../../base/errors.ts'
 import type { AuditEntry, AuditRecord } from '../../../wire/api/audit-objects.ts'
+import { sameAuditHead } from '../../../wire/audit-chain.ts'
 import { eventName, passes } from '../../../wire/audit-filter.ts'
 import { headAt, headLine, pagesOf, readAuditFile, rowLine, rowsAfter, verify } from '../audit-log.ts'
 import type { Verdict } from '../audit-log.ts'
@@ -15,7 +16,6 @@ import type { Begin, Context } from '../context.ts'
 import { Told } from '../policy-print.ts'
 import { plain, printTable } from '../print.ts'
 import { parseDuration } from '../words.ts'
-import { addLogStream } from './log-stream.ts'
 
 interface ListOptions {
   readonly since: number
@@ -36,8 +36,7 @@ const VALUE_MAX = 48
 const several = (text: string, before: readonly string[]): string[] => [...before, text]
 
 export function addLog(admin: Command, begin: Begin): void {
-  const log = admin.command('log').description('who changed what: list, export, verify; send it elsewhere: stream')
-  addLogStream(log, begin)
+  const log = admin.command('log').description('who changed what: list, export, verify')
   log
     .command('list', { isDefault: true })
     .description('list changes, oldest first')
@@ -155,7 +154,7 @@ async function verifyLog({ client, tailnet }: Context, name: string | undefined,
   })
   const number = own.last.number
   if (head === undefined) return { kind: 'broken', number, why: `entry ${number} of ${name} is not in it any more` }
-  if (head.hash !== own.last.hash)
+  if (!sameAuditHead(head, own.last))
     return { kind: 'broken', number, why: `entry ${number} is another one than in ${name}` }
   const rest = await endOf(read, await verify(log, head, rowsAfter(read, head.number)))
   return rest.kind === 'broken' ? rest : { ...rest, first: own.first }

@@ -233,14 +233,14 @@ function readRow(file: string, fields: { readonly [name: string]: unknown }): Ba
       return { is: 'record', tailnet: num, kind, id, version, value: JSON.stringify(value) }
   }
   if (isCount(log) && Array.isArray(newest) && Array.isArray(trimmed)) {
-    const [number, hash, from, fromHash] = [...newest, ...trimmed] as unknown[]
-    if (isCount(number) && typeof hash === 'string' && isCount(from) && typeof fromHash === 'string')
-      return { is: 'log', log, number, hash, trimmed: from, trimmedHash: fromHash }
+    const [number, end, from, start] = [...newest, ...trimmed] as unknown[]
+    if (isCount(number) && typeof end === 'string' && isCount(from) && typeof start === 'string')
+      return { is: 'log', log, number, hash: end, trimmed: from, trimmedHash: start }
   }
   if (Array.isArray(audit) && entry !== undefined) {
-    const [num, number, at, group, hash] = audit as unknown[]
-    if (isCount(num) && isCount(number) && isCount(at) && typeof group === 'string' && typeof hash === 'string')
-      return { is: 'audit', log: num, number, at, group, hash, entry: JSON.stringify(entry) }
+    const [num, number, at, group, link] = audit as unknown[]
+    if (isCount(num) && isCount(number) && isCount(at) && typeof group === 'string' && typeof link === 'string')
+      return { is: 'audit', log: num, number, at, group, hash: link, entry: JSON.stringify(entry) }
   }
   throw damaged(file, 'it holds a line that no backup has')
 }
