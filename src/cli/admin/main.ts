@@ -7,6 +7,7 @@ import { Command, CommanderError } from 'commander'
 import { MeshError } from '../../base/errors.ts'
 import { addApprovals } from './commands/approvals.ts'
 import { addDns } from './commands/dns.ts'
+import { addInvites } from './commands/invites.ts'
 import { addKeys, addTokens } from './commands/keys.ts'
 import { addLog } from './commands/log.ts'
 import { addLogin } from './commands/login.ts'
@@ -60,6 +61,7 @@ export async function main(args: readonly string[], at: Surroundings = here()): 
   addRoutes(admin, begin)
   addApprovals(admin, begin)
   addUsers(admin, begin)
+  addInvites(admin, begin)
   addKeys(admin, begin)
   addTokens(admin, begin)
   addOauth(admin, begin)

@@ -4,6 +4,7 @@
  */
 
 import type { Kind } from '../model/records.ts'
+import { describeContacts, describeIntegration, describeService } from './account.ts'
 import { describeAttributes } from './attributes.ts'
 import { silent } from './describer.ts'
 import type { Describer } from './describer.ts'
@@ -34,6 +35,9 @@ export const DESCRIBERS: { readonly [K in Kind]: Describer<K> } = {
   session: describeSession,
   ticket: describeTicket,
   passkey: describePasskey,
+  contacts: describeContacts,
+  'posture-integration': describeIntegration,
+  service: describeService,
   policy: describePolicy,
   'policy-proposal': describeProposal,
   // Whether a machine is connected is nobody's doing.

@@ -67,8 +67,9 @@ export function describeTicket({ before, after }: RecordChange<'ticket'>, contex
   if (after === undefined && expires <= context.now) return []
   const name = email ?? (user === undefined ? '' : userNamed(context, context.tailnet, user).name)
   const said: AuditValue = { purpose, role, email, expires: formatTime(expires) }
-  const target: AuditTarget = { id: '', name, type: 'INVITE', property: 'TAILNET_INVITE' }
-  return after === undefined ? [{ target, action: 'DELETE', old: said }] : [{ target, action: 'CREATE', new: said }]
+  const target: AuditTarget = { id: ticket.invite ?? '', name, type: 'INVITE', property: 'TAILNET_INVITE' }
+  if (after === undefined) return [{ target, action: 'DELETE', old: said }]
+  return [{ target, action: after.resent === true ? 'RESEND' : 'CREATE', new: said }]
 }
 
 export function describePasskey({ id, before, after }: RecordChange<'passkey'>, context: Context): readonly Said[] {

@@ -62,7 +62,7 @@ export function randomText(dice: Dice, length: number): string {
 }
 
 /** `k…CNTRL`, `n…CNTRL`, `T…CNTRL`: ids as existing clients expect to see them. */
-export function randomStableId(dice: Dice, prefix: 'k' | 'n' | 'T'): string {
+export function randomStableId(dice: Dice, prefix: 'k' | 'n' | 'T' | 'i' | 'p'): string {
   return `${prefix}${randomText(dice, ID_LENGTH)}CNTRL`
 }
 

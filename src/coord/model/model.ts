@@ -307,6 +307,9 @@ const KINDS: readonly Kind[] = [
   'sign-in',
   'ticket',
   'passkey',
+  'contacts',
+  'posture-integration',
+  'service',
 ]
 
 /** Has this node's key run out? */

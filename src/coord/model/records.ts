@@ -10,8 +10,10 @@ import type { Wall } from '../../base/clock.ts'
 import type { DiscoKey, LockKey, MachineKey, NodeKey } from '../../base/keys.ts'
 import type { PolicyDiff } from '../../wire/api/diff-objects.ts'
 import type { Hostinfo } from '../../wire/hostinfo.ts'
+import type { ContactsRecord, PostureIntegrationRecord } from './account.ts'
 import type { AuditEvent } from './audit.ts'
 import type { DnsRecord } from './dns.ts'
+import type { ServiceRecord } from './services.ts'
 
 /** Number of a tailnet, from 1. `SERVER` is the server's own scope: tailnets and logins in progress. */
 export type TailnetNum = number
@@ -166,7 +168,7 @@ export interface AddressHold {
 
 /** Who has a name in the tailnet. Record id: the label. */
 export interface NameRecord {
-  /** 0: no node, but a DNS record of the tailnet. */
+  /** 0: no node, but a DNS record of the tailnet; -1: a Service. */
   readonly node: number
 }
 
@@ -469,6 +471,11 @@ export interface Ticket {
   readonly role?: Role
   /** The address it was sent to. */
   readonly email?: string
+  /** Of an invitation that the API made: what it is known by there, and the user who invites. */
+  readonly invite?: string
+  readonly inviter?: number
+  /** It takes the place of a link that was made before. */
+  readonly resent?: true
   /** Login name of whoever made it; empty: the server. */
   readonly by: string
   readonly created: Wall
@@ -514,6 +521,9 @@ export interface Kinds {
   'sign-in': SignIn
   ticket: Ticket
   passkey: Passkey
+  contacts: ContactsRecord
+  'posture-integration': PostureIntegrationRecord
+  service: ServiceRecord
 }
 export type Kind = keyof Kinds
 

@@ -2,8 +2,10 @@
 
 import { hex, utf8 } from '../../base/bytes.ts'
 import type { Dice } from '../../base/bytes.ts'
+import type { Wall } from '../../base/clock.ts'
 import { Secret } from '../../base/secret.ts'
 import type { Sha256 } from './credentials.ts'
+import type { TailnetState } from './model.ts'
 import type { TailnetNum, Ticket, Write } from './records.ts'
 
 export interface MintedTicket {
@@ -25,4 +27,10 @@ export function ticketWrite({ id }: MintedTicket, value: Ticket): Write {
 /** @param url the origin that browsers use */
 export function ticketUrl(url: string, { text }: MintedTicket): string {
   return `${url}/auth/ticket/${text.reveal()}`
+}
+
+/** Invitations that still let somebody in, with the ids of their records. */
+export function* openInvites(state: TailnetState, now: Wall): Generator<readonly [id: string, ticket: Ticket]> {
+  for (const entry of state.entries('ticket'))
+    if (entry[1].purpose === 'invite' && entry[1].invite !== undefined && entry[1].expires > now) yield entry
 }

@@ -37,23 +37,47 @@ export function authorise(
   if (access.kind === 'scope' && !access.any.some((scope) => may(caller, scope, access.act)))
     return refuse(403, `This credential may not do this: it needs ${access.any.join(' or ')} (${access.act})`)
 
-  const { tailnet, deviceId, userId } = params as Readonly<Record<string, string | undefined>>
-  if (tailnet === undefined && deviceId === undefined && userId === undefined)
-    return { kind: 'permit', place: undefined }
-  const place =
-    tailnet !== undefined
-      ? visiblePlaces(caller, model).find((at, i) => (tailnet === '-' ? i === 0 : isNamed(at.record, tailnet)))
-      : visiblePlaces(caller, model).find((at) =>
-          deviceId !== undefined
-            ? nodeIn(at.tailnet, deviceId) !== undefined
-            : at.tailnet.usersById.has(Number(userId)),
-        )
-  if (place !== undefined) return { kind: 'permit', place }
-  return refuse(404, tailnet !== undefined ? 'tailnet not found' : deviceId !== undefined ? NO_DEVICE : NO_USER)
+  const given = params as Readonly<Record<string, string | undefined>>
+  const { tailnet } = given
+  if (tailnet !== undefined) {
+    const place = visiblePlaces(caller, model).find((at, i) =>
+      tailnet === '-' ? i === 0 : isNamed(at.record, tailnet),
+    )
+    return place === undefined ? refuse(404, 'tailnet not found') : { kind: 'permit', place }
+  }
+  const name = THING_NAMES.find((name) => given[name] !== undefined)
+  if (name === undefined) return { kind: 'permit', place: undefined }
+  const { isIn, missing } = THINGS[name]
+  const place = visiblePlaces(caller, model).find((at) => isIn(at.tailnet, given[name] as string))
+  return place === undefined ? refuse(404, missing) : { kind: 'permit', place }
 }
 
 export const NO_DEVICE = 'device not found'
 export const NO_USER = 'user not found'
+export const NO_INVITE = 'user invite not found'
+export const NO_INTEGRATION = 'posture integration not found'
+
+interface Thing {
+  readonly isIn: (tailnet: TailnetState, ref: string) => boolean
+  /** Of one that is nowhere, or in another tailnet. */
+  readonly missing: string
+}
+
+/** What a path may name instead of a tailnet, by its parameter: the tailnet is the one that has it. */
+const THINGS = {
+  deviceId: { isIn: (tailnet, ref) => nodeIn(tailnet, ref) !== undefined, missing: NO_DEVICE },
+  userId: { isIn: (tailnet, ref) => tailnet.usersById.has(Number(ref)), missing: NO_USER },
+  userInviteId: {
+    isIn: (tailnet, ref) => tailnet.all('ticket').some(({ invite }) => invite === ref),
+    missing: NO_INVITE,
+  },
+  integrationId: {
+    isIn: (tailnet, ref) => tailnet.get('posture-integration', ref) !== undefined,
+    missing: NO_INTEGRATION,
+  },
+} as const satisfies Record<string, Thing>
+export type ThingName = keyof typeof THINGS
+const THING_NAMES = Object.keys(THINGS) as readonly ThingName[]
 
 /** The tailnets that a caller may see; the one that `-` means comes first. */
 export function visiblePlaces(caller: Caller, model: Model): Place[] {

@@ -14,7 +14,7 @@ import type { TailnetState } from '../model/model.ts'
 import type { Policies } from '../model/policies.ts'
 import type { Node, PendingLogin, Tailnet, TailnetNum, Write } from '../model/records.ts'
 import type { Answer } from './answer.ts'
-import type { Place } from './authorise.ts'
+import type { Place, ThingName } from './authorise.ts'
 import type { Caller } from './caller.ts'
 import type { FederatedLogins } from './federation.ts'
 import type { Turns } from './long-work.ts'
@@ -109,7 +109,7 @@ type CallOf<Id extends RouteId> = Routes[Id]['access']['kind'] extends 'self'
   ? SelfCall
   : Routes[Id]['access']['kind'] extends 'server'
     ? ServerCall
-    : Routes[Id]['path'] extends `${string}${'{tailnet}' | '{deviceId}' | '{userId}'}${string}`
+    : Routes[Id]['path'] extends `${string}{${'tailnet' | ThingName}}${string}`
       ? Call
       : OpenCall
 

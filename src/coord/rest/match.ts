@@ -20,6 +20,7 @@ const templates = ROUTE_IDS.map((id) => ({ id, method: routes[id].method, parts:
 export function matchRoute(method: string, path: string): Match {
   if (!path.startsWith(`${BASE_PATH}/`)) return { kind: 'unknown' }
   const parts = path.slice(BASE_PATH.length + 1).split('/')
+  if (parts[0] === 'tailnet' && parts[2] === OTHER_NAME) parts[2] = 'services'
   const allow: string[] = []
   for (const template of templates) {
     const params = fit(template.parts, parts)
@@ -31,12 +32,12 @@ export function matchRoute(method: string, path: string): Match {
   return allow.length > 0 ? { kind: 'wrong-method', allow } : { kind: 'unknown' }
 }
 
+/** What clients call the collection of Services, in the place of `services`. (api-v2.md §4.11) */
+const OTHER_NAME = 'vip-services'
+
 /** Parts of the catalogue (api-v2.md §4) that are not served, by the segment that begins them. */
 const UNSERVED: ReadonlySet<string> = new Set(
-  (
-    'aws-external-id contacts device-invites logging oauth-apps organizations posture services ' +
-    'user-invites vip-services webhooks'
-  ).split(' '),
+  'aws-external-id device-invites logging oauth-apps organizations webhooks'.split(' '),
 )
 
 /** Clients take "not found" for "deleted" and drop what they know, so what is merely missing must not say that. */

@@ -27,8 +27,10 @@ const TO_WRITE: Partial<Record<Scope, Permission>> = {
   federated_keys: 'credentials',
   api_access_tokens: 'credentials',
   users: 'machines',
+  account_settings: 'machines',
   feature_settings: 'machines',
   networking_settings: 'network',
+  services: 'network',
   'logs:network': 'machines',
 }
 

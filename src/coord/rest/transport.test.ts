@@ -79,10 +79,9 @@ suite('the REST API as a transport', () => {
 
   test('parts of the API that this server does not have are not said to be gone', async () => {
     for (const [method, path] of [
-      ['PUT', '/tailnet/-/vip-services/svc:web'],
-      ['PUT', '/tailnet/-/keys/kNobodyCNTRL'],
-      ['GET', '/webhooks/1'],
-      ['POST', '/oauth/token'],
+      ['GET', '/tailnet/-/oauth-apps'],
+      ['PUT', '/tailnet/-/oauth-apps/1'],
+      ['GET', '/organizations/-/tailnets'],
       ['GET', '/device/7/device-invites'],
       ['DELETE', '/tailnet/-'],
     ] as const)

@@ -1,6 +1,7 @@
 /** The OpenAPI 3.1 document of the REST API, made from the table of routes and its schemas. */
 
 import * as z from 'zod'
+import { Contacts, PostureIntegration, UserInvite } from './account-objects.ts'
 import { DIFF_OBJECTS } from './diff-objects.ts'
 import { DNS_OBJECTS } from './dns-objects.ts'
 import { EXPLAIN_OBJECTS } from './explain-objects.ts'
@@ -27,6 +28,7 @@ import {
 } from './policy-objects.ts'
 import { REPORT_OBJECTS } from './report-objects.ts'
 import { ROUTING_OBJECTS } from './routing-objects.ts'
+import { ServiceHost, VipService } from './service-objects.ts'
 import { BASE_PATH, FORM, HUJSON } from './route.ts'
 import type { RouteShape } from './route.ts'
 import { ROUTE_IDS, routes } from './routes.ts'
@@ -42,6 +44,11 @@ const OBJECTS = {
   Key,
   KeyCapabilities,
   User,
+  UserInvite,
+  Contacts,
+  VIPService: VipService,
+  ServiceHost,
+  PostureIntegration,
   AccessToken,
   TailnetSettings,
   Error: Problem,

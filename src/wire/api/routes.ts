@@ -10,6 +10,7 @@ import type {
   QueryOf,
   ReplyOf,
 } from './route.ts'
+import { contactRoutes } from './routes/contacts.ts'
 import { deviceRoutes } from './routes/devices.ts'
 import { dnsRoutes } from './routes/dns.ts'
 import { keyRoutes } from './routes/keys.ts'
@@ -20,8 +21,11 @@ import { policyRoutes } from './routes/policy.ts'
 import { policyHistoryRoutes } from './routes/policy-history.ts'
 import { scimRoutes } from './routes/scim.ts'
 import { routingRoutes } from './routes/routing.ts'
+import { postureRoutes } from './routes/posture.ts'
+import { serviceRoutes } from './routes/services.ts'
 import { settRoutes } from './routes/sett.ts'
 import { settingsRoutes } from './routes/settings.ts'
+import { userInviteRoutes } from './routes/user-invites.ts'
 import { userRoutes } from './routes/users.ts'
 
 export const routes = {
@@ -34,6 +38,10 @@ export const routes = {
   ...policyRoutes,
   ...policyHistoryRoutes,
   ...settingsRoutes,
+  ...contactRoutes,
+  ...userInviteRoutes,
+  ...postureRoutes,
+  ...serviceRoutes,
   ...logRoutes,
   ...dnsRoutes,
   ...routingRoutes,

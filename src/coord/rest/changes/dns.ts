@@ -273,7 +273,7 @@ function namesAlong({ tailnet, record }: At, before: DnsRecord, after: DnsRecord
   for (const label of has.difference(had)) {
     const holder = tailnet.get('name', label)?.node
     if (holder !== undefined && holder !== 0)
-      return refuse(409, `Cannot set record: a device is called "${label}"; rename it first, or choose another name`)
+      return refuse(409, `Cannot set record: a device or Service is called "${label}"; rename it first, or choose another name`)
     writes.push({ kind: 'name', id: label, expect: tailnet.version('name', label), value: { node: 0 } })
   }
   for (const label of had.difference(has))

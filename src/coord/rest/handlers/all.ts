@@ -5,6 +5,7 @@ import type { Answer } from '../answer.ts'
 import type { AnyCall } from '../begin.ts'
 import type { Handlers, SelfCall } from '../call.ts'
 import type { AnyInput } from '../input.ts'
+import { contactHandlers } from './contacts.ts'
 import { deviceHandlers } from './devices.ts'
 import { dnsHandlers } from './dns.ts'
 import { keyHandlers } from './keys.ts'
@@ -15,8 +16,11 @@ import { policyHandlers } from './policy.ts'
 import { policyHistoryHandlers } from './policy-history.ts'
 import { scimHandlers } from './scim.ts'
 import { routingHandlers } from './routing.ts'
+import { postureHandlers } from './posture.ts'
+import { serviceHandlers } from './services.ts'
 import { settHandlers } from './sett.ts'
 import { settingsHandlers } from './settings.ts'
+import { userInviteHandlers } from './user-invites.ts'
 import { userHandlers } from './users.ts'
 
 const handlers: Handlers = {
@@ -29,6 +33,10 @@ const handlers: Handlers = {
   ...policyHandlers,
   ...policyHistoryHandlers,
   ...settingsHandlers,
+  ...contactHandlers,
+  ...userInviteHandlers,
+  ...postureHandlers,
+  ...serviceHandlers,
   ...logHandlers,
   ...dnsHandlers,
   ...routingHandlers,

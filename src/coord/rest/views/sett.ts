@@ -5,6 +5,7 @@ import type { Wall } from '../../../base/clock.ts'
 import { shortKey } from '../../../base/keys.ts'
 import type { AddressHistory, Login, ServerStatus, Tailnet } from '../../../wire/api/sett-objects.ts'
 import type { AddressRecord, PendingLogin } from '../../model/records.ts'
+import { SERVICE_HOLDER } from '../../model/services.ts'
 import type { TailnetState } from '../../model/model.ts'
 import type { Place } from '../authorise.ts'
 import type { Live } from '../call.ts'
@@ -58,6 +59,8 @@ export function viewAddress(tailnet: TailnetState, address: string, record: Addr
   return {
     address,
     holds: record.holds.map(({ node, name, since, until, ...hold }) => {
+      const when = { since: formatTime(since), ...(until === undefined ? {} : { until: formatTime(until) }) }
+      if (node === SERVICE_HOLDER) return { id: name, name, ...when }
       const holder = tailnet.node(node)
       const stableId = holder?.stableId ?? hold.stableId
       return {
@@ -66,8 +69,7 @@ export function viewAddress(tailnet: TailnetState, address: string, record: Addr
         ...(holder === undefined ? { deleted: true as const } : {}),
         // Who holds it now may have been renamed since.
         name: until === undefined ? (holder?.name ?? name) : name,
-        since: formatTime(since),
-        ...(until === undefined ? {} : { until: formatTime(until) }),
+        ...when,
       }
     }),
   }
