@@ -4,8 +4,10 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { RequestListener } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
+import { makeSelfSigned } from '../../../crypto/io/self-signed.ts'
 import { fetchPublicJson } from './public-json.ts'
 
 async function serve(handle: RequestListener, run: (url: string) => Promise<void>): Promise<void> {
@@ -65,7 +67,38 @@ test('addresses that mean this machine or this link are not asked, nor anything 
     ['https://[::ffff:169.254.169.254]/', /is not asked/],
     ['https://0.0.0.0/', /is not asked/],
     ['https://[::]/', /is not asked/],
-    ['https://0x7f000001.example./', /ENOTFOUND|EAI_AGAIN|none of the addresses/],
   ]
   for (const [url, why] of rows) await assert.rejects(fetchPublicJson(url), why, url)
+  // Nor by a name that leads there.
+  for (const address of ['127.0.0.1', '169.254.169.254', '::1', 'fe80::1', '::ffff:127.0.0.1']) {
+    const resolve = (hostname: string) => {
+      assert.equal(hostname, 'i.example')
+      return Promise.resolve([{ address, family: address.includes(':') ? 6 : 4 }])
+    }
+    await assert.rejects(fetchPublicJson('https://i.example/', { resolve }), /none of the addresses of i\.example/)
+  }
+  const elsewhere = () => Promise.resolve([{ address: '192.0.2.1', family: 4 }])
+  await assert.rejects(fetchPublicJson('http://localhost/', { resolve: elsewhere }), /none of the addresses/)
+})
+
+test('over TLS, only a certificate that is trusted and has the name will do', async () => {
+  const [mine, other] = [makeSelfSigned(['localhost'], new Date()), makeSelfSigned(['i.example'], new Date())]
+  for (const [shown, ca, want] of [
+    [mine, mine.cert, undefined],
+    [mine, undefined, /self-signed/],
+    [mine, other.cert, /self-signed|unable to verify/],
+    [other, other.cert, /does not match/],
+  ] as const) {
+    const server = createTlsServer(shown, (_, res) => void res.end('[1]')).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    try {
+      const { port } = server.address() as AddressInfo
+      const asked = fetchPublicJson(`https://localhost:${port}/`, ca === undefined ? {} : { ca })
+      if (want === undefined) assert.deepEqual(await asked, [1])
+      else await assert.rejects(asked, want)
+    } finally {
+      server.closeAllConnections()
+      server.close()
+    }
+  }
 })

@@ -9,7 +9,8 @@
  */
 
 import type { IncomingMessage } from 'node:http'
-import { lookup } from 'node:dns'
+import type { LookupAddress } from 'node:dns'
+import { lookup } from 'node:dns/promises'
 import { BlockList, isIP, isIPv6 } from 'node:net'
 import type { LookupFunction } from 'node:net'
 import { SECOND_MS } from '../../../base/clock.ts'
@@ -23,13 +24,18 @@ const LONGEST_MS = 5 * SECOND_MS
 /** Key sets of large issuers have some 10 kB. */
 const MOST_BYTES = 256 * 1024
 
+type Resolve = (hostname: string) => Promise<readonly LookupAddress[]>
+
+/** What tests put in place of the system's. */
 export interface FetchOptions {
-  /** Certificates to trust instead of the system's, for tests. */
+  /** Certificates to trust. */
   readonly ca?: string
+  readonly resolve?: Resolve
 }
 
 /** Rejects with an `Error` that says what went wrong; nothing of an answer stands in it. */
-export async function fetchPublicJson(text: string, { ca }: FetchOptions = {}): Promise<unknown> {
+export async function fetchPublicJson(text: string, options: FetchOptions = {}): Promise<unknown> {
+  const { ca, resolve = (hostname) => lookup(hostname, { all: true }) } = options
   const url = new URL(text)
   const local = isLoopbackHost(url.hostname)
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && local)) throw new Error('not https')
@@ -37,16 +43,15 @@ export async function fetchPublicJson(text: string, { ca }: FetchOptions = {}): 
   if (isIP(host) !== 0 && !mayAsk(host, local)) throw new Error(`its address ${host} is not asked`)
   const signal = AbortSignal.timeout(LONGEST_MS)
   try {
-    const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const options = {
+    const response = await new Promise<IncomingMessage>((answered, reject) => {
+      const how = {
         signal,
         agent: false,
-        lookup: guarded(local),
+        lookup: guarded(local, resolve),
         headers: { accept: 'application/json', 'user-agent': 'sett' },
         ...(ca === undefined ? {} : { ca }),
       } as const
-      const asked =
-        url.protocol === 'https:' ? https.request(url, options, resolve) : http.request(url, options, resolve)
+      const asked = url.protocol === 'https:' ? https.request(url, how, answered) : http.request(url, how, answered)
       asked.on('error', reject)
       asked.end()
     })
@@ -61,15 +66,22 @@ export async function fetchPublicJson(text: string, { ca }: FetchOptions = {}): 
   }
 }
 
-function guarded(local: boolean): LookupFunction {
+/** The address that is looked at is the one that is connected to, whatever the name says a moment later. */
+function guarded(local: boolean, resolve: Resolve): LookupFunction {
+  const usable = async (hostname: string): Promise<readonly LookupAddress[] | Error> => {
+    try {
+      const found = (await resolve(hostname)).filter(({ address }) => mayAsk(address, local))
+      return found.length > 0 ? found : new Error(`none of the addresses of ${hostname} is asked`)
+    } catch (error) {
+      return error as Error
+    }
+  }
   return (hostname, options, done) => {
-    lookup(hostname, { ...options, all: true }, (error, found) => {
-      const usable = error === null ? found.filter(({ address }) => mayAsk(address, local)) : []
-      const [first] = usable
-      const no = error ?? (first === undefined ? new Error(`none of the addresses of ${hostname} is asked`) : null)
-      if (no !== null || first === undefined) done(no, [])
-      else if (options.all === true) done(null, usable)
-      else done(null, first.address, first.family)
+    // It never rejects.
+    void usable(hostname).then((found) => {
+      const [first] = found instanceof Error ? [] : found
+      if (found instanceof Error || first === undefined) return done(found as Error, [])
+      return options.all === true ? done(null, [...found]) : done(null, first.address, first.family)
     })
   }
 }
