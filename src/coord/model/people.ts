@@ -26,6 +26,11 @@ export function providerSecretPlace(provider: string): string {
   return `identity provider ${provider}`
 }
 
+/** What somebody is called whose address nobody vouches for: by their name at a provider, or in its directory. */
+export function handleLogin(name: string, place: string): string {
+  return `${name.replace(/[^A-Za-z0-9._+-]/g, '-').slice(0, 64)}@${place}`
+}
+
 /** Under which id the holder of a login name is kept. */
 export function loginHolder(loginName: string): string {
   return `login-name/${loginName.toLowerCase()}`

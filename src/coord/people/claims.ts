@@ -3,6 +3,7 @@
 import { hex, utf8 } from '../../base/bytes.ts'
 import type { Sha256 } from '../model/credentials.ts'
 import { groupName } from '../model/groups.ts'
+import { handleLogin } from '../model/people.ts'
 import type { Provider } from '../model/records.ts'
 
 /** Read and verified by whoever speaks with the provider (`IdentityProviders`). */
@@ -54,8 +55,7 @@ export function speaksFor({ admits: rule, settings }: Provider, email: string): 
 /** What somebody is called in the tailnet: the address, or the name at their provider. */
 export function loginNameOf(provider: Provider, claims: Claims): string {
   if (claims.email !== undefined) return claims.email
-  const name = (claims.handle ?? claims.subject).replace(/[^A-Za-z0-9._+-]/g, '-').slice(0, 64)
-  return `${name}@${provider.settings.kind === 'github' ? 'github' : provider.id}`
+  return handleLogin(claims.handle ?? claims.subject, provider.settings.kind === 'github' ? 'github' : provider.id)
 }
 
 /**

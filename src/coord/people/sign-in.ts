@@ -153,12 +153,13 @@ export class SignIns {
 
   /** A user whom an administrator named by this address, and who has no way in yet. */
   #namedByAdministrator({ state, provider, claims }: Settling): User | undefined {
-    if (claims.email === undefined) return undefined
+    const pushed = inDirectory(state, provider, claims)
+    if (pushed !== undefined) return hasWayIn(state, pushed.id) ? undefined : pushed
+    if (claims.email === undefined || !speaksFor(provider, claims.email)) return undefined
     const user = findUser(state, claims.email)
-    // Whom the provider's own directory made a user, the provider knows by this address.
-    const isItsOwn = user !== undefined && state.get('directory-user', String(user.id))?.provider === provider.id
-    if (!isItsOwn && !speaksFor(provider, claims.email)) return undefined
-    return user !== undefined && user.loginName.includes('@') && !hasWayIn(state, user.id) ? user : undefined
+    // Whom a directory made a user, comes by the provider whose directory it is.
+    if (user === undefined || state.get('directory-user', String(user.id)) !== undefined) return undefined
+    return user.loginName.includes('@') && !hasWayIn(state, user.id) ? user : undefined
   }
 
   /** By a link for a user who is there already: what they log in with now is theirs from now on. */
@@ -236,6 +237,15 @@ function withProfile(user: User, { provider, claims, now }: Settling): User {
     authenticated: { at: now, method: provider.id },
     ...(groups.length === 0 ? {} : { groups }),
   }
+}
+
+/** Whom the provider's own directory made a user: known there by this subject, or by this address. */
+function inDirectory(state: TailnetState, provider: Provider, { subject, email }: Claims): User | undefined {
+  const named = email === undefined ? undefined : findUser(state, email)
+  if (named !== undefined && state.get('directory-user', String(named.id))?.provider === provider.id) return named
+  for (const { user, provider: of, externalId } of state.all('directory-user'))
+    if (of === provider.id && externalId === subject) return state.usersById.get(user)
+  return undefined
 }
 
 function used({ state, signIn }: Settling, ticket: Ticket | undefined): Write[] {

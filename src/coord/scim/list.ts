@@ -38,6 +38,19 @@ export function readAsked(query: URLSearchParams): Asked {
   }
 }
 
+/** A search is a query that comes as a body. (RFC 7644 §3.4.3) */
+export function searchQuery(body: unknown): URLSearchParams {
+  if (!isObject(body)) throw invalid('Want a JSON object', 'invalidSyntax')
+  const query = new URLSearchParams()
+  for (const name of ['filter', 'startIndex', 'count', 'attributes', 'excludedAttributes']) {
+    const value = body[name]
+    if (typeof value === 'string' || typeof value === 'number') query.set(name, String(value))
+    else if (Array.isArray(value) && value.every((one) => typeof one === 'string')) query.set(name, value.join())
+    else if (value !== undefined && value !== null) throw invalid(`${name}: want a text, a number or a list of texts`)
+  }
+  return query
+}
+
 export function readShown(query: URLSearchParams): Shown {
   const only = readPaths(query.get('attributes'))
   const but = readPaths(query.get('excludedAttributes'))

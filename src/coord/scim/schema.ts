@@ -83,7 +83,10 @@ export const USER: Schema = {
         attribute('primary', 'The one to use', { type: 'boolean' }),
       ],
     }),
-    attribute('active', 'Whether they may take part; otherwise they are suspended', { type: 'boolean' }),
+    attribute('active', 'Whether they may take part, which is so if not said; otherwise they are suspended', {
+      type: 'boolean',
+      required: true,
+    }),
     attribute('groups', 'Groups of the directory that they are in', {
       ...complex,
       ...readOnly,
@@ -109,8 +112,11 @@ export const GROUP: Schema = {
       multiValued: true,
       subAttributes: [
         attribute('value', 'Id of the user', { mutability: 'immutable' }),
-        attribute('$ref', 'Address of the user', { ...readOnly, type: 'reference', referenceTypes: ['User'] }),
-        attribute('display', 'Name of the user', readOnly),
+        attribute('$ref', 'Address of the user', {
+          mutability: 'immutable',
+          type: 'reference',
+          referenceTypes: ['User'],
+        }),
         attribute('type', 'Always User', { mutability: 'immutable', canonicalValues: ['User'] }),
       ],
     }),

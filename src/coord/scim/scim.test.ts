@@ -224,6 +224,17 @@ test('Okta’s life of a user: asked for, made, renamed, suspended, restored, de
   assert.equal((await at.ask('GET', `/Users/${id}`)).status, 404)
 })
 
+test('who has no address is called as somebody who logs in without one', async () => {
+  for (const [more, login] of [
+    [{ userName: 'joe' }, 'joe@okta'],
+    [{ userName: 'joe2@github' }, 'joe2-github@okta'],
+    [{ userName: 'joe3', emails: [{ value: 'x' }, { value: 'joe3@example.com', primary: true }] }, 'joe3@example.com'],
+  ] as const)
+    assert.equal(at.user(await at.person(more.userName, more))?.loginName, login)
+  const { status, body } = await at.ask('POST', '/Users', { userName: 'joe2-github' })
+  assert.deepEqual([status, body.scimType], [409, 'uniqueness'])
+})
+
 test('whom an administrator suspended, a directory does not restore', async () => {
   const id = await at.person('sus@example.com')
   await at.world.post(`/users/${id}/suspend`)
@@ -362,6 +373,20 @@ test('lists come in pages that fit together, with what was asked for', async () 
     'id',
     'userName',
   ])
+  const search = {
+    schemas: ['urn:ietf:params:scim:api:messages:2.0:SearchRequest'],
+    filter: 'userName sw "page"',
+    count: 2,
+  }
+  const searched = await at.want(200, 'POST', '/Users/.search', { ...search, startIndex: 2, attributes: ['userName'] })
+  assert.deepEqual(
+    searched.Resources.map(({ id }: any) => Number(id)),
+    sorted.slice(1, 3),
+  )
+  const both = await at.want(200, 'POST', '/.search', {
+    filter: 'userName eq "page1@example.com" or displayName eq "paged"',
+  })
+  assert.equal(both.totalResults, 1)
   const group = await at.group('paged', ...many)
   const [found] = (
     await at.want(
@@ -396,8 +421,9 @@ test('what is wrong is refused in SCIM’s words', async () => {
     ['POST', '/Users', 'no json', 400, 'invalidSyntax'],
     ['POST', '/Users', '[]', 400, 'invalidSyntax'],
     ['POST', '/Users', {}, 400, 'invalidValue'],
-    ['POST', '/Users', { userName: 'ann' }, 400, 'invalidValue'],
-    ['POST', '/Users', { userName: 'ann@github' }, 400, 'invalidValue'],
+    ['POST', '/Users', { userName: ' ' }, 400, 'invalidValue'],
+    ['POST', '/Users/.search', { filter: 'nonsense' }, 400, 'invalidFilter'],
+    ['GET', '/Users/.search', undefined, 405, undefined],
     ['POST', '/Users', { userName: 'a\u0000@example.com' }, 400, 'invalidValue'],
     ['POST', '/Users', { userName: 'wrong@example.com' }, 409, 'uniqueness'],
     ['POST', '/Users', { userName: 'x@example.com', emails: [7] }, 400, 'invalidValue'],

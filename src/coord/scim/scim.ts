@@ -19,13 +19,14 @@ import { byOf, checksOf, directoryOf, groupOf, groupsOf, peopleOf, personOf, pro
 import type { Directory, Person } from './directory.ts'
 import { oneOrAll, resourceTypes, schemas, serviceProviderConfig } from './discovery.ts'
 import { changeGroup, createGroup, deleteGroup } from './groups.ts'
-import { asksFor, isShown, listPage, readAsked, readShown, show } from './list.ts'
+import { asksFor, isShown, listPage, readAsked, readShown, searchQuery, show } from './list.ts'
 import { applyPatch } from './patch.ts'
 import { invalid, ScimRefusal } from './refusal.ts'
 import { GROUP, readResource, USER } from './schema.ts'
 import type { Draft } from './schema.ts'
 import { changeUser, createUser, deleteUser } from './users.ts'
 import { groupDraft, membershipsOf, userDraft, viewGroup, viewUser } from './view.ts'
+import type { Memberships } from './view.ts'
 
 /** What directories are given as the address of the server, below its origin. */
 export const SCIM_PATH = '/scim/v2'
@@ -66,12 +67,14 @@ interface Asked {
   ) => Promise<Reply>
 }
 
+/** Of an endpoint: itself, a resource of it, and its `.search`. */
+type Place = 'all' | 'one' | 'search'
 type Handler = (asked: Asked) => Reply | Promise<Reply>
 
 export class Scim {
   readonly #options: ScimOptions
   readonly #base: string
-  readonly #endpoints: Readonly<Record<string, { readonly [path in 'all' | 'one']?: Partial<Record<Method, Handler>> }>>
+  readonly #endpoints: Readonly<Record<string, { readonly [path in Place]?: Partial<Record<Method, Handler>> }>>
 
   constructor(options: ScimOptions) {
     this.#options = options
@@ -81,15 +84,18 @@ export class Scim {
     const types: Handler = ({ id, query }) => ok(oneOrAll(resourceTypes(this.#base), id, query))
     const attributes: Handler = ({ id, query }) => ok(oneOrAll(schemas(this.#base), id, query))
     this.#endpoints = {
+      '.search': { all: { POST: search() } },
       serviceproviderconfig: { all: config },
       resourcetypes: { all: { GET: types }, one: { GET: types } },
       schemas: { all: { GET: attributes }, one: { GET: attributes } },
       users: {
-        all: { GET: (asked) => ok(listUsers(asked)), POST: (asked) => this.#createUser(asked) },
+        all: { GET: ({ at, query }) => ok(list(at, query, 'users')), POST: (asked) => this.#createUser(asked) },
+        search: { POST: search('users') },
         one: { GET: (asked) => ok(showUser(asked.at, person(asked), asked.query)), ...USER_CHANGES },
       },
       groups: {
-        all: { GET: (asked) => ok(listGroups(asked)), POST: (asked) => this.#createGroup(asked) },
+        all: { GET: ({ at, query }) => ok(list(at, query, 'groups')), POST: (asked) => this.#createGroup(asked) },
+        search: { POST: search('groups') },
         one: { GET: (asked) => ok(showGroup(asked.at, asked.id ?? '', asked.query)), ...GROUP_CHANGES },
       },
     }
@@ -119,8 +125,8 @@ export class Scim {
 
     const url = new URL(request.url)
     const [endpoint = '', id, ...more] = partsOf(url.pathname)
-    const methods =
-      more.length > 0 ? undefined : this.#endpoints[endpoint.toLowerCase()]?.[id === undefined ? 'all' : 'one']
+    const place: Place = id === undefined ? 'all' : id === '.search' ? 'search' : 'one'
+    const methods = more.length > 0 ? undefined : this.#endpoints[endpoint.toLowerCase()]?.[place]
     if (methods === undefined) throw new ScimRefusal(404, 'There is nothing at this path')
     const handler = methods[request.method as Method]
     if (handler === undefined) {
@@ -240,27 +246,35 @@ function showGroup(at: Directory, id: string, query: URLSearchParams): Draft {
   return show(viewGroup(at, id, groupAt(at, id), isShown(shown, 'members')), shown)
 }
 
-function listUsers({ at, query }: Asked): object {
+/** What is asked for may be personal, and then stands in no address. (RFC 7644 §3.4.3) */
+function search(of?: 'users' | 'groups'): Handler {
+  return async ({ at, body }) => ({ status: 200, body: list(at, searchQuery(await body()), of) })
+}
+
+/** One list of both where it is said of neither. */
+function list(at: Directory, query: URLSearchParams, of?: 'users' | 'groups'): object {
   const asked = readAsked(query)
-  const idsOf = (people: readonly Person[]): Set<number> => new Set(people.map(({ user }) => user.id))
-  const all = peopleOf(at)
-  const known = asksFor(asked.filter, 'groups') ? membershipsOf(at, idsOf(all)) : new Map()
-  return listPage(all, asked, {
-    toMatch: (one) => viewUser(at, one, known),
+  const people = of === 'groups' ? [] : peopleOf(at)
+  const groups = of === 'users' ? [] : groupsOf(at)
+  const membershipsIf = (isAsked: boolean, some: readonly Person[]): Memberships =>
+    isAsked ? membershipsOf(at, new Set(some.map(({ user }) => user.id))) : new Map()
+  const known = membershipsIf(asksFor(asked.filter, 'groups'), people)
+  const isAsked = asksFor(asked.filter, 'members')
+  const isWanted = isShown(asked.shown, 'members')
+  return listPage<Person | GroupEntry>([...people, ...groups], asked, {
+    toMatch: (one) => (isPerson(one) ? viewUser(at, one, known) : viewGroup(at, one[0], one[1], isAsked)),
     toShow(page) {
-      const memberships = isShown(asked.shown, 'groups') ? membershipsOf(at, idsOf(page)) : new Map()
-      return page.map((one) => viewUser(at, one, memberships))
+      const memberships = membershipsIf(isShown(asked.shown, 'groups'), page.filter(isPerson))
+      return page.map((one) =>
+        isPerson(one) ? viewUser(at, one, memberships) : viewGroup(at, one[0], one[1], isWanted),
+      )
     },
   })
 }
+type GroupEntry = ReturnType<typeof groupsOf>[number]
 
-function listGroups({ at, query }: Asked): object {
-  const asked = readAsked(query)
-  const [isAsked, isWanted] = [asksFor(asked.filter, 'members'), isShown(asked.shown, 'members')]
-  return listPage(groupsOf(at), asked, {
-    toMatch: ([id, group]) => viewGroup(at, id, group, isAsked),
-    toShow: (page) => page.map(([id, group]) => viewGroup(at, id, group, isWanted)),
-  })
+function isPerson(one: Person | GroupEntry): one is Person {
+  return 'user' in one
 }
 
 function partsOf(path: string): string[] {

@@ -6,7 +6,7 @@
  */
 
 import { LoginName } from '../../wire/api/words.ts'
-import { findUser, holderWrite, loginHolder, newUser, userWrite, userWrites } from '../model/people.ts'
+import { findUser, handleLogin, holderWrite, loginHolder, newUser, userWrite, userWrites } from '../model/people.ts'
 import type { Batch, DirectoryUser, User, Write } from '../model/records.ts'
 import { restoreWrites, suspendWrites, userDeletion } from '../model/user-changes.ts'
 import type { Directory, Person } from './directory.ts'
@@ -34,9 +34,7 @@ const ADDRESS = /^[^\s@]+@[^\s@.]+(\.[^\s@.]+)+$/
 export function createUser(at: Directory, id: number, draft: Draft): UserChange {
   const { tailnet, provider, now } = at
   const profile = readProfile(draft)
-  const login = loginOf(profile)
-  if (login === undefined)
-    throw invalid(`userName ${quoted(profile.userName)}: want a mail address there, or as the primary one of emails`)
+  const login = loginOf(at, profile)
   checkFree(at, profile.userName, undefined)
   checkOwn(at, login)
   if (tailnet.count('directory-user') >= USERS_MAX)
@@ -83,8 +81,8 @@ export function changeUser(at: Directory, { user, record: before }: Person, draf
     created,
     modified: at.now,
   }
-  const login = loginOf(profile)
-  const isRenamed = login !== undefined && login !== loginOf(before) && login !== user.loginName
+  const login = loginOf(at, profile)
+  const isRenamed = login !== loginOf(at, before) && login !== user.loginName
   if (isRenamed) {
     checkOwn(at, login)
     const holder = findUser(at.tailnet, login)
@@ -159,12 +157,13 @@ function recordOf({ active: _active, ...profile }: Profile): Omit<Profile, 'acti
   return profile
 }
 
-/** What they are called in the tailnet: `undefined`: the directory says no address of them. */
-function loginOf({ userName, emails }: Pick<Profile, 'userName' | 'emails'>): string | undefined {
+/** What they are called in the tailnet: their address, or where the directory says none, as those are who log in without. */
+function loginOf({ provider }: Directory, { userName, emails }: Pick<Profile, 'userName' | 'emails'>): string {
   const primary = emails.find((email) => email.primary === true) ?? emails[0]
-  return [userName, primary?.value].find(
+  const address = [userName, primary?.value].find(
     (text) => text !== undefined && ADDRESS.test(text) && LoginName.safeParse(text).success,
   )
+  return address ?? handleLogin(userName, provider.id)
 }
 
 function shownName({ displayName, name }: Pick<Profile, 'displayName' | 'name'>): string | undefined {
