@@ -36,6 +36,11 @@ export function refuse(status: Refusal['status'], message: string, more?: Refusa
   return { kind: 'refused', status, message, ...(more === undefined ? {} : { more }) }
 }
 
+/** An answer whose JSON is written already: it goes out as it is. */
+export function written<T>(json: string): Done<T> {
+  return { kind: 'done', reply: undefined as T, as: { body: { type: 'application/json', text: json } } }
+}
+
 /** A plan that writes nothing. */
 export function settle<A>(result: A): Plan<A> {
   return { result }

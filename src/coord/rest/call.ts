@@ -18,6 +18,7 @@ import type { Place, ThingName } from './authorise.ts'
 import type { Caller } from './caller.ts'
 import type { FederatedLogins } from './federation.ts'
 import type { Turns } from './long-work.ts'
+import type { DeviceTexts } from './views/device-list.ts'
 
 /** What is known outside the records. */
 export interface Live {
@@ -46,6 +47,7 @@ export interface Tools {
   readonly logs: Ledger['logs']
   readonly config: RestConfig
   readonly policies: Policies
+  readonly devices: DeviceTexts
   /** Seals a secret that the server must be able to say again, for the place that it belongs to. */
   readonly seal: (text: string, place: string) => string
   /** Lets others have their turn, between steps of something long. */

@@ -33,6 +33,7 @@ import { respond } from './respond.ts'
 import { answerSelf, isSelfRoute } from './self.ts'
 import type { SelfOptions } from './self.ts'
 import { noteUse } from './use.ts'
+import { DeviceTexts } from './views/device-list.ts'
 
 export type { Identity } from './caller.ts'
 export type { Live, RestConfig } from './call.ts'
@@ -90,6 +91,7 @@ export function createRest(options: RestOptions): Rest {
     nextId: (counter) => ledger.nextId(counter),
     logs: ledger.logs,
     config: options.config,
+    devices: new DeviceTexts(),
     seal: options.seal ?? unsealed,
     policies: options.policies ?? new Policies(),
     pause: options.pause ?? (() => Promise.resolve()),

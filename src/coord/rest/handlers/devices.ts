@@ -1,10 +1,9 @@
 /** Answers the routes about devices. */
 
-import type { Device } from '../../../wire/api/objects.ts'
 import type { deviceRoutes } from '../../../wire/api/routes/devices.ts'
 import type { Plan } from '../../model/ledger.ts'
 import type { Node } from '../../model/records.ts'
-import { done, refuse, settle } from '../answer.ts'
+import { done, refuse, settle, written } from '../answer.ts'
 import type { Answer } from '../answer.ts'
 import { NO_DEVICE, nodeIn } from '../authorise.ts'
 import type { At, Call, Handlers } from '../call.ts'
@@ -21,15 +20,13 @@ import {
 import { setRoutes } from '../changes/routes.ts'
 import { attributesOf } from '../../model/attributes.ts'
 import { viewDevice, viewRoutes } from '../views/device.ts'
+import { listDevices } from '../views/device-list.ts'
+import type { Fields, Wanted } from '../views/device-list.ts'
 
 export const deviceHandlers: Handlers<keyof typeof deviceRoutes> = {
-  listDevices({ at }, { query }) {
-    const { fields, ...wanted } = query as Readonly<Record<string, string | string[] | undefined>>
-    const devices = [...at.tailnet.nodesById.values()]
-      .sort((a, b) => a.id - b.id)
-      .filter((node) => Object.keys(wanted).length === 0 || isLike(viewDevice(at, node, 'all'), wanted))
-      .map((node) => viewDevice(at, node, setOf(fields)))
-    return done({ devices })
+  async listDevices({ at, tools }, { query }) {
+    const { fields, ...wanted } = query as Wanted
+    return written(await listDevices(at, tools.devices, setOf(fields), wanted, tools.pause))
   },
 
   getDevice: (call, { params, query }) =>
@@ -74,16 +71,6 @@ function change<T>(call: Call, ref: string, build: (at: At, node: Node) => Plan<
 }
 
 /** Clients send anything here; only `all` means more than the default. */
-function setOf(fields: string | string[] | undefined): 'default' | 'all' {
+function setOf(fields: string | string[] | undefined): Fields {
   return (Array.isArray(fields) ? fields[0] : fields) === 'all' ? 'all' : 'default'
-}
-
-/** Each member asked for must have a value that was asked for; of a list, all that were asked for must be items. */
-function isLike(device: Device, wanted: Readonly<Record<string, string | string[] | undefined>>): boolean {
-  return Object.entries(wanted).every(([member, asked]) => {
-    const texts = [asked ?? []].flat()
-    const value = Object.hasOwn(device, member) ? device[member as keyof Device] : undefined
-    if (Array.isArray(value)) return texts.every((text) => value.includes(text))
-    return texts.some((text) => (typeof value === 'boolean' ? String(value) === text : value === text))
-  })
 }

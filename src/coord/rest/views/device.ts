@@ -1,6 +1,7 @@
 /** A node as the API shows it. (api-v2.md §6.1) */
 
 import { formatTime, ZERO_TIME } from '../../../base/clock.ts'
+import type { Wall } from '../../../base/clock.ts'
 import type { Device, DeviceRoutes } from '../../../wire/api/objects.ts'
 import type { Hostinfo } from '../../../wire/hostinfo.ts'
 import { fqdn } from '../../model/naming.ts'
@@ -11,15 +12,32 @@ import type { At } from '../call.ts'
 /** What tagged devices show as their user once whoever registered them is gone. */
 const NOBODY = 'tagged-devices'
 
-export function viewDevice(at: At, node: Node, fields: 'default' | 'all'): Device {
-  const online = isOnline(at, node)
+/** What is shown of a device and does not stand in its record. */
+export interface Around {
+  readonly user: string
+  readonly name: string
+  readonly online: boolean
+  readonly lastSeen: Wall | undefined
+}
+
+export function aroundOf(at: At, node: Node): Around {
+  return {
+    user: at.tailnet.usersById.get(node.user)?.loginName ?? NOBODY,
+    name: fullName(at, node),
+    online: isOnline(at, node),
+    lastSeen: at.tailnet.presence(node.id)?.lastSeen,
+  }
+}
+
+export function viewDevice(at: At, node: Node, fields: 'default' | 'all', around: Around = aroundOf(at, node)): Device {
+  const { user, name, online, lastSeen } = around
   const info = node.hostinfo
   const basic: Device = {
     addresses: [node.ipv4, node.ipv6],
     id: String(node.id),
     nodeId: node.stableId,
-    user: at.tailnet.usersById.get(node.user)?.loginName ?? NOBODY,
-    name: fullName(at, node),
+    user,
+    name,
     hostname: info.Hostname ?? '',
     clientVersion: info.IPNVersion ?? '',
     os: info.OS ?? '',
@@ -32,7 +50,7 @@ export function viewDevice(at: At, node: Node, fields: 'default' | 'all'): Devic
     isEphemeral: node.ephemeral,
     created: formatTime(node.created),
     expires: node.keyExpiry === undefined || node.keyExpiryDisabled ? ZERO_TIME : formatTime(node.keyExpiry),
-    ...(online ? {} : { lastSeen: formatTime(at.tailnet.presence(node.id)?.lastSeen ?? node.loggedIn) }),
+    ...(online ? {} : { lastSeen: formatTime(lastSeen ?? node.loggedIn) }),
     machineKey: node.machineKey,
     nodeKey: node.nodeKey,
     tailnetLockKey: node.lockKey ?? '',
