@@ -16,7 +16,7 @@ import { join, matchesGlob } from 'node:path'
 import { parseArgs } from 'node:util'
 import { REQUIREMENTS } from './proof/requirements.ts'
 import type { Requirement } from './proof/requirements.ts'
-import { argumentsOf, FUZZ, INTEROP, LABORATORY, LAYERS, ROOT, SOAK, SYSTEM, UNITS } from './suites.ts'
+import { argumentsOf, BROWSER, FUZZ, INTEROP, LABORATORY, LAYERS, ROOT, SOAK, SYSTEM, UNITS } from './suites.ts'
 import type { Suite } from './suites.ts'
 
 const { values: flags } = parseArgs({
@@ -144,6 +144,7 @@ const suites: [Suite, string, NodeJS.ProcessEnv][] = [
   ...UNITS.map((suite): [Suite, string, NodeJS.ProcessEnv] => [suite, suite.name, FULL_SIZE]),
   [FUZZ, FUZZ.name, FULL_SIZE],
   [SYSTEM, SYSTEM.name, FULL_SIZE],
+  [BROWSER, BROWSER.name, FULL_SIZE],
   [LABORATORY, LABORATORY.name, FULL_SIZE],
   [SOAK, SOAK.name, FULL_SIZE],
   ...CLIENTS.map((client): [Suite, string, NodeJS.ProcessEnv] => [

@@ -1,7 +1,7 @@
 /**
  * `npm test`: everything that proves the program, fast things first; and its parts by name.
  *
- *   node test/run.ts [check | unit | fuzz | system | interop]...
+ *   node test/run.ts [check | unit | fuzz | system | interop | browser]...
  *
  * Ends with one line that counts: `N passed, N failed, N skipped`. Whatever is skipped says why in its own line.
  */
@@ -9,7 +9,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { argumentsOf, FUZZ, INTEROP, LABORATORY, LAYERS, ROOT, SYSTEM, UNITS } from './suites.ts'
+import { argumentsOf, BROWSER, FUZZ, INTEROP, LABORATORY, LAYERS, ROOT, SYSTEM, UNITS } from './suites.ts'
 import type { Suite } from './suites.ts'
 
 const BIN = join(ROOT, 'node_modules/.bin')
@@ -93,6 +93,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
     await tests(LABORATORY)
     await tests(INTEROP)
   },
+  browser: () => tests(BROWSER),
 }
 
 /** Installs the Debian packages that tests use, if that is possible here; tests say themselves what they miss. */
@@ -125,7 +126,7 @@ if (unknown.length > 0) {
 }
 const parts = asked.length > 0 ? asked : Object.keys(PARTS)
 let building: Promise<unknown> | undefined
-if (parts.includes('interop') || parts.includes('system')) installPackages()
+if (['interop', 'system', 'browser'].some((part) => parts.includes(part))) installPackages()
 // Building the official programs takes minutes of one core; it goes on beside the quick tests.
 if (parts.includes('interop') && parts.length > 1)
   building = run('build of the official programs', 'nice', ['node', 'test/interop/driver/build.ts'])

@@ -67,6 +67,13 @@ export const LABORATORY: Suite = {
   atOnce: 2,
   seconds: 120,
 }
+/** With a real browser. One at a time: each file has several, and official clients beside them. */
+export const BROWSER: Suite = {
+  name: 'real browser',
+  files: all('test/browser/**/*.test.ts'),
+  shared: false,
+  seconds: 300,
+}
 /** Only in the proof: it wants ten minutes. Takes `SETT_SOAK_SECONDS`, less than one if nobody says. */
 export const SOAK: Suite = { name: 'soak', files: all('test/soak/**/*.test.ts'), shared: false, seconds: 400 }
 export const INTEROP: Suite = {

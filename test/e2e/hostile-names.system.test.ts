@@ -136,7 +136,7 @@ describe('machines that join by key', () => {
 })
 
 describe('machines that wait for a login', () => {
-  /** The burst of lookups that one address has is 20. */
+  /** One address may look at a few hundred pages at once. */
   const ASKING = HOSTILE.filter((name) => ACTIVE.test(name) || /[\n<$]/.test(name)).slice(0, 14)
   const codes = new Map<string, string>()
 

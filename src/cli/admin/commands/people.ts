@@ -24,6 +24,7 @@ interface ProviderOptions {
   readonly entityId?: string
   readonly ssoUrl?: string
   readonly certificate?: string
+  readonly emailAttribute?: string
   readonly domains?: string
   readonly groups?: string
   readonly users?: string
@@ -71,12 +72,13 @@ export function addProviders(admin: Command, begin: Begin): void {
       'its secret, or file:PATH to read it from; left out, the one that is there stays',
     )
     .option('--scopes <LIST>', 'oidc: what to ask for; openid,profile,email if not given')
-    .option('--groups-claim <NAME>', 'oidc: the claim that lists groups; "groups" if not given')
+    .option('--groups-claim <NAME>', 'oidc, saml: the claim that lists groups; "groups" if not given')
     .option('--trust-email', 'oidc: its addresses count although it does not say that they are verified')
     .option('--github-url <URL>', 'github: an Enterprise Server of your own')
     .option('--entity-id <ID>', 'saml: the provider’s entity id')
     .option('--sso-url <URL>', 'saml: where people are sent')
     .option('--certificate <PATH>', 'saml: PEM file of the certificate that signs')
+    .option('--email-attribute <NAME>', 'saml: the attribute that holds the address; "email" if not given')
     .option('--domains <LIST>', 'whoever has a verified address in one of these may join')
     .option('--groups <LIST>', 'whoever is in one of these may join')
     .option('--users <LIST>', 'these addresses may join')
@@ -156,6 +158,7 @@ function settingsOf(options: ProviderOptions): Settings {
       entityId: needed(options.entityId, '--entity-id'),
       ssoUrl: needed(options.ssoUrl, '--sso-url'),
       certificates: [readText(needed(options.certificate, '--certificate'))],
+      ...(options.emailAttribute === undefined ? {} : { emailAttribute: options.emailAttribute }),
       ...(options.groupsClaim === undefined ? {} : { groupsAttribute: options.groupsClaim }),
     }
   const secret = options.clientSecret
