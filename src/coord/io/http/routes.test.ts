@@ -206,13 +206,13 @@ describe('the pages that people see', () => {
       assert.equal((await ask(server.url, path)).status, 404, path)
   })
 
-  test('guessing ends after sixty tries at once, for each address by itself', async (t) => {
+  test('guessing ends after many tries at once, for each address by itself', async (t) => {
     const now = 0
     const server = await listenForControl({ trustedProxy: ['loopback'], site: { mono: () => now } })
     t.after(() => server.close())
     const visit = async (from: string) =>
       (await ask(server.url, '/login/ABCDEFGHJKLM', { 'x-forwarded-for': from })).status
-    for (let i = 0; i < 60; i++) assert.equal(await visit('192.0.2.1'), 200)
+    for (let i = 0; i < 240; i++) assert.equal(await visit('192.0.2.1'), 200)
     assert.equal(await visit('192.0.2.1'), 429)
     assert.equal(await visit('192.0.2.2'), 200)
   })
