@@ -9,6 +9,9 @@ import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { makeSelfSigned } from '../../../crypto/io/self-signed.ts'
 import { fetchPublicJson } from './public-json.ts'
+import type { FetchOptions } from './public-json.ts'
+
+type Resolve = NonNullable<FetchOptions['resolve']>
 
 async function serve(handle: RequestListener, run: (url: string) => Promise<void>): Promise<void> {
   const server = createServer(handle).listen(0, '127.0.0.1')
@@ -71,13 +74,13 @@ test('addresses that mean this machine or this link are not asked, nor anything 
   for (const [url, why] of rows) await assert.rejects(fetchPublicJson(url), why, url)
   // Nor by a name that leads there.
   for (const address of ['127.0.0.1', '169.254.169.254', '::1', 'fe80::1', '::ffff:127.0.0.1']) {
-    const resolve = (hostname: string) => {
+    const resolve: Resolve = (hostname, done) => {
       assert.equal(hostname, 'i.example')
-      return Promise.resolve([{ address, family: address.includes(':') ? 6 : 4 }])
+      done(null, [{ address, family: address.includes(':') ? 6 : 4 }])
     }
     await assert.rejects(fetchPublicJson('https://i.example/', { resolve }), /none of the addresses of i\.example/)
   }
-  const elsewhere = () => Promise.resolve([{ address: '192.0.2.1', family: 4 }])
+  const elsewhere: Resolve = (_, done) => done(null, [{ address: '192.0.2.1', family: 4 }])
   await assert.rejects(fetchPublicJson('http://localhost/', { resolve: elsewhere }), /none of the addresses/)
 })
 

@@ -10,7 +10,7 @@
 
 import type { IncomingMessage } from 'node:http'
 import type { LookupAddress } from 'node:dns'
-import { lookup } from 'node:dns/promises'
+import { lookup } from 'node:dns'
 import { BlockList, isIP, isIPv6 } from 'node:net'
 import type { LookupFunction } from 'node:net'
 import { SECOND_MS } from '../../../base/clock.ts'
@@ -24,7 +24,7 @@ const LONGEST_MS = 5 * SECOND_MS
 /** Key sets of large issuers have some 10 kB. */
 const MOST_BYTES = 256 * 1024
 
-type Resolve = (hostname: string) => Promise<readonly LookupAddress[]>
+type Resolve = (hostname: string, done: (error: Error | null, found: readonly LookupAddress[]) => void) => void
 
 /** What tests put in place of the system's. */
 export interface FetchOptions {
@@ -35,7 +35,7 @@ export interface FetchOptions {
 
 /** Rejects with an `Error` that says what went wrong; nothing of an answer stands in it. */
 export async function fetchPublicJson(text: string, options: FetchOptions = {}): Promise<unknown> {
-  const { ca, resolve = (hostname) => lookup(hostname, { all: true }) } = options
+  const { ca, resolve = (hostname, done) => lookup(hostname, { all: true }, done) } = options
   const url = new URL(text)
   const local = isLoopbackHost(url.hostname)
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && local)) throw new Error('not https')
@@ -68,20 +68,13 @@ export async function fetchPublicJson(text: string, options: FetchOptions = {}):
 
 /** The address that is looked at is the one that is connected to, whatever the name says a moment later. */
 function guarded(local: boolean, resolve: Resolve): LookupFunction {
-  const usable = async (hostname: string): Promise<readonly LookupAddress[] | Error> => {
-    try {
-      const found = (await resolve(hostname)).filter(({ address }) => mayAsk(address, local))
-      return found.length > 0 ? found : new Error(`none of the addresses of ${hostname} is asked`)
-    } catch (error) {
-      return error as Error
-    }
-  }
   return (hostname, options, done) => {
-    // It never rejects.
-    void usable(hostname).then((found) => {
-      const [first] = found instanceof Error ? [] : found
-      if (found instanceof Error || first === undefined) return done(found as Error, [])
-      return options.all === true ? done(null, [...found]) : done(null, first.address, first.family)
+    resolve(hostname, (error, found) => {
+      const usable = error === null ? found.filter(({ address }) => mayAsk(address, local)) : []
+      const [first] = usable
+      if (first === undefined) done(error ?? new Error(`none of the addresses of ${hostname} is asked`), [])
+      else if (options.all === true) done(null, usable)
+      else done(null, first.address, first.family)
     })
   }
 }
