@@ -62,19 +62,13 @@ export function groupDraft({ displayName, externalId, members }: DirectoryGroup)
 }
 
 /** @param withMembers directories ask for groups without them, since there may be many */
-export function viewGroup(
-  { base, tailnet }: Directory,
-  id: string,
-  group: DirectoryGroup,
-  withMembers: boolean,
-): Draft {
+export function viewGroup({ base }: Directory, id: string, group: DirectoryGroup, withMembers: boolean): Draft {
   const { displayName, externalId } = group
   const members = !withMembers
     ? []
     : group.members.map((member) => ({
         value: String(member),
         $ref: `${base}/Users/${member}`,
-        display: tailnet.usersById.get(member)?.displayName ?? '',
         type: 'User',
       }))
   return {
