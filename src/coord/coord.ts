@@ -32,6 +32,7 @@ import type { Changed } from './model/model.ts'
 import { Policies } from './model/policies.ts'
 import type { Node, PendingLogin, TailnetNum } from './model/records.ts'
 import { Pings, responseBody } from './pings.ts'
+import { SshChecks } from './ssh-checks.ts'
 import type { Store } from './store/store.ts'
 
 export interface CoordOptions {
@@ -74,6 +75,7 @@ export class Coord {
   joins = 0
   readonly #options: CoordOptions
   readonly #machine: Machine
+  readonly #sshChecks: SshChecks
   readonly #housekeeping: Housekeeping
   readonly #store: StoreLedger
   readonly #journal: Journal
@@ -95,10 +97,17 @@ export class Coord {
     this.policies = policies
     const { dice, sha256, bcrypt, store, ephemeralMs, auditMs } = options
     const permits = new Permits(policies)
+    this.#sshChecks = new SshChecks({
+      ledger,
+      dice,
+      ruleOf: (tailnet, from, to, account) => maps.sshRule(tailnet, from, to, account),
+      checkUrl: (code) => `${options.url}/ssh-check/${code}`,
+    })
     this.#machine = new Machine({
       ledger,
       maps,
       pings,
+      sshChecks: this.#sshChecks,
       dice,
       enroll: new Enroll({ ledger, dice, sha256, permits, ...(bcrypt === undefined ? {} : { bcrypt }) }),
       permits,
@@ -168,6 +177,7 @@ export class Coord {
   /** Does what is due by now. */
   tick(now: Mono): void {
     this.#machine.expire(this.ledger.now())
+    this.#sshChecks.expire(this.ledger.now())
     this.pings.tick(now)
     this.maps.tick(now)
     this.#journal.tick(this.ledger.now())
@@ -181,6 +191,7 @@ export class Coord {
       this.pings.deadline(),
       this.#housekeeping.deadline(),
       this.#machine.deadline(this.ledger.now(), now),
+      this.#sshChecks.deadline(this.ledger.now(), now),
     ) as Mono
   }
 
@@ -195,6 +206,7 @@ export class Coord {
     this.maps.changed(changes)
     for (const change of changes) {
       if (change.kind === 'login' && change.after?.outcome !== undefined) this.#machine.decided(change.id)
+      if (change.kind === 'ssh-check' && change.after !== undefined) this.#sshChecks.changed(change.id)
       if (change.kind === 'node' && affectsAdmission(change)) this.#options.admissionChanged()
     }
   }

@@ -13,6 +13,8 @@ import type { Model, TailnetState } from './model/model.ts'
 import { deleteNode } from './model/node-changes.ts'
 import { SERVER } from './model/records.ts'
 import type { AccessToken, Node, TailnetNum } from './model/records.ts'
+import { isForgettable } from './model/ssh-checks.ts'
+import type { SshCheck } from './model/ssh-checks.ts'
 import type { Store } from './store/store.ts'
 
 const HOUSEKEEPING = worker('housekeeping')
@@ -64,6 +66,7 @@ export class Housekeeping {
         await this.#sweep(num)
       }
       await this.#forgetLogins()
+      await this.#forgetSshChecks()
       await this.#options.store.trim(FEED_KEPT)
       await this.#trimAudit(now)
     } finally {
@@ -139,6 +142,17 @@ export class Housekeeping {
     if (old.length === 0) return
     await ledger.transact(SERVER, HOUSEKEEPING, () => ({
       batch: { writes: old.map(({ code }) => ({ kind: 'login', id: code, expect: 'any', value: null }) as const) },
+      result: undefined,
+    }))
+  }
+
+  async #forgetSshChecks(): Promise<void> {
+    const { ledger } = this.#options
+    const isOld = ([, check]: readonly [string, SshCheck]) => isForgettable(check, ledger.now())
+    const old = [...ledger.model.server.entries('ssh-check')].filter(isOld)
+    if (old.length === 0) return
+    await ledger.transact(SERVER, HOUSEKEEPING, () => ({
+      batch: { writes: old.map(([id]) => ({ kind: 'ssh-check', id, expect: 'any', value: null }) as const) },
       result: undefined,
     }))
   }

@@ -4,7 +4,6 @@
  */
 
 import type { Dice } from '../base/bytes.ts'
-import { later, NEVER } from '../base/clock.ts'
 import type { Mono, Wall } from '../base/clock.ts'
 import { MeshError } from '../base/errors.ts'
 import { readObject } from '../base/go-json.ts'
@@ -26,6 +25,8 @@ import { fqdn } from './model/naming.ts'
 import { updateNode } from './model/node-changes.ts'
 import { profileOf, TAGGED_DEVICES } from './netmap/node-json.ts'
 import type { Pings } from './pings.ts'
+import type { SshChecks } from './ssh-checks.ts'
+import { Waiters } from './waiters.ts'
 
 /** Clients below 1.80 are told to update. (control.md §5.8) */
 export const OLDEST_VERSION = 113
@@ -50,6 +51,7 @@ export interface MachineOptions {
   readonly permits: Permits
   readonly maps: Maps
   readonly pings: Pings
+  readonly sshChecks: SshChecks
   readonly dice: Dice
   /** The link a user opens for a login code. */
   readonly loginUrl: (code: string) => string
@@ -57,14 +59,9 @@ export interface MachineOptions {
   readonly joined: () => void
 }
 
-interface Waiter {
-  readonly until: Wall
-  readonly again: () => void
-}
-
 export class Machine {
   readonly #options: MachineOptions
-  readonly #waiters = new Map<string, Set<Waiter>>()
+  readonly #waiters = new Waiters()
   #registering = 0
 
   constructor(options: MachineOptions) {
@@ -80,25 +77,23 @@ export class Machine {
     if (path === '/machine/register') return await this.#register(request, reply)
     if (path === '/machine/map') return await this.#map(request, reply)
     if (path.startsWith('/machine/ping-response/')) return this.#pong(request, reply)
+    if (path.startsWith('/machine/ssh/action/')) return await this.#options.sshChecks.answer(request, reply)
     return this.#other(request, reply)
   }
 
   /** A login has been decided, or is gone: whoever waits for it asks again. */
   decided(code: string): void {
-    for (const waiter of this.#waiters.get(code) ?? []) waiter.again()
+    this.#waiters.wake(code)
   }
 
   /** Logins that nobody decided in time: their clients get a new link. */
   expire(now: Wall): void {
-    for (const waiters of this.#waiters.values()) for (const waiter of waiters) if (waiter.until <= now) waiter.again()
+    this.#waiters.expire(now)
   }
 
   /** When the first login that somebody waits for expires. */
   deadline(wall: Wall, now: Mono): Mono {
-    let next = NEVER
-    for (const waiters of this.#waiters.values())
-      for (const { until } of waiters) next = Math.min(next, later(now, Math.max(0, until - wall))) as Mono
-    return next
+    return this.#waiters.deadline(wall, now)
   }
 
   #refuse(request: ControlRequest, reply: ControlReply, error: unknown): void {
@@ -152,23 +147,12 @@ export class Machine {
     reply: ControlReply,
     { code, until }: Extract<Outcome, { kind: 'wait' }>,
   ): void {
-    const waiters = this.#waiters.get(code) ?? new Set()
-    this.#waiters.set(code, waiters)
-    const leave = (): void => {
-      waiters.delete(waiter)
-      if (waiters.size === 0 && this.#waiters.get(code) === waiters) this.#waiters.delete(code)
+    const again = (): void => {
+      this.#decide(request, register, reply).catch((error: unknown) => this.#refuse(request, reply, error))
     }
-    const waiter: Waiter = {
-      until,
-      again: () => {
-        leave()
-        this.#decide(request, register, reply).catch((error: unknown) => this.#refuse(request, reply, error))
-      },
-    }
-    waiters.add(waiter)
-    reply.onClose(leave)
+    this.#waiters.hold(code, until, reply, again)
     // It may have been decided while this request was on its way here.
-    if (this.#options.ledger.model.login(code)?.outcome !== undefined) waiter.again()
+    if (this.#options.ledger.model.login(code)?.outcome !== undefined) this.#waiters.wake(code)
   }
 
   #comeBack(reply: ControlReply): void {

@@ -6,6 +6,7 @@
 import type { Dice } from '../base/bytes.ts'
 import { later } from '../base/clock.ts'
 import type { Clocks, Mono, Wall } from '../base/clock.ts'
+import type { SshRule } from '../policy/policy.ts'
 import type { DerpMap } from '../wire/derp-map.ts'
 import { worker } from './model/actors.ts'
 import { nothingTold } from './model/following.ts'
@@ -136,6 +137,11 @@ export class Maps {
   /** The whole map in one message, for a request that does not stay. */
   oneShot(tailnet: TailnetNum, node: number, withPeers: boolean): Uint8Array[] {
     return this.#writer.first(this.#map(tailnet), node, nothingTold(), this.#options.clocks.wall(), withPeers)
+  }
+
+  /** The rule by which one node of a tailnet logs in by SSH to another as this local account. */
+  sshRule(tailnet: TailnetNum, from: number, to: number, account: string): SshRule | undefined {
+    return this.#map(tailnet).sshRule(from, to, account, this.#options.clocks.wall())
   }
 
   /** Sends a message out of turn. False: the node holds no stream here. */

@@ -15,7 +15,7 @@ import { Filters } from './filter.ts'
 import type { FilterRule } from './filter.ts'
 import { NodeAttributes } from './node-attributes.ts'
 import type { CapMap } from './node-attributes.ts'
-import type { Policy } from './policy.ts'
+import type { Policy, SshRule } from './policy.ts'
 import { Routes } from './routes.ts'
 import { Selection } from './selection.ts'
 import { Ssh } from './ssh.ts'
@@ -158,6 +158,12 @@ export class Engine {
   sshRules(slot: number): WireSshRule[] {
     const node = this.node(slot)
     return node === undefined ? [] : this.ssh.of(node)
+  }
+
+  /** The rule by which one node logs in to another as this account. */
+  sshRule(from: number, to: number, account: string): SshRule | undefined {
+    const [x, y] = [this.node(from), this.node(to)]
+    return x === undefined || y === undefined ? undefined : this.ssh.ruleOf(x, y, account)
   }
 
   capabilities(slot: number, httpsEnabled: boolean): CapMap {

@@ -15,6 +15,25 @@ export function meetsOne(policy: Policy, postures: readonly string[], attributes
   )
 }
 
+/** Does a rule ask for a posture that asserts something of this attribute? */
+export function asksAbout(policy: Policy, attribute: string): boolean {
+  return assertionsOf(policy, attribute).length > 0
+}
+
+/** The numbers that rules compare this attribute with. */
+export function comparedWith(policy: Policy, attribute: string): number[] {
+  return assertionsOf(policy, attribute).flatMap((assertion) =>
+    'value' in assertion && typeof assertion.value === 'number' ? [assertion.value] : [],
+  )
+}
+
+function assertionsOf({ rules, ssh, postures }: Policy, attribute: string): readonly Assertion[] {
+  const names = new Set([...rules, ...ssh].flatMap((rule) => rule.postures))
+  return [...names].flatMap(
+    (name) => postures.get(name)?.assertions.filter((assertion) => assertion.attribute === attribute) ?? [],
+  )
+}
+
 /** An attribute that is not set satisfies `NOT SET` only. */
 export function holds(assertion: Assertion, attributes: Attributes): boolean {
   const value = attributes.get(assertion.attribute)

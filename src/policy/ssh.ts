@@ -20,7 +20,8 @@ export interface WireSshRule {
 
 /** Clients put in who asks, for what; the server decides, and knows how long a check holds. */
 const DELEGATE = 'https://unused/machine/ssh/action/$SRC_NODE_ID/to/$DST_NODE_ID?local_user=$LOCAL_USER'
-const ACCEPT = {
+/** What lets somebody in. */
+export const ACCEPT = {
   accept: true,
   allowAgentForwarding: true,
   allowLocalPortForwarding: true,
@@ -71,6 +72,15 @@ export class Ssh {
 
   of(node: PolicyNode): WireSshRule[] {
     return this.#rules.of(this.#selection.namers(node.slot)).flatMap((compiled) => this.#rule(compiled, node))
+  }
+
+  /** The rule by which `from` logs in to `to` as `account`: the first that fits, as the SSH server finds it too. */
+  ruleOf(from: PolicyNode, to: PolicyNode, account: string): SshRule | undefined {
+    const isAdmitted = (compiled: CompiledSsh): boolean => {
+      const leads = compiled.sources.admitted.has(from.slot) ? this.leads(compiled, to) : undefined
+      return leads === 'all' || (leads === 'own' && this.#selection.devicesOfOwner(to).has(from.slot))
+    }
+    return this.rules.find((compiled) => letsIn(compiled.rule.users, account, from) && isAdmitted(compiled))?.rule
   }
 
   /** Whom the rule lets in at `node`: all its sources, those of the node's own user, or nobody. */

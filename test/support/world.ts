@@ -390,9 +390,10 @@ export class Machine {
     }
   }
 
-  /** Sends a request and returns its answer so far. */
-  async send(method: string, path: string, body: unknown): Promise<Answer> {
+  /** Sends a request and returns its answer so far. @param target path and query */
+  async send(method: string, target: string, body: unknown): Promise<Answer> {
     const answer = new Answer()
+    const [path = '', query = ''] = target.split('?', 2)
     this.world.coord.handle(
       {
         machineKey: this.machineKey,
@@ -400,7 +401,7 @@ export class Machine {
         from: this.from,
         method,
         path,
-        query: '',
+        query,
         body: typeof body === 'string' ? Buffer.from(body) : Buffer.from(JSON.stringify(body)),
       },
       answer,

@@ -16,6 +16,7 @@ import { describeLogin } from './logins.ts'
 import { describeNode } from './nodes.ts'
 import { describeIdentity, describePasskey, describeProvider, describeSession, describeTicket } from './people.ts'
 import { describePolicy, describeProposal } from './policies.ts'
+import { describeSshCheck } from './ssh-checks.ts'
 import { describeTailnet } from './tailnets.ts'
 import { describeUser } from './users.ts'
 
@@ -35,6 +36,7 @@ export const DESCRIBERS: { readonly [K in Kind]: Describer<K> } = {
   session: describeSession,
   ticket: describeTicket,
   passkey: describePasskey,
+  'ssh-check': describeSshCheck,
   contacts: describeContacts,
   'posture-integration': describeIntegration,
   service: describeService,

@@ -15,6 +15,7 @@ import { drawAddresses } from '../model/addressing.ts'
 import type { By } from '../model/audit.ts'
 import { randomStableId, rehashed } from '../model/credentials.ts'
 import type { Bcrypt, Sha256 } from '../model/credentials.ts'
+import { newCode } from '../model/codes.ts'
 import type { Ledger, Plan } from '../model/ledger.ts'
 import { isExpired } from '../model/model.ts'
 import type { Located, Model, TailnetState } from '../model/model.ts'
@@ -288,13 +289,6 @@ export class Enroll {
       return { batch: { writes: [write] }, result: { kind: 'log-in', code } }
     })
   }
-}
-
-const CODE_ALPHABET = 'abcdefghjkmnpqrstuvwxyz123456789'
-
-/** 16 characters of 5 bits: 80 bits that nobody guesses in 15 minutes. */
-function newCode(dice: Dice): string {
-  return [...dice(16)].map((byte) => CODE_ALPHABET[byte & 31]).join('')
 }
 
 function notPermitted(tags: readonly string[]): string {

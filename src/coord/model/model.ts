@@ -307,6 +307,7 @@ const KINDS: readonly Kind[] = [
   'sign-in',
   'ticket',
   'passkey',
+  'ssh-check',
   'contacts',
   'posture-integration',
   'service',

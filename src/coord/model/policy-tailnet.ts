@@ -8,6 +8,7 @@ import type { Steps } from '../../policy/steps.ts'
 import type { PolicyNode, PolicyTailnet, PolicyUser } from '../../policy/tailnet.ts'
 import { attributesOf } from './attributes.ts'
 import { groupsIn, groupsOf } from './groups.ts'
+import type { LoginAges } from './login-ages.ts'
 import type { TailnetState } from './model.ts'
 import type { AttributesRecord, Node, User } from './records.ts'
 import { enabledRoutes, isExitRoute } from './routes.ts'
@@ -28,8 +29,18 @@ export interface Subject {
 /** From this capability version on, clients take names of capabilities for sources. (control.md §5.8) */
 const READS_SOURCE_NAMES = 109
 
-/** A node as the policy sees it. */
-export function policyNode({ slot, node, user, enabled, online, custom }: Subject, now: Wall): PolicyNode {
+/**
+ * A node as the policy sees it.
+ *
+ * @param ages as which of them a login's age is told; absent: exactly, for whoever looks only once
+ */
+export function policyNode(
+  { slot, node, user, enabled, online, custom }: Subject,
+  now: Wall,
+  ages?: LoginAges,
+): PolicyNode {
+  const attributes = new Map(Object.entries(attributesOf(node, user, custom, now).attributes))
+  ages?.coarsen(attributes)
   return {
     slot,
     id: node.id,
@@ -40,7 +51,7 @@ export function policyNode({ slot, node, user, enabled, online, custom }: Subjec
     routes: enabled.map((text) => parsePrefix(text)).filter((prefix): prefix is Prefix => prefix !== undefined),
     // It makes a difference for routers only, and would have every policy asked anew whenever a lid is closed.
     online: online || enabled.every(isExitRoute),
-    attributes: new Map(Object.entries(attributesOf(node, custom, now).attributes)),
+    attributes,
     readsSourceNames: node.cap >= READS_SOURCE_NAMES && !letsInMore(node),
   }
 }

@@ -13,6 +13,7 @@ import type { Hostinfo } from '../../wire/hostinfo.ts'
 import type { ContactsRecord, PostureIntegrationRecord } from './account.ts'
 import type { AuditEvent } from './audit.ts'
 import type { DnsRecord } from './dns.ts'
+import type { SshCheck } from './ssh-checks.ts'
 import type { ServiceRecord } from './services.ts'
 
 /** Number of a tailnet, from 1. `SERVER` is the server's own scope: tailnets and logins in progress. */
@@ -521,6 +522,7 @@ export interface Kinds {
   'sign-in': SignIn
   ticket: Ticket
   passkey: Passkey
+  'ssh-check': SshCheck
   contacts: ContactsRecord
   'posture-integration': PostureIntegrationRecord
   service: ServiceRecord

@@ -6,7 +6,7 @@ import type { Engine, Touched } from '../../policy/engine.ts'
 import type { FilterRule } from '../../policy/filter.ts'
 import { SUBDOMAINS } from '../../policy/node-attributes.ts'
 import type { CapMap } from '../../policy/node-attributes.ts'
-import type { Policy } from '../../policy/policy.ts'
+import type { Policy, SshRule } from '../../policy/policy.ts'
 import type { WireSshRule } from '../../policy/ssh.ts'
 import { hasSameGroups } from '../../policy/selection.ts'
 import type { PolicyNode } from '../../policy/tailnet.ts'
@@ -54,6 +54,10 @@ export class PolicyReach implements Reach {
 
   ssh(viewer: Placed): readonly WireSshRule[] {
     return this.engine.sshRules(viewer.slot)
+  }
+
+  sshRule(from: Placed, to: Placed, account: string): SshRule | undefined {
+    return this.engine.sshRule(from.slot, to.slot, account)
   }
 
   routes(viewer: Routed, peer: Routed): readonly string[] {

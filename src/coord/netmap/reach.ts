@@ -7,7 +7,7 @@ import type { BitSet } from '../../base/bit-set.ts'
 import type { Wall } from '../../base/clock.ts'
 import type { FilterRule } from '../../policy/filter.ts'
 import type { CapMap } from '../../policy/node-attributes.ts'
-import type { Policy } from '../../policy/policy.ts'
+import type { Policy, SshRule } from '../../policy/policy.ts'
 import type { WireSshRule } from '../../policy/ssh.ts'
 import { isExpired } from '../model/model.ts'
 import type { Node } from '../model/records.ts'
@@ -35,6 +35,8 @@ export interface Reach {
   filters(viewer: Placed): Readonly<Record<string, readonly FilterRule[]>>
   /** Who may log in to the node by SSH; `undefined`: nothing is said of it. */
   ssh(viewer: Placed): readonly WireSshRule[] | undefined
+  /** The rule by which one node logs in to another as this local account. */
+  sshRule(from: Placed, to: Placed, account: string): SshRule | undefined
   /** The routes of a peer that the viewer is told of; `peer.routes` itself where that is what everybody is told. */
   routes(viewer: Routed, peer: Routed): readonly string[]
   /** What the node may do beyond what every node may. */
@@ -57,6 +59,7 @@ export const everybody: Reach = {
   visible: () => undefined,
   filters: () => ALLOW_ALL,
   ssh: () => undefined,
+  sshRule: () => undefined,
   routes: (_viewer, peer) => peer.routes,
   capabilities: () => NOTHING,
   sharedNames: () => NO_NAMES,

@@ -10,22 +10,23 @@ import { DAY_MS } from '../../base/clock.ts'
 import type { Wall } from '../../base/clock.ts'
 import { SourceNames } from '../../policy/capability-sources.ts'
 import { Engine } from '../../policy/engine.ts'
-import type { Policy } from '../../policy/policy.ts'
+import type { Policy, SshRule } from '../../policy/policy.ts'
 import type { PolicyNode } from '../../policy/tailnet.ts'
 import type { Effect } from '../model/following.ts'
 import { dnsOf } from '../model/dns.ts'
 import { groupsOf } from '../model/groups.ts'
+import { LoginAges } from '../model/login-ages.ts'
 import { isExpired } from '../model/model.ts'
 import type { Changed, TailnetState } from '../model/model.ts'
 import { policyNode } from '../model/policy-tailnet.ts'
 import type { AttributesRecord, Node, Presence, Tailnet, User } from '../model/records.ts'
 import { enabledRoutes, isExitRoute, isWell } from '../model/routes.ts'
 import { DnsTexts } from './dns.ts'
-import { isOnline, peerJson, profileOf, sameShownHostinfo } from './node-json.ts'
+import { isOnline, peerJson, profileJson, profileOf, sameShownHostinfo } from './node-json.ts'
 import type { ShownToPeers } from './node-json.ts'
 import { Pages } from './pages.ts'
 import { PolicyReach } from './policy-reach.ts'
-import { everybody } from './reach.ts'
+import { everybody, takesPart } from './reach.ts'
 import type { Reach } from './reach.ts'
 import { Primaries } from './routes.ts'
 import type { Reordered } from './routes.ts'
@@ -108,7 +109,11 @@ export class TailnetMap {
   #policy: PolicyReach | undefined
   readonly #sourceNames = new SourceNames()
   /** The policy that is being compiled, and the slots whose nodes changed meanwhile. */
-  #next: { readonly steps: Generator<void, Engine>; readonly changed: Set<number> } | undefined
+  #next:
+    | { readonly steps: Generator<void, Engine>; readonly changed: Set<number>; readonly ages: LoginAges }
+    | undefined
+  /** What the policy can tell of the ages of logins; while another one is compiled, what either can. */
+  #ages = LoginAges.NONE
   readonly #bySlot: (Entry | undefined)[] = []
   readonly #routers = new Set<Entry>()
   /** Which of several routers of a subnet is used. */
@@ -119,7 +124,7 @@ export class TailnetMap {
   #slots = 0
   /** Keys run out at these times. */
   readonly #expiring = new Map<number, Wall>()
-  /** Posture attributes of these nodes lapse at these times. */
+  /** Posture attributes of these nodes lapse, or grow too old, at these times. */
   readonly #lapsing = new Map<number, Wall>()
   /** The earliest of all; `undefined`: not known at the moment. It is asked for at every turn. */
   #soonest: Wall | undefined
@@ -182,16 +187,19 @@ export class TailnetMap {
    */
   beginPolicy(policy: Policy, now: Wall, compact = true): void {
     const options = { compact, names: compact ? this.#sourceNames : undefined }
-    this.#next = { steps: Engine.building(policy, this.#policyNodes(now), options), changed: new Set() }
+    const ages = LoginAges.of(policy)
+    this.#ages = this.#ages.and(ages)
+    this.#next = { steps: Engine.building(policy, this.#policyNodes(now), options), changed: new Set(), ages }
   }
 
   /** Goes on for a few milliseconds. True: there is more to do. */
   stepPolicy(now: Wall, effects: Effect[]): boolean {
     if (this.#next === undefined) return false
-    const { steps, changed } = this.#next
+    const { steps, changed, ages } = this.#next
     const step = steps.next()
     if (step.done !== true) return true
     this.#next = undefined
+    this.#ages = ages
     this.reach = this.#policy = new PolicyReach(step.value, this.primaries)
     // Whoever changed after its turn has to be taken as it is now.
     for (const slot of changed) {
@@ -206,6 +214,14 @@ export class TailnetMap {
     }
     effects.push({ kind: 'policy' })
     return false
+  }
+
+  /** The rule by which one node logs in by SSH to another as this local account; both take part now. */
+  sshRule(from: number, to: number, account: string, now: Wall): SshRule | undefined {
+    const [source, target] = [this.entries.get(from), this.entries.get(to)]
+    if (source === undefined || target === undefined) return undefined
+    const takePart = [source, target].every(({ node }) => takesPart(node, now))
+    return takePart ? this.reach.sshRule(source, target, account) : undefined
   }
 
   /** The tailnet's own record changed: its domain is in every name. */
@@ -346,9 +362,11 @@ export class TailnetMap {
   }
 
   #applyUser(before: User, after: User, effects: Effect[], now: Wall): void {
-    effects.push({ kind: 'profile', user: after.id })
+    if (profileJson(after.id, after) !== profileJson(before.id, before))
+      effects.push({ kind: 'profile', user: after.id })
     const isSamePerson = after.role === before.role && after.loginName === before.loginName
-    if (isSamePerson && sameTexts(groupsOf(after), groupsOf(before))) return
+    const hasLoggedIn = this.#ages.asked && !isSameLogin(before.authenticated, after.authenticated)
+    if (isSamePerson && !hasLoggedIn && sameTexts(groupsOf(after), groupsOf(before))) return
     for (const entry of this.entries.values()) {
       if (entry.node.user !== after.id) continue
       if (!isSamePerson) effects.push({ kind: 'self', node: entry.id })
@@ -395,15 +413,18 @@ export class TailnetMap {
     if (!entry.isShown) return undefined
     const { slot, node, enabled } = entry
     const custom = this.state.get('attributes', String(entry.id))?.values ?? {}
-    this.#lapse(entry.id, custom, now)
     const user = this.state.usersById.get(node.user)
-    return policyNode({ slot, node, enabled, user, custom, online: isOnline(entry) }, now)
+    this.#lapse(node, custom, user, now)
+    return policyNode({ slot, node, enabled, user, custom, online: isOnline(entry) }, now, this.#ages)
   }
 
-  #lapse(id: number, custom: AttributesRecord['values'], now: Wall): void {
+  #lapse({ id, tags }: Node, custom: AttributesRecord['values'], owner: User | undefined, now: Wall): void {
     const times = Object.values(custom).flatMap(({ expires }) =>
       expires !== undefined && expires > now ? [expires] : [],
     )
+    const login = tags.length === 0 ? owner?.authenticated : undefined
+    const older = login && this.#ages.next(login.at, now)
+    if (older !== undefined) times.push(older)
     if (times.length === 0) this.#lapsing.delete(id)
     else this.#lapsing.set(id, Math.min(...times) as Wall)
     this.#soonest = undefined
@@ -486,6 +507,10 @@ export class TailnetMap {
     this.#touch(entry)
     effects.push({ kind: 'peer', node: entry.id, mask: FULL }, { kind: 'self', node: entry.id })
   }
+}
+
+function isSameLogin(a: User['authenticated'], b: User['authenticated']): boolean {
+  return a?.at === b?.at && a?.method === b?.method
 }
 
 function sameTexts(a: readonly string[], b: readonly string[]): boolean {

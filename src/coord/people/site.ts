@@ -18,6 +18,7 @@ import type { Page } from './pages/html.ts'
 import { accountPage, handOnPage, messagePage, signInPage, ticketPage, whichTailnetPage } from './pages/people.ts'
 import { PasskeySite } from './passkey-site.ts'
 import type { SignedIn } from './sessions.ts'
+import { SshCheckSite } from './ssh-check-site.ts'
 import { isToken } from './tokens.ts'
 import { waysInto } from './ways.ts'
 import { byUser, byVisitor, nextOf, NOT_FOUND, page, safeNext } from './visit.ts'
@@ -34,11 +35,13 @@ export class Site {
   readonly #deps: SiteDeps
   readonly #door: Door
   readonly #passkeys: PasskeySite
+  readonly #sshChecks: SshCheckSite
 
   constructor(deps: SiteDeps) {
     this.#deps = deps
     this.#door = new Door(deps)
     this.#passkeys = new PasskeySite(this.#door, deps.ledger, deps.authenticators)
+    this.#sshChecks = new SshCheckSite(this.#door, deps.ledger)
   }
 
   async visit(visit: Visit): Promise<Reply> {
@@ -56,6 +59,8 @@ export class Site {
     if (at === 'POST auth/saml') return handOn(await visit.body())
     if (at === 'GET auth/ticket' && third !== undefined) return this.#ticket(third)
     if (at === 'POST auth/sign-out') return await this.#signOut(visit)
+    if (first === 'ssh-check' && second !== undefined && third === undefined && LOGIN_CODE.test(second))
+      return await this.#sshChecks.visit(visit, second)
     if (first === 'auth' && second === 'passkey') return await this.#passkeys.visit(visit, third)
     return NOT_FOUND
   }

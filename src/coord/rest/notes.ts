@@ -7,20 +7,13 @@ import type { DerpRegion } from '../../wire/derp-map.ts'
 import type { Policy, PolicyWarning } from '../../policy/policy.ts'
 
 /** @param isOurs is a region one of the server's own? */
-export function notesOn({ allowAll, ssh, derpMap }: Policy, isOurs: (region: number) => boolean): PolicyWarning[] {
+export function notesOn({ allowAll, derpMap }: Policy, isOurs: (region: number) => boolean): PolicyWarning[] {
   const notes: PolicyWarning[] = []
   if (allowAll)
     notes.push({
       about: 'grants',
       text: 'there are neither grants nor acls, which allows everything between all devices; "grants": [] allows nothing',
       at: { line: 1, column: 1 },
-    })
-  const check = ssh.find(({ action }) => action === 'check')
-  if (check !== undefined)
-    notes.push({
-      about: 'ssh',
-      text: 'this server answers no SSH checks yet, so that logins which a rule with "check" decides on are refused; "accept" lets in unasked',
-      at: check.at,
     })
   if (derpMap !== undefined && !derpMap.omitDefaultRegions && leavesNone([...derpMap.regions], isOurs))
     notes.push({

@@ -180,7 +180,7 @@ describe('with a certificate', () => {
 })
 
 describe('the pages that people see', () => {
-  test('get what lies below /login/ and /auth, and are told whether anybody could read along', async (t) => {
+  test('get what lies below /login/, /auth and /ssh-check/, and are told whether anybody could read along', async (t) => {
     const seen: [string | undefined, boolean][] = []
     const server = await listenForControl({
       trustedProxy: ['loopback'],
@@ -192,17 +192,19 @@ describe('the pages that people see', () => {
       },
     })
     t.after(() => server.close())
-    for (const path of ['/login/K7WQ2MZX9RTB', '/auth', '/auth/callback?state=x']) await ask(server.url, path)
+    for (const path of ['/login/K7WQ2MZX9RTB', '/auth', '/auth/callback?state=x', '/ssh-check/k7wq2mzx9rtb'])
+      await ask(server.url, path)
     await ask(server.url, '/auth/start/x', { 'x-forwarded-for': '192.0.2.9' })
     await ask(server.url, '/auth/start/x', { 'x-forwarded-for': '192.0.2.9', 'x-forwarded-proto': 'https' })
     assert.deepEqual(seen, [
       ['/login/K7WQ2MZX9RTB', true],
       ['/auth', true],
       ['/auth/callback?state=x', true],
+      ['/ssh-check/k7wq2mzx9rtb', true],
       ['/auth/start/x', false],
       ['/auth/start/x', true],
     ])
-    for (const path of ['/login', '/authority', '/auth.js'])
+    for (const path of ['/login', '/authority', '/auth.js', '/ssh-check'])
       assert.equal((await ask(server.url, path)).status, 404, path)
   })
 

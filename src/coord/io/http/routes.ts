@@ -44,6 +44,8 @@ export interface Site {
  * office behind one address has twenty people who come at nine.
  */
 const LOOKUPS = { burst: 240, perSecond: 2, customers: 10_000 }
+/** Below these, people see pages in their browser. */
+const PAGES = ['/login/', '/auth/', '/ssh-check/']
 const CHALLENGE = /^[A-Za-z0-9.\-_:]{1,64}$/
 
 export function createRoutes(site: Site): RequestListener {
@@ -63,7 +65,7 @@ export function createRoutes(site: Site): RequestListener {
       if (why !== undefined) return refuseJson(res, 403, why)
       return await (site.scim(req, res) ?? refuseJson(res, 503, 'The server is starting: try again'))
     }
-    if (path.startsWith('/login/') || path === '/auth' || path.startsWith('/auth/')) {
+    if (PAGES.some((start) => path.startsWith(start)) || path === '/auth') {
       const { address } = site.proxies.client(req.socket.remoteAddress, req.headers)
       if (!lookups.take(address, site.mono()))
         return refuse(res, 429, 'too many tries: wait a minute', { 'retry-after': '60' })

@@ -28,7 +28,10 @@ export function setAttribute(at: At, node: Node, key: string, wanted: Wanted): P
   const merged = merge(at, new Map([[node, { [key]: wanted }]]))
   if (isRefusal(merged)) return settle(merged)
   const values = merged.get(node) ?? {}
-  return commit({ writes: [write(at, node, values)] }, done(attributesOf(node, values, at.now)))
+  return commit(
+    { writes: [write(at, node, values)] },
+    done(attributesOf(node, at.tailnet.usersById.get(node.user), values, at.now)),
+  )
 }
 
 export function deleteAttribute(at: At, node: Node, key: string): Plan<Answer<undefined>> {

@@ -34,7 +34,12 @@ export const deviceHandlers: Handlers<keyof typeof deviceRoutes> = {
   getDeviceRoutes: (call, { params }) => show(call, params.deviceId, viewRoutes),
   getDeviceAttributes: (call, { params }) =>
     show(call, params.deviceId, (node) =>
-      attributesOf(node, call.at.tailnet.get('attributes', String(node.id))?.values ?? {}, call.at.now),
+      attributesOf(
+        node,
+        call.at.tailnet.usersById.get(node.user),
+        call.at.tailnet.get('attributes', String(node.id))?.values ?? {},
+        call.at.now,
+      ),
     ),
 
   deleteDevice: (call, { params }) => change(call, params.deviceId, removeDevice),
