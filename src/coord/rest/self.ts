@@ -17,6 +17,7 @@ import type { SelfCall, Tools } from './call.ts'
 import type { FederatedLogins } from './federation.ts'
 import { handlerOf } from './handlers/all.ts'
 import { readInput } from './input.ts'
+import { oauthRefusal } from './oauth-refusal.ts'
 import type { Seen } from './rest.ts'
 
 export type SelfRouteId = { [Id in RouteId]: Routes[Id]['access']['kind'] extends 'self' ? Id : never }[RouteId]
@@ -74,13 +75,4 @@ export async function answerSelf(options: SelfOptions, id: SelfRouteId, asked: S
     ...(result.kind === 'done' || client === undefined ? {} : { token: client }),
   })
   return result
-}
-
-/** RFC 6749 §5.2, and a `message` for clients that know the rest of the API. */
-export function oauthRefusal(
-  status: Extract<Answer<never>, { kind: 'refused' }>['status'],
-  error: 'invalid_request' | 'invalid_client' | 'invalid_grant' | 'unsupported_grant_type' | 'invalid_scope',
-  message: string,
-): Extract<Answer<never>, { kind: 'refused' }> {
-  return refuse(status, message, { error, error_description: message })
 }

@@ -16,7 +16,7 @@ import type { Handlers, SelfCall } from '../call.ts'
 import { shownScope } from '../bounds.ts'
 import { issueToken } from '../changes/access-tokens.ts'
 import { claimAmiss } from '../federation.ts'
-import { oauthRefusal } from '../self.ts'
+import { oauthRefusal } from '../oauth-refusal.ts'
 
 export const oauthHandlers: Handlers<keyof typeof oauthRoutes> = {
   async createAccessToken(call, { body }) {
