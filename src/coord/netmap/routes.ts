@@ -46,11 +46,12 @@ export class Primaries {
     if (before.length === 0 && after.length === 0) return []
     if (after.length === 0) this.#subnetsOf.delete(node)
     else this.#subnetsOf.set(node, after)
+    const routed = new Set(after)
     const reordered: Reordered[] = []
-    for (const prefix of new Set([...before, ...after])) {
+    for (const prefix of routed.union(new Set(before))) {
       const was = this.#orders.get(prefix) ?? NOBODY
       let is = was
-      if (!after.includes(prefix)) is = was.filter((other) => other !== node)
+      if (!routed.has(prefix)) is = was.filter((other) => other !== node)
       else if (!was.includes(node)) is = asRecorded([...was, node], this.#recorded.get(prefix))
       this.#put(prefix, was, usableFirst(is, isUsable), reordered)
     }

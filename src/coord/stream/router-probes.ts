@@ -18,7 +18,7 @@ export const SILENT_MS = 3500
 /** Until a stream has answered once: its client may still be reading its first map. */
 const FIRST_MS = 15_000
 /** A stream that ends may be followed by another at once, as when a client changes networks. */
-export const LEFT_MS = 150
+export const LEFT_MS = 100
 /** Who was unwell has to answer for so long, without a gap, to be well again. */
 export const WELL_MS = 5000
 /** An answer that is out for longer is a gap. */
