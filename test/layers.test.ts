@@ -30,6 +30,8 @@ const COORD_STAGES = [
   'coord/stream',
   'coord/acme',
   'coord/rest',
+  'coord/events',
+  'coord/collectors',
   'coord/people',
   'coord/scim',
 ]
@@ -49,6 +51,8 @@ const LEANS_ON: Readonly<Record<string, readonly string[]>> = {
   'coord/netmap': STAGE,
   'coord/stream': STAGE,
   'coord/rest': STAGE,
+  'coord/events': STAGE,
+  'coord/collectors': STAGE,
   'coord/acme': ['base'],
   'coord/people': STAGE,
   'coord/scim': STAGE,

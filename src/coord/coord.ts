@@ -4,18 +4,22 @@
  *   request --> machine --> enroll | maps --> ledger --> store
  *   store --feed--> model --> netmap --effects--> streams --messages--> clients
  *                         \-> journal
+ *   audit log --> deliveries --webhooks, log streams--> elsewhere
  *
  * It owns no socket, file or timer: the shell calls `handle` and `tick`, and is asked to call `tick` by `wake`.
  */
 
 import { hex } from '../base/bytes.ts'
 import type { Dice } from '../base/bytes.ts'
+import { NEVER } from '../base/clock.ts'
 import type { Clocks, Mono } from '../base/clock.ts'
 import type { NodeKey } from '../base/keys.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Pinged } from '../wire/api/sett-objects.ts'
 import type { DerpMap } from '../wire/derp-map.ts'
 import type { ControlHandler } from './control.ts'
+import { Deliveries } from './deliveries.ts'
+import type { DeliverySeams } from './deliveries.ts'
 import { Enroll } from './enroll/enroll.ts'
 import { Permits } from './enroll/permits.ts'
 import { firstTailnet, ownerLink, welcomeKey } from './first-start.ts'
@@ -61,6 +65,8 @@ export interface CoordOptions {
   readonly admissionChanged: () => void
   /** Something failed that nobody was waiting for. */
   readonly failed: (what: string, error: unknown) => void
+  /** How webhooks and log streams are sent; absent: nothing is. */
+  readonly deliver?: DeliverySeams
   /** Told what happens to machines, people and keys; absent: nobody keeps a log of it. */
   readonly say?: Say
 }
@@ -77,6 +83,7 @@ export class Coord {
   readonly #machine: Machine
   readonly #sshChecks: SshChecks
   readonly #housekeeping: Housekeeping
+  readonly #deliveries: Deliveries | undefined
   readonly #store: StoreLedger
   readonly #journal: Journal
 
@@ -116,6 +123,9 @@ export class Coord {
       failed: options.failed,
     })
     this.handle = this.#machine.handle
+    const { deliver, clocks, server, url, wake, failed } = options
+    this.#deliveries =
+      deliver === undefined ? undefined : new Deliveries({ ...deliver, ledger, clocks, server, url, wake, failed })
     this.#housekeeping = new Housekeeping({ ledger, store, maps, ephemeralMs, auditMs }, options.clocks.mono())
   }
 
@@ -180,6 +190,7 @@ export class Coord {
     this.#sshChecks.expire(this.ledger.now())
     this.pings.tick(now)
     this.maps.tick(now)
+    this.#deliveries?.tick(now)
     this.#journal.tick(this.ledger.now())
     this.#housekeeping.tick(now).catch((error: unknown) => this.#options.failed('housekeeping', error))
   }
@@ -190,9 +201,15 @@ export class Coord {
       this.maps.deadline(now),
       this.pings.deadline(),
       this.#housekeeping.deadline(),
+      this.#deliveries?.deadline() ?? NEVER,
       this.#machine.deadline(this.ledger.now(), now),
       this.#sshChecks.deadline(this.ledger.now(), now),
     ) as Mono
+  }
+
+  /** Breaks off what is being sent, and lets another server go on with it. */
+  async stopDelivering(): Promise<void> {
+    await this.#deliveries?.stop()
   }
 
   /** Ends all streams, for a server that stops. Everything acknowledged is in the store already. */
@@ -204,6 +221,7 @@ export class Coord {
   #changed(changes: readonly Changed[]): void {
     this.#journal.changed(changes, this.ledger.now())
     this.maps.changed(changes)
+    this.#deliveries?.changed(changes)
     for (const change of changes) {
       if (change.kind === 'login' && change.after?.outcome !== undefined) this.#machine.decided(change.id)
       if (change.kind === 'ssh-check' && change.after !== undefined) this.#sshChecks.changed(change.id)

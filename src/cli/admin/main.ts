@@ -19,6 +19,7 @@ import { addScim } from './commands/scim.ts'
 import { addRoutes } from './commands/routes.ts'
 import { addStatus, addTailnets } from './commands/tailnets.ts'
 import { addUsers } from './commands/users.ts'
+import { addWebhooks } from './commands/webhooks.ts'
 import { connect } from './connect.ts'
 import type { Env, Where } from './connect.ts'
 import type { Begin } from './context.ts'
@@ -72,6 +73,7 @@ export async function main(args: readonly string[], at: Surroundings = here()): 
   addPolicy(admin, begin)
   addDns(admin, begin)
   addLog(admin, begin)
+  addWebhooks(admin, begin)
   addTailnets(admin, begin)
   addStatus(admin, begin)
 

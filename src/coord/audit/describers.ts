@@ -6,6 +6,7 @@
 import type { Kind } from '../model/records.ts'
 import { describeContacts, describeIntegration, describeService } from './account.ts'
 import { describeAttributes } from './attributes.ts'
+import { describeLogstream, describeWebhook } from './deliveries.ts'
 import { silent } from './describer.ts'
 import type { Describer } from './describer.ts'
 import { describeDirectoryGroup, describeDirectoryUser } from './directory.ts'
@@ -40,6 +41,8 @@ export const DESCRIBERS: { readonly [K in Kind]: Describer<K> } = {
   contacts: describeContacts,
   'posture-integration': describeIntegration,
   service: describeService,
+  webhook: describeWebhook,
+  logstream: describeLogstream,
   policy: describePolicy,
   'policy-proposal': describeProposal,
   // Whether a machine is connected is nobody's doing.
@@ -57,6 +60,9 @@ export const DESCRIBERS: { readonly [K in Kind]: Describer<K> } = {
   'sign-in': silent,
   // The same text that `policy` has.
   'policy-version': silent,
+  // How far a delivery has come, and which server delivers, is nobody's doing.
+  delivery: silent,
+  lease: silent,
   // What users and tailnets say already.
   holder: silent,
 }

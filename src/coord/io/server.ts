@@ -41,6 +41,7 @@ import { refuseJson } from './http/respond.ts'
 import type { RestListener } from './http/rest-listener.ts'
 import type { SiteListener } from './http/site-listener.ts'
 import { createRoutes } from './http/routes.ts'
+import { openDeliveries } from './deliver/open.ts'
 import { lazyFederation } from './identity/lazy-federation.ts'
 import { createSeal } from './identity/seal.ts'
 import type { Log } from './log.ts'
@@ -259,6 +260,7 @@ async function assemble(
     admissionChanged: () => relay.refreshAdmission(),
     failed: (what, err) => log.error('failed', { what, err }),
     say: (event, fields) => log.info(event, fields),
+    deliver: openDeliveries({ sha256, seal, privateTargets: config.privateTargets }),
   })
   exposeCore(metrics, coord)
   const tokenTries = new Buckets(TOKEN_TRIES)
@@ -355,6 +357,7 @@ async function assemble(
       plain.stop()
       certificates?.close()
       await admin.close()
+      await coord.stopDelivering()
       ticker.stop()
       coord.close()
       upgrades.leave()

@@ -12,6 +12,7 @@ import type { PolicyDiff } from '../../wire/api/diff-objects.ts'
 import type { Hostinfo } from '../../wire/hostinfo.ts'
 import type { ContactsRecord, PostureIntegrationRecord } from './account.ts'
 import type { AuditEvent } from './audit.ts'
+import type { DeliveryRecord, LeaseRecord, LogstreamRecord, WebhookRecord } from './deliveries.ts'
 import type { DnsRecord } from './dns.ts'
 import type { SshCheck } from './ssh-checks.ts'
 import type { ServiceRecord } from './services.ts'
@@ -522,6 +523,10 @@ export interface Kinds {
   'sign-in': SignIn
   ticket: Ticket
   passkey: Passkey
+  webhook: WebhookRecord
+  logstream: LogstreamRecord
+  delivery: DeliveryRecord
+  lease: LeaseRecord
   'ssh-check': SshCheck
   contacts: ContactsRecord
   'posture-integration': PostureIntegrationRecord

@@ -6,7 +6,7 @@ import type { Batch } from '../model/records.ts'
 
 export interface Refusal {
   readonly kind: 'refused'
-  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 410 | 412 | 413 | 429 | 500 | 501 | 503
+  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 410 | 412 | 413 | 422 | 429 | 500 | 501 | 503
   readonly message: string
   /** What goes out beside the message: which tests failed, where a mistake stands. */
   readonly more?: Pick<Problem, 'data' | 'at' | 'error' | 'error_description'>

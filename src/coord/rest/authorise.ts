@@ -54,6 +54,7 @@ export function authorise(
 
 export const NO_DEVICE = 'device not found'
 export const NO_USER = 'user not found'
+export const NO_WEBHOOK = 'webhook not found'
 export const NO_INVITE = 'user invite not found'
 export const NO_INTEGRATION = 'posture integration not found'
 
@@ -67,6 +68,7 @@ interface Thing {
 const THINGS = {
   deviceId: { isIn: (tailnet, ref) => nodeIn(tailnet, ref) !== undefined, missing: NO_DEVICE },
   userId: { isIn: (tailnet, ref) => tailnet.usersById.has(Number(ref)), missing: NO_USER },
+  endpointId: { isIn: (tailnet, ref) => tailnet.get('webhook', ref) !== undefined, missing: NO_WEBHOOK },
   userInviteId: {
     isIn: (tailnet, ref) => tailnet.all('ticket').some(({ invite }) => invite === ref),
     missing: NO_INVITE,

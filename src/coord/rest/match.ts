@@ -36,9 +36,7 @@ export function matchRoute(method: string, path: string): Match {
 const OTHER_NAME = 'vip-services'
 
 /** Parts of the catalogue (api-v2.md §4) that are not served, by the segment that begins them. */
-const UNSERVED: ReadonlySet<string> = new Set(
-  'aws-external-id device-invites logging oauth-apps organizations webhooks'.split(' '),
-)
+const UNSERVED: ReadonlySet<string> = new Set('device-invites logging oauth-apps organizations'.split(' '))
 
 /** Clients take "not found" for "deleted" and drop what they know, so what is merely missing must not say that. */
 function isUnserved(method: string, [first, , third]: readonly string[]): boolean {

@@ -27,6 +27,8 @@ const TO_WRITE: Partial<Record<Scope, Permission>> = {
   federated_keys: 'credentials',
   api_access_tokens: 'credentials',
   users: 'machines',
+  webhooks: 'credentials',
+  log_streaming: 'machines',
   account_settings: 'machines',
   feature_settings: 'machines',
   networking_settings: 'network',

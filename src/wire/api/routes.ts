@@ -16,6 +16,7 @@ import { dnsRoutes } from './routes/dns.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { oauthRoutes } from './routes/oauth.ts'
 import { logRoutes } from './routes/logs.ts'
+import { logstreamRoutes } from './routes/logstreams.ts'
 import { peopleRoutes } from './routes/people.ts'
 import { policyRoutes } from './routes/policy.ts'
 import { policyHistoryRoutes } from './routes/policy-history.ts'
@@ -27,6 +28,7 @@ import { settRoutes } from './routes/sett.ts'
 import { settingsRoutes } from './routes/settings.ts'
 import { userInviteRoutes } from './routes/user-invites.ts'
 import { userRoutes } from './routes/users.ts'
+import { webhookRoutes } from './routes/webhooks.ts'
 
 export const routes = {
   ...deviceRoutes,
@@ -43,6 +45,8 @@ export const routes = {
   ...postureRoutes,
   ...serviceRoutes,
   ...logRoutes,
+  ...logstreamRoutes,
+  ...webhookRoutes,
   ...dnsRoutes,
   ...routingRoutes,
   ...settRoutes,

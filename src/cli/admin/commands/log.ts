@@ -16,6 +16,7 @@ import type { Begin, Context } from '../context.ts'
 import { Told } from '../policy-print.ts'
 import { plain, printTable } from '../print.ts'
 import { parseDuration } from '../words.ts'
+import { addLogStream } from './log-stream.ts'
 
 interface ListOptions {
   readonly since: number
@@ -36,7 +37,8 @@ const VALUE_MAX = 48
 const several = (text: string, before: readonly string[]): string[] => [...before, text]
 
 export function addLog(admin: Command, begin: Begin): void {
-  const log = admin.command('log').description('who changed what: list, export, verify')
+  const log = admin.command('log').description('who changed what: list, export, verify; send it elsewhere: stream')
+  addLogStream(log, begin)
   log
     .command('list', { isDefault: true })
     .description('list changes, oldest first')

@@ -36,6 +36,7 @@ test('without a word, everything has its default', () => {
     acmeEab: undefined,
     httpListen: [],
     trustedProxy: [],
+    privateTargets: [],
     relayListen: { host: '', port: 8443 },
     stunListen: [
       { host: '', port: 3478 },
@@ -111,6 +112,7 @@ const member: { readonly [name in OptionName]: keyof Config } = {
   'acme-email': 'acmeEmail',
   'acme-eab': 'acmeEab',
   'trusted-proxy': 'trustedProxy',
+      'private-targets': 'privateTargets',
   'relay-listen': 'relayListen',
   'stun-listen': 'stunListen',
   'tailnet-domain': 'tailnetDomain',

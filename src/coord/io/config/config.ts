@@ -129,6 +129,7 @@ export function resolveConfig(sources: Sources, host: Host): Config {
       given<readonly Listen[]>('http-listen', OPTIONS['http-listen']) ??
       (tls === 'acme' ? [{ host: '', port: 80 }] : []),
     trustedProxy: given('trusted-proxy', OPTIONS['trusted-proxy']) ?? [],
+    privateTargets: given('private-targets', OPTIONS['private-targets']) ?? [],
     relayListen: pick('relay-listen', OPTIONS['relay-listen']),
     stunListen: pick('stun-listen', OPTIONS['stun-listen']),
     tailnetDomain: pick('tailnet-domain', OPTIONS['tailnet-domain']),

@@ -49,6 +49,8 @@ export interface Config {
   readonly httpListen: readonly Listen[]
   /** Addresses and prefixes of proxies whose word about forwarded addresses is taken. */
   readonly trustedProxy: readonly string[]
+  /** Addresses beyond the internet that webhooks and log streams may be sent to. */
+  readonly privateTargets: readonly string[]
   readonly relayListen: Listen
   readonly stunListen: readonly Listen[]
   readonly tailnetDomain: string
@@ -69,6 +71,7 @@ export type OptionName =
   | 'acme-email'
   | 'acme-eab'
   | 'trusted-proxy'
+  | 'private-targets'
   | 'relay-listen'
   | 'stun-listen'
   | 'tailnet-domain'
@@ -173,7 +176,7 @@ function parseExternalAccount(text: string): ExternalAccountText | Wrong {
   return { kid, key: new Secret(key, 'key of the authority') }
 }
 
-/** One entry of `--trusted-proxy`, as `net.BlockList` wants it: an address or a prefix. */
+/** One entry of `--trusted-proxy` or `--private-targets`, as `net.BlockList` wants it: an address or a prefix. */
 function parseProxy(text: string): string | Wrong {
   if (text.toLowerCase() === 'loopback') return 'loopback'
   const [address = '', bits, more] = text.split('/')
@@ -278,6 +281,13 @@ export const OPTIONS = {
     arg: 'CIDR',
     help: 'proxies whose forwarded addresses are believed (several: separated by commas)',
     want: 'addresses or prefixes such as 127.0.0.1 or 10.0.0.0/8, or "loopback"',
+    absent: 'none',
+    parse: list(parseProxy, 64),
+  },
+  'private-targets': {
+    arg: 'CIDR',
+    help: 'private addresses that webhooks and log streams may be sent to (several: separated by commas)',
+    want: 'addresses or prefixes such as 10.0.5.0/24, or "loopback"',
     absent: 'none',
     parse: list(parseProxy, 64),
   },

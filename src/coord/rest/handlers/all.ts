@@ -11,6 +11,7 @@ import { dnsHandlers } from './dns.ts'
 import { keyHandlers } from './keys.ts'
 import { oauthHandlers } from './oauth.ts'
 import { logHandlers } from './logs.ts'
+import { logstreamHandlers } from './logstreams.ts'
 import { peopleHandlers } from './people.ts'
 import { policyHandlers } from './policy.ts'
 import { policyHistoryHandlers } from './policy-history.ts'
@@ -22,6 +23,7 @@ import { settHandlers } from './sett.ts'
 import { settingsHandlers } from './settings.ts'
 import { userInviteHandlers } from './user-invites.ts'
 import { userHandlers } from './users.ts'
+import { webhookHandlers } from './webhooks.ts'
 
 const handlers: Handlers = {
   ...deviceHandlers,
@@ -38,6 +40,8 @@ const handlers: Handlers = {
   ...postureHandlers,
   ...serviceHandlers,
   ...logHandlers,
+  ...logstreamHandlers,
+  ...webhookHandlers,
   ...dnsHandlers,
   ...routingHandlers,
   ...settHandlers,
