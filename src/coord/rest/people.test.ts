@@ -73,6 +73,18 @@ test('what is no provider is refused, and nothing is kept', async () => {
   assert.equal(world.ledger.model.state(1).count('provider'), 0)
 })
 
+test('nobody but the owner and the server says who vouches for whom', async () => {
+  const world = await RestWorld.make()
+  for (const role of ['admin', 'it-admin', 'network-admin', 'auditor', 'member'] as const)
+    assert.equal(
+      (await world.ask('PUT', `${at}/x`, { token: world.alpha.tokens[role], body: GOOGLE })).status,
+      403,
+      role,
+    )
+  assert.equal((await world.ask('PUT', `${at}/x`, { token: await world.token('alpha'), body: GOOGLE })).status, 403)
+  assert.equal((await world.ask('PUT', `${at}/x`, { token: world.alpha.tokens.owner, body: GOOGLE })).status, 200)
+})
+
 async function sessionOf(world: RestWorld, tailnet: number, user: number, id: string): Promise<void> {
   const now = world.clock.wall()
   const session: Session = {

@@ -14,10 +14,6 @@ import type { TailnetUnderTest } from '../../../test/support/rest-world.ts'
 const BODIES: Partial<Record<RouteId, unknown>> = {
   setDeviceRoutes: { routes: ['10.0.0.0/8'] },
   changeDeviceRoutes: { approve: ['10.0.0.0/8'] },
-  createWebhook: { endpointUrl: 'https://stolen.example', subscriptions: ['policyUpdate'] },
-  patchWebhook: { subscriptions: [] },
-  setLogstream: { destinationType: 'syslog', url: 'tls://stolen.example' },
-  validateAwsTrustPolicy: { roleArn: 'arn:aws:iam::1:role/stolen' },
   setDeviceAuthorized: { authorized: false },
   setDeviceName: { name: 'stolen' },
   setDeviceTags: { tags: ['tag:stolen'] },
@@ -97,9 +93,6 @@ function targets(at: TailnetUnderTest, tailnet: string, keyId: string): Target[]
       proposal: '1',
       provider: 'google',
       session: '0123456789abcdef',
-      endpointId: webhookOf.get(at.id) ?? 'NobodysCNTRL',
-      logType: 'configuration',
-      externalId: 'x',
       contactType: 'security',
       userInviteId: inviteOf.get(at.id) ?? 'iNobodyCNTRL',
       integrationId: integrationOf.get(at.id) ?? 'pNobodyCNTRL',
@@ -115,9 +108,6 @@ function targets(at: TailnetUnderTest, tailnet: string, keyId: string): Target[]
 /** An invitation and an integration of each tailnet that has them. */
 const inviteOf = new Map<string, string>()
 const integrationOf = new Map<string, string>()
-
-/** The endpoint of each tailnet that has one. */
-const webhookOf = new Map<string, string>()
 
 /** What the store holds of both tailnets and the server, without when tokens were last used. */
 function everything(world: RestWorld): string {
@@ -135,10 +125,6 @@ for (const at of [alpha, beta]) {
   inviteOf.set(at.id, (await world.post(`/tailnet/${at.name}/user-invites`, [{ email: 'a@b.example' }]))[0].id)
   const integration = await world.post(`/tailnet/${at.name}/posture/integrations`, { provider: 'kolide' })
   integrationOf.set(at.id, integration.id)
-}
-for (const at of [alpha, beta]) {
-  const { endpointId } = await world.post(`/tailnet/${at.name}/webhooks`, BODIES.createWebhook)
-  webhookOf.set(at.id, endpointId as string)
 }
 const idOf = (token: string) => token.split('-')[2] as string
 
@@ -214,7 +200,7 @@ for (const [how, name] of [
 test('through its own name, a token reaches no id of another tailnet', async () => {
   const before = everything(world)
   for (const { id, method, path, body } of targets(alpha, '-', authKey.id)) {
-    if (!/deviceId|userId|keyId|code|endpointId|userInviteId|integrationId/.test(routes[id].path)) continue
+    if (!/deviceId|userId|keyId|code|userInviteId|integrationId/.test(routes[id].path)) continue
     const told = await world.ask(method, path, { token: beta.tokens.owner, body })
     assert.equal(told.status, 404, `${id}: ${told.text}`)
     const numeric = path.replace(alpha.laptop.stableId, String(alpha.laptop.id))
@@ -270,11 +256,7 @@ test('the scope alone is enough for every route that asks for one', async () => 
       told.status === 200 ||
         // It is refused whatever it is sent.
         id === 'resendContactVerification' ||
-        id === 'validateAwsTrustPolicy' ||
-        (told.status === 404 &&
-          /userInviteId|integrationId|service|endpointId|logType|keyId|code|version|proposal|provider|session/.test(
-            routes[id].path,
-          )),
+        (told.status === 404 && /userInviteId|integrationId|service|keyId|code|version|proposal|provider|session/.test(routes[id].path)),
       `${id}: ${told.text}`,
     )
     // What a route has just deleted is there again for the next one.
@@ -283,7 +265,7 @@ test('the scope alone is enough for every route that asks for one', async () => 
 })
 
 /** What clients are refused whatever their scopes are. */
-const PEOPLE_ONLY: ReadonlySet<RouteId> = new Set(['createToken', 'createUserInvites'])
+const PEOPLE_ONLY: ReadonlySet<RouteId> = new Set(['createToken', 'createUserInvites', 'setProvider'])
 
 test('a client’s access token opens what its scopes name, and nothing else', async () => {
   const fresh = await RestWorld.make()

@@ -20,7 +20,12 @@ const PROVIDERS_MAX = 20
 /** A link is sent to somebody who opens it within the day. */
 const LINK_MS = 24 * HOUR_MS
 
-/** @param sealed the new secret, sealed; absent: the one that is there stays */
+/**
+ * Whoever says where an identity provider is, or which certificate it signs with, may be whom they like by it; so that
+ * is the owner's.
+ *
+ * @param sealed the new secret, sealed; absent: the one that is there stays
+ */
 export function setProvider(
   at: At,
   id: string,
@@ -28,6 +33,8 @@ export function setProvider(
   sealed: string | undefined,
   url: string,
 ): Plan<Answer<IdentityProvider>> {
+  if (roleOf(at.caller) !== 'owner')
+    return settle(refuse(403, 'Only the owner, or the server’s own administrator, sets identity providers'))
   const before = at.tailnet.get('provider', id)
   if (before === undefined && at.tailnet.count('provider') >= PROVIDERS_MAX)
     return settle(refuse(400, `A tailnet has at most ${PROVIDERS_MAX} identity providers: remove one first`))
