@@ -1,4 +1,4 @@
-/** What the server clears away of its own accord: access tokens. */
+/** What the server clears away of its own accord: access tokens, and links that are over. */
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -56,4 +56,24 @@ test('access tokens go when they are over, and when their client is gone; others
   await world.pass(30 * MINUTE_MS)
   assert.deepEqual(left(), [])
   assert.equal(world.state().key('a')?.revoked, undefined, 'clients do not end')
+})
+
+test('links that let somebody in once go when they are over, and the log has no line of that', async () => {
+  const world = await World.start({})
+  const { num } = world.tailnet
+  for (const [id, ms] of [
+    ['soon', 3 * MINUTE_MS],
+    ['later', HOUR_MS],
+  ] as const)
+    await world.coord.ledger.transact(num, TESTER, (_, now) => {
+      const value = { purpose: 'invite', invite: id, by: '', created: now, expires: later(now, ms) } as const
+      return { batch: { writes: [{ kind: 'ticket', id, expect: 'absent', value }] }, result: undefined }
+    })
+  await world.pass(2 * MINUTE_MS)
+  assert.deepEqual(world.state().ids('ticket'), ['soon', 'later'])
+  const lines = async () => (await world.coord.ledger.logs.auditEnds(num)).newest.number
+  const before = await lines()
+  await world.pass(3 * MINUTE_MS)
+  assert.deepEqual(world.state().ids('ticket'), ['later'])
+  assert.equal(await lines(), before)
 })

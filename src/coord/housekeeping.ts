@@ -86,7 +86,8 @@ export class Housekeeping {
     const state = ledger.model.state(tailnet)
     const old = [...state.all('key')].filter((key) => (key.revoked ?? key.expires) + KEY_KEPT_MS < ledger.now())
     const tokens = uselessTokens(state, ledger.now())
-    if (old.length === 0 && tokens.length === 0) return
+    const links = [...state.entries('ticket')].filter(([, { expires }]) => expires <= ledger.now())
+    if (old.length === 0 && tokens.length === 0 && links.length === 0) return
     await ledger.transact(tailnet, HOUSEKEEPING, () => ({
       batch: {
         writes: [
@@ -95,6 +96,7 @@ export class Housekeeping {
             { kind: 'key-use', id, expect: 'any', value: null } as const,
           ]),
           ...tokens.map((id) => ({ kind: 'access-token', id, expect: 'any', value: null }) as const),
+          ...links.map(([id]) => ({ kind: 'ticket', id, expect: 'any', value: null }) as const),
         ],
       },
       result: undefined,
