@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { MINUTE_MS } from '../../base/clock.ts'
+import { DAY_MS, MINUTE_MS } from '../../base/clock.ts'
 import { MeshError } from '../../base/errors.ts'
 import { Secret } from '../../base/secret.ts'
 import { machineKeyOf, nodeKeyOf } from '../../base/keys.ts'
@@ -297,6 +297,17 @@ test('a device’s link is for whoever is logged in, while it is open', async ()
     assert.equal(seen(await world.ask('POST', `/login/${CODE}`, { form })), '404 This login is not open any more', name)
     assert.deepEqual(world.outcome(), before)
   }
+})
+
+test('whoever looks in now and then stays logged in', async () => {
+  const world = await SiteWorld.make()
+  await world.logIn()
+  for (let week = 0; week < 3; week++) {
+    world.people.clock.advance(6 * DAY_MS)
+    assert.equal(seen(await world.ask('GET', '/auth')), '200 ada')
+  }
+  world.people.clock.advance(7 * DAY_MS)
+  assert.equal(seen(await world.ask('GET', '/auth')), '200 Log in to home')
 })
 
 test('addresses that are none lead nowhere', async () => {

@@ -45,6 +45,14 @@ export class Site {
   }
 
   async visit(visit: Visit): Promise<Reply> {
+    const reply = await this.#answer(visit)
+    // Whoever looks at a page uses their session.
+    const signedIn = visit.secure ? this.#door.who(visit) : undefined
+    if (signedIn !== undefined) await this.#door.sessions.touch(signedIn, byUser(signedIn, visit))
+    return reply
+  }
+
+  async #answer(visit: Visit): Promise<Reply> {
     const { method } = visit
     const [first, second, third, ...rest] = visit.url.pathname.slice(1).split('/')
     if (rest.length > 0 || (method !== 'GET' && method !== 'POST')) return NOT_FOUND
@@ -88,7 +96,6 @@ export class Site {
     if (decision !== 'connect' && decision !== 'refuse') return STALE
     const decided = await decideLogin(this.#deps.ledger, code, decision, signedIn, byUser(signedIn, visit))
     if (decided.kind === 'gone') return page(UNKNOWN_LOGIN)
-    await this.#door.sessions.touch(signedIn, byUser(signedIn, visit))
     return page(decidedPage(decided.login))
   }
 
