@@ -178,16 +178,25 @@ export class SshChecks {
 
 function readAsked({ path, query }: ControlRequest): Asked | undefined {
   const [, source, target] = PATH.exec(path) ?? []
-  const fields = new URLSearchParams(query)
-  const account = fields.get('local_user') ?? ''
+  const account = field(query, 'local_user') ?? ''
   if (source === undefined || target === undefined || account === '' || account.length > ACCOUNT_MAX) return undefined
-  return { source: Number(source), target: Number(target), account, code: fields.get('check') ?? undefined }
+  return { source: Number(source), target: Number(target), account, code: field(query, 'check') }
+}
+
+/** The value of one field of a query, as Go writes it. */
+function field(query: string, name: string): string | undefined {
+  const found = query.split('&').find((part) => part.startsWith(`${name}=`))
+  try {
+    return found && decodeURIComponent(found.slice(name.length + 1).replaceAll('+', ' '))
+  } catch {
+    return undefined
+  }
 }
 
 /** Where the SSH server asks next. Its host is of no account: the request goes through Noise. */
 function delegate({ source, target, account }: Omit<Asked, 'code'>, code: string): string {
-  const query = new URLSearchParams({ local_user: account, check: code })
-  return `https://unused/machine/ssh/action/${source}/to/${target}?${query.toString()}`
+  const query = `local_user=${encodeURIComponent(account)}&check=${encodeURIComponent(code)}`
+  return `https://unused/machine/ssh/action/${source}/to/${target}?${query}`
 }
 
 function reject(why: string): SshAction {

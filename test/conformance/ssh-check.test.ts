@@ -301,6 +301,11 @@ test('the machine that asks is the one that is logged in to', async () => {
   const other = await at.world.joined('web-2', { tags: ['tag:web'] })
   const moved = next.replace(`/to/${at.web.node.id}`, `/to/${other.node.id}`)
   assert.equal(actionIn(await other.send('GET', moved, '')).reject, true, 'a check of another login')
+  const odd = await SshWorld.start({ ...CHECK, users: ['a b&c=$1'] })
+  const { next: oddNext, link: oddLink } = await odd.begin('a+b%26c%3D%241')
+  assert.match((await odd.anna.get(oddLink)).text, /a b&#38;c=\$1/)
+  await odd.pass(oddLink)
+  assert.equal(actionIn(await odd.web.send('GET', oddNext, '')).accept, true, 'whatever the account is called')
   const account = next.replace('local_user=root', 'local_user=deploy')
   assert.equal(actionIn(await at.web.send('GET', account, '')).reject, true, 'a check of another account')
   for (const path of [
@@ -309,6 +314,9 @@ test('the machine that asks is the one that is logged in to', async () => {
     `/machine/ssh/action/1/to/${at.web.node.id}`,
   ])
     assert.equal((await at.web.send('GET', path, '')).status, 404, path)
+  const asked = `/machine/ssh/action/${at.laptop.node.id}/to/${at.web.node.id}?local_user=`
+  for (const name of ['', '%zz', 'x'.repeat(257)])
+    assert.equal((await at.web.send('GET', asked + name, '')).status, 404)
   assert.equal((await at.web.send('POST', next, '')).status, 405)
 })
 
