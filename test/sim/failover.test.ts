@@ -108,14 +108,14 @@ test('killed, silent, gone by its own word: the other one carries on, and the fi
   a.stream.end()
   assert.ok((await field.until(1, KILLED_MS)) > 0)
   await field.reconnect(a)
-  await field.pass(30_000)
+  await field.pass(8000)
   assert.equal(field.used(), 1, 'back, and not used')
 
   field.silent.add(b)
   const took = await field.until(0, SILENT_MS)
   assert.ok(took > 2000, `${took} ms`)
   field.silent.delete(b)
-  await field.pass(30_000)
+  await field.pass(8000)
   assert.equal(field.used(), 0)
 
   // Clients that go down offer nothing any more; those that log out let their key expire.
@@ -166,7 +166,7 @@ test('two stalls of a second cause no switch', async () => {
 test('one that flaps is left once', async () => {
   const field = await Field.open()
   const a = field.at(0)
-  for (let i = 0; i < 6; i++) {
+  for (let i = 0; i < 4; i++) {
     field.silent.add(a)
     await field.pass(6000)
     field.silent.delete(a)
@@ -302,7 +302,7 @@ test('via: every viewer has its own router, and only those move whose router fai
 
 test('of fifty routers of one subnet some are killed one after the other: each time the next carries on', async () => {
   const field = await Field.open(50)
-  for (let i = 0; i < 8; i++) {
+  for (let i = 0; i < 3; i++) {
     assert.equal(field.used(), i)
     field.at(i).stream.end()
     await field.until(i + 1, KILLED_MS)

@@ -59,6 +59,7 @@ const acts: readonly ((
   },
   async (world, machine) =>
     await world.change(machine.node.id, () => ({ approvedRoutes: ['10.0.0.0/8', '10.1.0.0/16', '0.0.0.0/0', '::/0'] })),
+  async (world, machine) => await world.turnUnwell(machine.node.id),
   async (world, machine) =>
     await world.change(machine.node.id, (_, now) => ({ keyExpiry: now, keyExpiryDisabled: false })),
   async (world, machine, random) =>

@@ -125,6 +125,7 @@ const acts: readonly Act[] = [
     machine.hostinfo = { ...machine.hostinfo, RoutableIPs: ROUTES[random(ROUTES.length)] }
     await machine.lite()
   },
+  async (world, machine) => await world.turnUnwell(machine.node.id),
   async (world, machine, random) =>
     await world.change(machine.node.id, () => ({ approvedRoutes: ROUTES[random(ROUTES.length)] as string[] })),
   async (_, machine, random) => {

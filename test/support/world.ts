@@ -320,6 +320,19 @@ export class World implements Clocks {
     await this.settle()
   }
 
+  /** A router is found unwell, or well again if it was. */
+  async turnUnwell(node: number): Promise<void> {
+    await this.coord.ledger.transact(this.tailnet.num, TESTER, (model, now) => {
+      const id = String(node)
+      const presence = model.state(this.tailnet.num).presence(node)
+      if (presence === undefined) return { result: undefined }
+      const { unwell, ...rest } = presence
+      const value = unwell === undefined ? { ...rest, unwell: now } : rest
+      return { batch: { writes: [{ kind: 'presence', id, expect: 'any', value }] }, result: undefined }
+    })
+    await this.settle()
+  }
+
   async changeTailnet(settings: Partial<Tailnet['settings']>, tailnet = this.tailnet): Promise<void> {
     await this.coord.ledger.transact(SERVER, TESTER, (model) => {
       const id = String(tailnet.num)
