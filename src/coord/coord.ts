@@ -6,6 +6,8 @@
  *                         \-> journal
  *   audit log --> deliveries --webhooks, log streams--> elsewhere
  *
+ *   router --sign of life, or none--> failover --> ledger
+ *
  * It owns no socket, file or timer: the shell calls `handle` and `tick`, and is asked to call `tick` by `wake`.
  */
 
@@ -22,6 +24,7 @@ import { Deliveries } from './deliveries.ts'
 import type { DeliverySeams } from './deliveries.ts'
 import { Enroll } from './enroll/enroll.ts'
 import { Permits } from './enroll/permits.ts'
+import { Failover } from './failover.ts'
 import { firstTailnet, ownerLink, welcomeKey } from './first-start.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { Journal } from './journal.ts'
@@ -83,6 +86,7 @@ export class Coord {
   readonly #machine: Machine
   readonly #sshChecks: SshChecks
   readonly #housekeeping: Housekeeping
+  readonly #failover: Failover
   readonly #deliveries: Deliveries | undefined
   readonly #store: StoreLedger
   readonly #journal: Journal
@@ -123,6 +127,15 @@ export class Coord {
       failed: options.failed,
     })
     this.handle = this.#machine.handle
+    this.#failover = new Failover({
+      ledger,
+      maps,
+      pings,
+      server: options.server,
+      mono: () => options.clocks.mono(),
+      wake: options.wake,
+      failed: (error) => options.failed('failover', error),
+    })
     const { deliver, clocks, server, url, wake, failed } = options
     this.#deliveries =
       deliver === undefined ? undefined : new Deliveries({ ...deliver, ledger, clocks, server, url, wake, failed })
@@ -189,8 +202,9 @@ export class Coord {
     this.#machine.expire(this.ledger.now())
     this.#sshChecks.expire(this.ledger.now())
     this.pings.tick(now)
-    this.maps.tick(now)
+    this.#failover.tick(now)
     this.#deliveries?.tick(now)
+    this.maps.tick(now)
     this.#journal.tick(this.ledger.now())
     this.#housekeeping.tick(now).catch((error: unknown) => this.#options.failed('housekeeping', error))
   }
@@ -200,8 +214,9 @@ export class Coord {
     return Math.min(
       this.maps.deadline(now),
       this.pings.deadline(),
-      this.#housekeeping.deadline(),
+      this.#failover.deadline(),
       this.#deliveries?.deadline() ?? NEVER,
+      this.#housekeeping.deadline(),
       this.#machine.deadline(this.ledger.now(), now),
       this.#sshChecks.deadline(this.ledger.now(), now),
     ) as Mono
