@@ -143,6 +143,10 @@ test('contacts and settings', { skip }, async () => {
   }
   await call('settings.Update', wanted)
   assert.deepEqual(await call('settings.Get'), { ...before, ...wanted })
+  // Newer clients say how routers are chosen by another name.
+  await call('settings.Update', { routeSelection: 'regional-routing' })
+  assert.equal((await call('settings.Get'))['regionalRoutingOn'], true)
+  await call('settings.Update', { routeSelection: before['routeSelection'] })
   // What is not said stays.
   await call('settings.Update', { devicesKeyDurationDays: 60 })
   assert.deepEqual(await call('settings.Get'), { ...before, ...wanted, devicesKeyDurationDays: 60 })

@@ -9,13 +9,14 @@
 import type { Wall } from '../../base/clock.ts'
 import type { DiscoKey, LockKey, MachineKey, NodeKey } from '../../base/keys.ts'
 import type { PolicyDiff } from '../../wire/api/diff-objects.ts'
+import type { RouteSelection } from '../../wire/api/objects.ts'
 import type { Hostinfo } from '../../wire/hostinfo.ts'
 import type { ContactsRecord, PostureIntegrationRecord } from './account.ts'
 import type { AuditEvent } from './audit.ts'
 import type { DeliveryRecord, LeaseRecord, LogstreamRecord, WebhookRecord } from './deliveries.ts'
 import type { DnsRecord } from './dns.ts'
-import type { SshCheck } from './ssh-checks.ts'
 import type { ServiceRecord } from './services.ts'
+import type { SshCheck } from './ssh-checks.ts'
 
 /** Number of a tailnet, from 1. `SERVER` is the server's own scope: tailnets and logins in progress. */
 export type TailnetNum = number
@@ -43,7 +44,9 @@ export interface TailnetSettings {
   readonly usersApprovalOn: boolean
   readonly usersRoleAllowedToJoinExternalTailnets: 'none' | 'admin' | 'member'
   readonly networkFlowLoggingOn: boolean
+  /** Says of `routeSelection` whether it is `regional-routing`. */
   readonly regionalRoutingOn: boolean
+  readonly routeSelection: RouteSelection
   readonly postureIdentityCollectionOn: boolean
   readonly httpsEnabled: boolean
   /** A policy comes into force only when another administrator has approved it. */
@@ -60,6 +63,7 @@ export const DEFAULT_SETTINGS: TailnetSettings = {
   usersRoleAllowedToJoinExternalTailnets: 'none',
   networkFlowLoggingOn: false,
   regionalRoutingOn: false,
+  routeSelection: 'active-passive-failover',
   postureIdentityCollectionOn: false,
   httpsEnabled: false,
   policyApprovalOn: false,
@@ -523,11 +527,11 @@ export interface Kinds {
   'sign-in': SignIn
   ticket: Ticket
   passkey: Passkey
+  'ssh-check': SshCheck
   webhook: WebhookRecord
   logstream: LogstreamRecord
   delivery: DeliveryRecord
   lease: LeaseRecord
-  'ssh-check': SshCheck
   contacts: ContactsRecord
   'posture-integration': PostureIntegrationRecord
   service: ServiceRecord

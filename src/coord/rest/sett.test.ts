@@ -17,7 +17,7 @@ function inWorld(name: string, run: () => Promise<void>): void {
   })
 }
 
-inWorld('settings: all eleven are shown, and a patch changes what it names', async () => {
+inWorld('settings: all are shown, and a patch changes what it names', async () => {
   const path = '/tailnet/-/settings'
   assert.deepEqual(await world.get(path), DEFAULT_SETTINGS)
   const patch = { devicesApprovalOn: true, devicesKeyDurationDays: 30, httpsEnabled: null, nosuch: 1 }
@@ -28,6 +28,26 @@ inWorld('settings: all eleven are shown, and a patch changes what it names', asy
   assert.deepEqual((await world.ask('PATCH', path, { server: true, body: {} })).body, want)
   assert.deepEqual(await world.get('/tailnet/beta/settings'), DEFAULT_SETTINGS)
   for (const body of [{ devicesKeyDurationDays: 0 }, { devicesKeyDurationDays: 181 }, { usersApprovalOn: 'yes' }])
+    assert.equal((await world.ask('PATCH', path, { server: true, body })).status, 400)
+})
+
+inWorld('settings: how routers are chosen has two names, which say the same', async () => {
+  const path = '/tailnet/-/settings'
+  const rows = [
+    { body: { routeSelection: 'regional-routing' }, want: [true, 'regional-routing'] },
+    { body: { regionalRoutingOn: true }, want: [true, 'regional-routing'] },
+    { body: { regionalRoutingOn: false }, want: [false, 'active-passive-failover'] },
+    { body: { routeSelection: 'magicroute' }, want: [false, 'magicroute'] },
+    { body: { regionalRoutingOn: false }, want: [false, 'magicroute'] },
+    { body: { regionalRoutingOn: false, routeSelection: 'magicroute' }, want: [false, 'magicroute'] },
+    { body: { regionalRoutingOn: true, routeSelection: null }, want: [true, 'regional-routing'] },
+  ]
+  for (const { body, want } of rows) {
+    const told = await world.ask('PATCH', path, { server: true, body })
+    assert.deepEqual([told.body.regionalRoutingOn, told.body.routeSelection], want, JSON.stringify(body))
+    assert.deepEqual(await world.get(path), told.body)
+  }
+  for (const body of [{ routeSelection: 'best' }, { routeSelection: 'magicroute', regionalRoutingOn: true }])
     assert.equal((await world.ask('PATCH', path, { server: true, body })).status, 400)
 })
 

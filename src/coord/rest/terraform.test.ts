@@ -132,7 +132,7 @@ const resources: readonly Resource[] = [
       () => [['PATCH', `${T}/settings`, { devicesKeyDurationDays: 5, usersApprovalOn: true }]],
     ],
     read: () => `${T}/settings`,
-    seen: ({ policyApprovalOn: _, ...settings }) => settings,
+    seen: ({ policyApprovalOn: _, routeSelection: __, ...settings }) => settings,
     wanted: [
       [30, false],
       [5, true],

@@ -140,6 +140,15 @@ export const User = z
   .meta({ id: 'User' })
 export type User = z.infer<typeof User>
 
+/** How devices choose among the routers of a subnet; newer clients say it so, older ones by `regionalRoutingOn`. */
+export const RouteSelection = z.enum([
+  'active-passive-failover',
+  'regional-routing',
+  'regional-routing-failover',
+  'magicroute',
+])
+export type RouteSelection = z.infer<typeof RouteSelection>
+
 export const TailnetSettings = z
   .object({
     aclsExternallyManagedOn: z.boolean(),
@@ -151,6 +160,7 @@ export const TailnetSettings = z
     usersRoleAllowedToJoinExternalTailnets: z.enum(['none', 'admin', 'member']),
     networkFlowLoggingOn: z.boolean(),
     regionalRoutingOn: z.boolean(),
+    routeSelection: RouteSelection,
     postureIdentityCollectionOn: z.boolean(),
     httpsEnabled: z.boolean(),
     policyApprovalOn: z.boolean().meta({

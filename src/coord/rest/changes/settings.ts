@@ -18,9 +18,10 @@ const SCOPE_OF: Partial<Record<keyof TailnetSettings, Scope>> = {
 }
 
 /** Every setting; those that came to be after the record was written are as they are for new tailnets. */
-export function settingsOf(record: Tailnet): TailnetSettings {
-  return { ...DEFAULT_SETTINGS, ...record.settings }
+export function settingsOf({ settings }: Tailnet): TailnetSettings {
+  return { ...DEFAULT_SETTINGS, ...(settings.regionalRoutingOn ? { routeSelection: REGIONAL } : {}), ...settings }
 }
+const REGIONAL = 'regional-routing'
 
 export function patchSettings(at: At, shared: Shared, patch: SettingsPatch): Plan<Answer<TailnetSettings>> {
   const sent = Object.entries(patch).filter(([, value]) => value !== undefined && value !== null)
@@ -29,8 +30,17 @@ export function patchSettings(at: At, shared: Shared, patch: SettingsPatch): Pla
     if (!may(at.caller, scope, 'write'))
       return settle(refuse(403, `This credential may not change ${member}: it needs ${scope} (write)`))
   }
+  const { regionalRoutingOn, routeSelection } = patch
+  // What was read may be sent back whole.
+  if (regionalRoutingOn != null && routeSelection != null && regionalRoutingOn !== (routeSelection === REGIONAL))
+    return settle(
+      refuse(
+        400,
+        `Cannot set regionalRoutingOn to ${regionalRoutingOn} beside routeSelection ${routeSelection}: one says that routes are regional, and the other that they are not`,
+      ),
+    )
   const before = settingsOf(at.record)
-  const settings: TailnetSettings = { ...before, ...Object.fromEntries(sent) }
+  const settings = withRouteSelection({ ...before, ...Object.fromEntries(sent) }, patch, before)
   // Whoever needs a second administrator could else do without one by saying so.
   if (before.policyApprovalOn && !settings.policyApprovalOn && roleOf(at.caller) !== 'owner')
     return settle(
@@ -38,4 +48,15 @@ export function patchSettings(at: At, shared: Shared, patch: SettingsPatch): Pla
     )
   if (sent.length === 0) return settle(done(settings))
   return commit({ writes: [shared.writeTailnet({ ...at.record, settings })] }, done(settings))
+}
+
+/** One setting under two names: whichever was sent, the other follows. */
+function withRouteSelection(
+  settings: TailnetSettings,
+  { regionalRoutingOn, routeSelection }: SettingsPatch,
+  before: TailnetSettings,
+): TailnetSettings {
+  if (routeSelection != null) return { ...settings, regionalRoutingOn: routeSelection === REGIONAL }
+  if (regionalRoutingOn == null || regionalRoutingOn === before.regionalRoutingOn) return settings
+  return { ...settings, routeSelection: regionalRoutingOn ? REGIONAL : DEFAULT_SETTINGS.routeSelection }
 }

@@ -1,7 +1,7 @@
 /** Routes about a tailnet's settings. (api-v2.md §4.9) */
 
 import * as z from 'zod'
-import { TailnetSettings } from '../objects.ts'
+import { RouteSelection, TailnetSettings } from '../objects.ts'
 import { route } from '../route.ts'
 import { Line, TailnetRef } from '../words.ts'
 
@@ -23,6 +23,7 @@ export const SettingsPatch = z.object({
   usersRoleAllowedToJoinExternalTailnets: z.enum(['none', 'admin', 'member']).nullish(),
   networkFlowLoggingOn: flag,
   regionalRoutingOn: flag,
+  routeSelection: RouteSelection.nullish(),
   postureIdentityCollectionOn: flag,
   httpsEnabled: flag,
   policyApprovalOn: flag,
