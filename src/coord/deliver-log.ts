@@ -66,10 +66,11 @@ function hostOf(url: string): string {
   return url.replace(/^\w+:\/\//, '').replace(/(:\d+)?(\/.*)?$/, '')
 }
 
-function periodEnd({ config, created }: LogstreamRecord, { lastActivity }: DeliveryRecord): Wall {
+/** The first entries go at once, so that whoever sets a stream up sees them arrive. */
+function periodEnd({ config }: LogstreamRecord, { lastActivity }: DeliveryRecord): Wall {
   const set = config.uploadPeriodMinutes ?? 0
   const minutes = set === 0 && config.destinationType === 's3' ? S3_PERIOD_MINUTES : set
-  return later(lastActivity ?? created, minutes * MINUTE_MS)
+  return lastActivity === undefined ? (0 as Wall) : later(lastActivity, minutes * MINUTE_MS)
 }
 
 function destinationOf(

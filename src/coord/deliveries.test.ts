@@ -92,7 +92,10 @@ class Server {
 
 const T = '/tailnet/alpha'
 const types = (events: readonly WebhookEvent[]) =>
-  events.map(({ type, data }) => `${type} ${String(data?.['deviceName'] ?? data?.['user'] ?? '')}`.trim())
+  events.map(({ type, data }) => {
+    const { deviceName, user } = (data ?? {}) as { deviceName?: string; user?: string }
+    return [type, deviceName ?? user].filter((text) => text !== undefined).join(' ')
+  })
 
 async function webhook(world: RestWorld, subscriptions = ['categoryTailnetManagement'], more = {}) {
   const made = await world.post(`${T}/webhooks`, { endpointUrl: 'https://hooks.test/a', subscriptions, ...more })

@@ -11,7 +11,7 @@ import type { Begin } from '../context.ts'
 import { isNever, printLines, showTime } from '../print.ts'
 
 interface SetOptions {
-  readonly url?: string
+  readonly to?: string
   readonly user?: string
   readonly tokenFile?: string
   readonly period?: string
@@ -34,7 +34,7 @@ export function addLogStream(log: Command, begin: Begin): void {
     .command('set <DESTINATION>')
     .description(`stream the log to ${DESTINATIONS.filter((name) => name !== 'gcs').join(', ')}`)
     .option(
-      '--url <URL>',
+      '--to <ADDRESS>',
       'address of the collector; of an object store that is not Amazon’s; tls://HOST:PORT of a syslog',
     )
     .option('--user <NAME>', 'user that the token belongs to, for collectors that ask for one')
@@ -90,7 +90,7 @@ export function addLogStream(log: Command, begin: Begin): void {
 }
 
 function bodyOf(destinationType: LogstreamConfig['destinationType'], options: SetOptions) {
-  const { url, user, tokenFile, period, compression, bucket, region, prefix, accessKeyId } = options
+  const { to: url, user, tokenFile, period, compression, bucket, region, prefix, accessKeyId } = options
   const secret = tokenFile === undefined ? undefined : readText(tokenFile).trim()
   const isS3 = destinationType === 's3'
   if (period !== undefined && !/^\d{1,4}$/.test(period))
