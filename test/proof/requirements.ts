@@ -207,9 +207,26 @@ const POLICY: readonly Requirement[] = [
   },
 ]
 
+const PEOPLE: readonly Requirement[] = [
+  {
+    number: '2.2',
+    what: 'Routers that stand in for each other: killed 1 s, silent 5 s, goodbye 0.5 s, no switch for two stalls; approval',
+    tests: [
+      'test/interop/failover.test.ts',
+      'test/sim/failover.test.ts',
+      'src/coord/failover.test.ts',
+      'src/coord/netmap/routes.test.ts',
+      'src/coord/stream/*.test.ts',
+      'src/coord/rest/routing.test.ts',
+      'src/cli/admin/routes.test.ts',
+    ],
+  },
+]
+
 /** By part of the program, in the order in which they were asked for. */
 export const REQUIREMENTS: readonly { readonly part: string; readonly rows: readonly Requirement[] }[] = [
   { part: 'The coordination server', rows: SERVER },
   { part: 'Policy', rows: POLICY },
   { part: 'The node', rows: NODE },
+  { part: 'People and administration', rows: PEOPLE },
 ]
