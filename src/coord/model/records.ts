@@ -468,8 +468,8 @@ export interface SignIn {
 /** A link that lets somebody do one thing once. Record id: SHA-256 of what the link holds. */
 export interface Ticket {
   /**
-   * `owner`: become the owner whom a new tailnet has only by name. `invite`: join. `passkey`: give a user a passkey who
-   * has no other way in.
+   * `owner`: become the owner whom a new tailnet has only by name. `invite`: join. `passkey`: give a user one more
+   * way to log in, a passkey or a provider's account.
    */
   readonly purpose: 'owner' | 'invite' | 'passkey'
   /** Whose it is, unless it is an invitation. */
