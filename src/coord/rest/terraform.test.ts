@@ -1,6 +1,6 @@
 /**
- * Terraform's resources and data sources as the calls that they make: create, read back without a difference, change,
- * import by id, delete. (api-v2.md §8.2) Those about DNS are in `dns-terraform.test.ts`.
+ * Terraform's resources as the calls that they make: create, read back without a difference, change, import by id, delete.
+ * (api-v2.md §8.2) Those about DNS are in `dns-terraform.test.ts`, the policy and data sources in `terraform-reads.test.ts`.
  */
 
 import assert from 'node:assert/strict'
@@ -35,6 +35,24 @@ const device = ({ alpha }: RestWorld) => `/device/${alpha.laptop.stableId}`
 const sorted = (list: readonly string[] | undefined) => [...(list ?? [])].sort()
 const FALCON = { provider: 'falcon', cloudId: 'us-1', clientId: 'abc', clientSecret: 'secret' }
 const WEB = { name: 'svc:web', comment: 'shop', ports: ['tcp:443', 'tcp:80'], tags: ['tag:web'] }
+const CLIENT = { keyType: 'client', scopes: ['auth_keys', 'devices:core'], tags: ['tag:ci'], description: 'ci' }
+const FEDERATED = {
+  keyType: 'federated',
+  scopes: ['auth_keys'],
+  tags: ['tag:ci'],
+  description: 'actions',
+  issuer: 'https://token.actions.example',
+  subject: 'repo:sett/*',
+  customClaimRules: { environment: 'prod-*' },
+}
+const SPLUNK = {
+  destinationType: 'splunk',
+  url: 'https://splunk.example:8088/services/collector/event',
+  user: 'user',
+  token: 'secret',
+  uploadPeriodMinutes: 5,
+  compressionFormat: 'none',
+}
 const CAPABILITIES = {
   devices: { create: { reusable: true, ephemeral: false, preauthorized: true, tags: ['tag:ci'] } },
 }
@@ -169,6 +187,118 @@ const resources: readonly Resource[] = [
     remove: (_, { id }) => [['DELETE', `${T}/keys/${id}`]],
     removed: { keyType: 'auth', capabilities: CAPABILITIES, description: 'ci', expirySeconds: 3600, invalid: true },
   },
+  {
+    name: 'tailscale_oauth_client',
+    steps: [
+      () => [['POST', `${T}/keys`, CLIENT]],
+      (_, { id }) => [['PUT', `${T}/keys/${id}`, { ...CLIENT, scopes: ['dns:read'], tags: [] }]],
+    ],
+    idOf: ({ id, key }) => {
+      assert.match(key, /^tskey-client-/)
+      return id
+    },
+    read: (_, { id }) => `${T}/keys/${id}`,
+    seen: ({ keyType, scopes, tags = [], description, revoked }) => ({
+      keyType,
+      scopes,
+      tags,
+      description,
+      gone: revoked !== undefined,
+    }),
+    wanted: [
+      { ...CLIENT, gone: false },
+      { ...CLIENT, scopes: ['dns:read'], tags: [], gone: false },
+    ],
+    remove: (_, { id }) => [['DELETE', `${T}/keys/${id}`]],
+    removed: { ...CLIENT, scopes: ['dns:read'], tags: [], gone: true },
+  },
+  {
+    name: 'tailscale_federated_identity gets an audience where none is given',
+    steps: [
+      () => [['POST', `${T}/keys`, FEDERATED]],
+      (_, { id }) => [['PUT', `${T}/keys/${id}`, { ...FEDERATED, subject: 'repo:sett/web', customClaimRules: {} }]],
+    ],
+    idOf: ({ id }) => id,
+    read: (_, { id }) => `${T}/keys/${id}`,
+    seen: ({ scopes, tags, issuer, subject, customClaimRules = {}, audience, revoked }) => ({
+      gone: revoked !== undefined,
+      scopes,
+      tags,
+      issuer,
+      subject,
+      customClaimRules,
+      audience: typeof audience,
+    }),
+    wanted: [FEDERATED, { ...FEDERATED, subject: 'repo:sett/web', customClaimRules: {} }].map(
+      ({ keyType: _, description: __, ...rest }) => ({ ...rest, audience: 'string', gone: false }),
+    ),
+    remove: (_, { id }) => [['DELETE', `${T}/keys/${id}`]],
+    removed: {
+      scopes: ['auth_keys'],
+      tags: ['tag:ci'],
+      issuer: 'https://token.actions.example',
+      subject: 'repo:sett/web',
+      customClaimRules: {},
+      audience: 'string',
+      gone: true,
+    },
+  },
+  {
+    name: 'tailscale_webhook has its secret when it is made',
+    steps: [
+      () => [
+        [
+          'POST',
+          `${T}/webhooks`,
+          {
+            endpointUrl: 'https://hooks.example/x',
+            providerType: 'slack',
+            subscriptions: ['nodeCreated', 'userCreated'],
+          },
+        ],
+      ],
+      (_, { id }) => [['PATCH', `/webhooks/${id}`, { subscriptions: ['categoryTailnetManagement'] }]],
+    ],
+    idOf: ({ endpointId, secret }) => {
+      assert.match(secret, /^tskey-webhook-/)
+      return endpointId
+    },
+    read: (_, { id }) => `/webhooks/${id}`,
+    seen: ({ endpointUrl, providerType, subscriptions }) => [endpointUrl, providerType, sorted(subscriptions)],
+    wanted: [['nodeCreated', 'userCreated'], ['categoryTailnetManagement']].map((subscriptions) => [
+      'https://hooks.example/x',
+      'slack',
+      subscriptions,
+    ]),
+    remove: (_, { id }) => [['DELETE', `/webhooks/${id}`]],
+    removed: 404,
+  },
+  {
+    name: 'tailscale_logstream_configuration reads back all but what is secret',
+    steps: [SPLUNK, { ...SPLUNK, uploadPeriodMinutes: 1, compressionFormat: 'gzip' }].map((config) => () => [
+      ['PUT', `${T}/logging/configuration/stream`, config],
+    ]),
+    read: () => `${T}/logging/configuration/stream`,
+    seen: (config) => config,
+    wanted: [{}, { uploadPeriodMinutes: 1, compressionFormat: 'gzip' }].map((change) => {
+      const { token: _, ...shown } = SPLUNK
+      return { ...shown, ...change, logType: 'configuration' }
+    }),
+    remove: () => [['DELETE', `${T}/logging/configuration/stream`]],
+    removed: 404,
+  },
+  {
+    name: 'tailscale_aws_external_id has an id, and no account to assume it',
+    steps: [() => [['POST', `${T}/aws-external-id`, { reusable: false }]]],
+    idOf: ({ externalId, tailscaleAwsAccountId }) => {
+      assert.deepEqual([externalId.length > 8, typeof tailscaleAwsAccountId], [true, 'string'])
+      return externalId
+    },
+    // The resource reads nothing back.
+    read: () => `${T}/settings`,
+    seen: () => undefined,
+    wanted: [undefined],
+  },
 ]
 
 for (const { name, steps, idOf, read, seen, wanted, remove, removed } of resources)
@@ -204,83 +334,3 @@ for (const { name, steps, idOf, read, seen, wanted, remove, removed } of resourc
     if (removed === 404) assert.deepEqual([told.status, typeof told.body.message], [404, 'string'])
     else assert.deepEqual(seen(told.body), removed)
   })
-
-test('tailscale_acl: validated at each plan, created over the default only, applied, and reset', async () => {
-  const world = await RestWorld.make()
-  const token = world.alpha.tokens.owner
-  const hujson = { accept: 'application/hujson' }
-  const raw = async () => (await world.ask('GET', `${T}/acl`, { token, headers: hujson })).text
-  const apply = (body: string, headers: Record<string, string> = {}) =>
-    world.ask('POST', `${T}/acl`, { token, body, headers: { 'content-type': 'application/hujson', ...headers } })
-  const first = '// ours\n{"acls": [{"action": "accept", "src": ["*"], "dst": ["*:22"]}]}'
-  const plan = async (body: string) => (await world.ask('POST', `${T}/acl/validate`, { token, body })).body
-  assert.deepEqual(await plan(first), {})
-  assert.match((await plan('{"acls": [{"action": "refuse"}]}')).message, /./)
-  assert.equal((await apply(first, { 'if-match': '"ts-default"' })).status, 200)
-  assert.match(await raw(), /^\/\/ ours\n\{/)
-  // Another one that does not know of the first is kept from overwriting it.
-  const second = await apply('{"acls": []}', { 'if-match': '"ts-default"' })
-  assert.deepEqual([second.status, second.body.message], [412, 'precondition failed, invalid old hash'])
-  assert.equal((await apply('{"acls": []}')).status, 200)
-  const kept = await raw()
-  assert.equal((await apply(kept)).status, 200)
-  assert.equal(await raw(), kept)
-  assert.equal((await apply('')).status, 200)
-  assert.equal((await apply(first, { 'if-match': '"ts-default"' })).status, 200)
-})
-
-test('a device that is gone is forgotten: every path of it answers 404 with a message', async () => {
-  const world = await RestWorld.make()
-  const { stableId } = world.alpha.laptop
-  await world.ask('DELETE', `/device/${stableId}`, { server: true })
-  for (const path of ['', '/routes']) {
-    const told = await world.ask('GET', `/device/${stableId}${path}`, { server: true })
-    assert.deepEqual([told.status, told.body], [404, { message: 'device not found' }])
-  }
-})
-
-/** Members of a device that the data sources read, and of what kind they are. */
-const DEVICE = {
-  name: 'string',
-  hostname: 'string',
-  user: 'string',
-  nodeId: 'string',
-  id: 'string',
-  addresses: 'object',
-  authorized: 'boolean',
-  keyExpiryDisabled: 'boolean',
-  blocksIncomingConnections: 'boolean',
-  clientVersion: 'string',
-  created: 'string',
-  expires: 'string',
-  isExternal: 'boolean',
-  lastSeen: 'string',
-  machineKey: 'string',
-  nodeKey: 'string',
-  os: 'string',
-  tailnetLockError: 'string',
-  tailnetLockKey: 'string',
-  updateAvailable: 'boolean',
-} as const
-
-test('data sources find devices, users and Services by what they are asked for', async () => {
-  const world = await RestWorld.make()
-  const devices = async (query: string) => (await world.get(`${T}/devices?${query}`)).devices
-  for (const query of ['name=laptop.alpha.sett.internal', 'hostname=laptop']) {
-    const [found, ...more] = await devices(query)
-    assert.equal(more.length, 0)
-    assert.equal(found.nodeId, world.alpha.laptop.stableId)
-    for (const [member, kind] of Object.entries(DEVICE)) assert.equal(typeof found[member], kind, member)
-  }
-  assert.deepEqual(await devices('name=nobody.alpha.sett.internal'), [])
-  assert.equal((await devices('tags=tag%3Aoffice&isEphemeral=false')).length, 1)
-
-  const { users } = await world.get(`${T}/users?type=member&role=admin`)
-  assert.deepEqual(
-    users.map(({ loginName }: { loginName: string }) => loginName),
-    ['admin'],
-  )
-  assert.deepEqual(await world.get(`/users/${users[0].id}`), users[0])
-  const all = (await world.get(`${T}/users`)).users
-  assert.ok(all.some(({ loginName }: { loginName: string }) => loginName === 'auditor'))
-})
