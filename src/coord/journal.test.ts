@@ -6,7 +6,9 @@ import { DAY_MS, HOUR_MS, later } from '../base/clock.ts'
 import type { Wall } from '../base/clock.ts'
 import { createLog } from './io/log.ts'
 import { MemoryStore } from './store/memory.ts'
+import { SERVER } from './model/records.ts'
 import type { Kind, Kinds, Node, TailnetNum } from './model/records.ts'
+import type { SshCheck } from './model/ssh-checks.ts'
 import { TESTER, memoryDatabase } from '../../test/support/ledger.ts'
 
 /** A server whose log is kept, as lines without their time. */
@@ -125,6 +127,32 @@ test('what happens to people, keys and machines is said in a line each, and noth
     'login asked for hostname=other os=linux from=192.0.2.9',
     'login refused hostname=other os=linux from=192.0.2.9 why="not ours"',
   )
+
+  // A login by SSH that somebody has let in.
+  const check: SshCheck = {
+    tailnet: home.num,
+    source: second.id,
+    target: second.id,
+    account: 'root',
+    user: anna.id,
+    created: START,
+    expires: later(START, HOUR_MS),
+  }
+  await world.coord.ledger.transact(SERVER, TESTER, () => ({
+    batch: { writes: [{ kind: 'ssh-check', id: 'abcdefgh23456789', expect: 'absent', value: check }] },
+    result: undefined,
+  }))
+  assert.deepEqual(lines(), [], 'that it waits is no news')
+  const authenticated = { at: START, method: 'passkey' }
+  await change(
+    world,
+    'ssh-check',
+    'abcdefgh23456789',
+    (one) => ({ ...one, outcome: { kind: 'passed', authenticated } }),
+    SERVER,
+  )
+  expect(`ssh check passed tailnet=home user=anna@example.com from=${second.name} to=${second.name} account=root`)
+  secrets.push('abcdefgh23456789')
 
   // A tagged one that is gone for good when it logs out.
   const ci = await world.joined('ci', { tags: ['tag:ci'], ephemeral: true, preauthorized: true })

@@ -40,6 +40,7 @@ export class Journal {
       else if (change.kind === 'user') this.#user(change)
       else if (change.kind === 'key') this.#key(change)
       else if (change.kind === 'login') this.#login(change)
+      else if (change.kind === 'ssh-check') this.#sshCheck(change)
       else if (change.kind === 'tailnet') this.#tailnet(change)
       else if (change.kind === 'presence') this.#presence(change)
       else if (change.kind === 'route-order') this.#routeOrder(change)
@@ -110,6 +111,19 @@ export class Journal {
       tailnet: this.#tailnetName(tailnet),
       user: this.#userName(tailnet, user),
       ...about,
+    })
+  }
+
+  #sshCheck({ before, after }: Of<'ssh-check'>): void {
+    if (after?.outcome === undefined || before?.outcome !== undefined) return
+    const { tailnet, user, source, target, account } = after
+    const nameOf = (node: number): string | number => this.#model.state(tailnet).node(node)?.name ?? node
+    this.#say(`ssh check ${after.outcome.kind}`, {
+      tailnet: this.#tailnetName(tailnet),
+      user: this.#userName(tailnet, user),
+      from: nameOf(source),
+      to: nameOf(target),
+      account: claimed(account),
     })
   }
 

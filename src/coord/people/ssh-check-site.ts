@@ -1,7 +1,6 @@
 /** What a browser that opens the link of an SSH check is shown, step by step, and what it may send. */
 
 import type { Ledger } from '../model/ledger.ts'
-import type { Tailnet } from '../model/records.ts'
 import { isOpen } from '../model/ssh-checks.ts'
 import type { SshCheck } from '../model/ssh-checks.ts'
 import type { Door } from './door.ts'
@@ -40,11 +39,12 @@ export class SshCheckSite {
   #page(visit: Visit, code: string): Reply {
     const { model } = this.#ledger
     const check = model.server.get('ssh-check', code)
-    if (check === undefined || !isOpen(check, this.#ledger.now())) return page(UNKNOWN_CHECK)
+    const tailnet = check && model.tailnet(check.tailnet)
+    if (check === undefined || tailnet === undefined || !isOpen(check, this.#ledger.now())) return page(UNKNOWN_CHECK)
     const signedIn = this.#door.who(visit)
     const next = `/ssh-check/${code}`
     if (signedIn === undefined) {
-      const ways = waysInto(model, model.tailnet(check.tailnet) as Tailnet, next)
+      const ways = waysInto(model, tailnet, next)
       const login = this.#named(code, check)
       if (ways === undefined) return page(NO_WAY_IN)
       const intro = html`${sshFacts(login)}
