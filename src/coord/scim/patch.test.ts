@@ -153,6 +153,20 @@ const rows: readonly Row[] = [
     want: { members: members('1') },
   },
   {
+    name: 'one after the other, each as things are then',
+    of: 'group',
+    operations: [
+      { op: 'remove', path: 'members[value eq "1"]' },
+      { op: 'remove', path: 'members[value eq "2"]' },
+      { op: 'add', path: 'members', value: [{ value: '1' }] },
+      { op: 'add', path: 'members', value: [{ value: '3' }] },
+      { op: 'remove', path: 'members[value eq "3"]' },
+      { op: 'replace', path: 'displayName', value: 'Last' },
+      { op: 'add', path: 'members', value: { value: '4' } },
+    ],
+    want: { displayName: 'Last', members: members('1', '4') },
+  },
+  {
     name: 'who is not there is taken out without a word',
     of: 'group',
     operations: [{ op: 'remove', path: 'members[value eq "77"]' }],
@@ -203,6 +217,21 @@ test('operations that are refused, and how', () => {
     () =>
       applyPatch(GROUP, group(), { Operations: [{ op: 'replace', path: 'members[value eq "9"].value', value: '8' }] }),
     (error: unknown) => error instanceof ScimRefusal && error.scimType === 'noTarget',
+  )
+})
+
+test('many operations on many values are done quickly, or not at all', () => {
+  const many = Array.from({ length: 10_000 }, (_, n) => String(n))
+  const crowd: Draft = { displayName: 'All', members: members(...many) }
+  const one = many.slice(0, 2000).map((id) => ({ op: 'remove', path: `members[value eq "${id}"]` }))
+  applyPatch(GROUP, crowd, { Operations: one })
+  assert.deepEqual(crowd['members'], members(...many.slice(2000)))
+  const turns = many
+    .slice(0, 2000)
+    .map((id, n) => ({ op: n % 2 === 0 ? 'add' : 'remove', path: 'members', value: [{ value: id }] }))
+  assert.throws(
+    () => applyPatch(GROUP, crowd, { Operations: turns }),
+    (error: unknown) => error instanceof ScimRefusal && error.scimType === 'tooMany',
   )
 })
 

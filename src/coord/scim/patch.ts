@@ -15,6 +15,8 @@ type Value = { [name: string]: unknown }
 
 /** Okta sends up to a thousand members at once, some clients one operation for each. */
 const OPERATIONS_MAX = 2000
+/** Operations times values: some tenths of a second. */
+const WORK_MAX = 2_000_000
 
 /** Members of every resource that a directory may send along, and that nobody writes. */
 const COMMON: ReadonlySet<string> = new Set(['schemas', 'id', 'meta'])
@@ -31,16 +33,55 @@ export function applyPatch(schema: Schema, draft: Draft, body: unknown): void {
   if (!Array.isArray(operations) || operations.length === 0)
     throw invalid('Operations: want a list of operations', 'invalidSyntax')
   if (operations.length > OPERATIONS_MAX) throw invalid(`Operations: want at most ${OPERATIONS_MAX}`, 'tooMany')
-  for (const operation of operations as unknown[]) {
-    if (!isObject(operation)) throw invalid('Operations: want objects', 'invalidSyntax')
-    const { op, path, value } = operation
-    const what = typeof op === 'string' ? op.toLowerCase() : ''
-    if (what !== 'add' && what !== 'replace' && what !== 'remove')
-      throw invalid('op: want "add", "replace" or "remove"', 'invalidSyntax')
-    if (path === undefined || path === null || path === '') applyAll(schema, draft, what, value)
-    else if (typeof path === 'string') applyAt(schema, draft, what, path, value)
-    else throw invalid('path: want a text', 'invalidPath')
+  const read = gathered(schema, (operations as unknown[]).map(readOperation))
+  const values = Object.values(draft).reduce<number>((sum, one) => sum + (Array.isArray(one) ? one.length : 0), 0)
+  if (read.length * values > WORK_MAX)
+    throw invalid('Operations: so many on so many values take too long: send them in several requests', 'tooMany')
+  for (const { op, path, value } of read) {
+    if (path === '') applyAll(schema, draft, op, value)
+    else applyAt(schema, draft, op, path, value)
   }
+}
+
+interface Operation {
+  readonly op: Op
+  /** Empty: none. */
+  readonly path: string
+  readonly value: unknown
+}
+
+function readOperation(operation: unknown): Operation {
+  if (!isObject(operation)) throw invalid('Operations: want objects', 'invalidSyntax')
+  const { op: said, path = '', value } = operation
+  const op = typeof said === 'string' ? said.toLowerCase() : ''
+  if (op !== 'add' && op !== 'replace' && op !== 'remove')
+    throw invalid('op: want "add", "replace" or "remove"', 'invalidSyntax')
+  if (path !== null && typeof path !== 'string') throw invalid('path: want a text', 'invalidPath')
+  return { op, path: path ?? '', value }
+}
+
+/** A thousand members that come or go one by one are gone through once, and not a thousand times. */
+function gathered(schema: Schema, operations: readonly Operation[]): readonly Operation[] {
+  const all: { op: Op; path: string; value: unknown }[] = []
+  for (const operation of operations) {
+    const { op, path, value } = removalByValue(schema, operation)
+    const last = all.at(-1)
+    const isMore = last !== undefined && op !== 'replace' && last.op === op && last.path === path
+    if (isMore && Array.isArray(last.value) && Array.isArray(value))
+      (last.value as unknown[]).push(...(value as unknown[]))
+    else all.push({ op, path, value: Array.isArray(value) ? [...(value as unknown[])] : value })
+  }
+  return all
+}
+
+/** `members[value eq "1"]` is taken away as a member that is named by its value. */
+function removalByValue(schema: Schema, operation: Operation): Operation {
+  if (operation.op !== 'remove' || !operation.path.endsWith(']')) return operation
+  const { attribute, schema: urn, filter, sub } = parseTarget(operation.path)
+  const isPlain = urn === undefined && sub === undefined && filter?.kind === 'compare' && filter.by === 'eq'
+  if (!isPlain || filter.path.sub !== undefined || filter.path.attribute.toLowerCase() !== 'value') return operation
+  if (attributeOf(schema, attribute)?.multiValued !== true || typeof filter.value !== 'string') return operation
+  return { op: 'remove', path: attribute, value: [{ value: filter.value }] }
 }
 
 /** Without a path, the members of the value are what to change. */
@@ -133,7 +174,7 @@ function applyToValues(
 function joined(before: readonly Value[], values: readonly Value[]): readonly Value[] {
   const hasPrimary = values.some((one) => one['primary'] === true)
   const after = new Map<string, Value>()
-  const keyOf = (one: Value): string => JSON.stringify([one['value'], one['type']])
+  const keyOf = (one: Value): string => `${String(one['value'])}\n${String(one['type'])}`
   for (const one of before)
     after.set(keyOf(one), hasPrimary && one['primary'] === true ? { ...one, primary: false } : one)
   for (const one of values) after.set(keyOf(one), { ...after.get(keyOf(one)), ...one })

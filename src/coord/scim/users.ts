@@ -10,7 +10,6 @@ import { findUser, handleLogin, holderWrite, loginHolder, newUser, userWrite, us
 import type { Batch, DirectoryUser, User, Write } from '../model/records.ts'
 import { restoreWrites, suspendWrites, userDeletion } from '../model/user-changes.ts'
 import type { Directory, Person } from './directory.ts'
-import { peopleOf } from './directory.ts'
 import { invalid, quoted, ScimRefusal } from './refusal.ts'
 import type { Draft } from './schema.ts'
 
@@ -173,8 +172,11 @@ function shownName({ displayName, name }: Pick<Profile, 'displayName' | 'name'>)
 
 function checkFree(at: Directory, userName: string, self: number | undefined): void {
   const name = userName.toLowerCase()
-  const other = peopleOf(at).find(({ user, record }) => user.id !== self && record.userName.toLowerCase() === name)
-  if (other !== undefined) throw taken(`There is a user with the userName ${quoted(userName)} already`)
+  const { tailnet, provider } = at
+  const isOther = ({ user, userName, provider: of }: DirectoryUser): boolean =>
+    user !== self && of === provider.id && userName.toLowerCase() === name
+  if (tailnet.all('directory-user').some(isOther))
+    throw taken(`There is a user with the userName ${quoted(userName)} already`)
 }
 
 /** A directory does not name people of a mail domain that only another provider vouches for. */
