@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { testLedger, TESTER } from '../../test/support/ledger.ts'
 import { RestWorld } from '../../test/support/rest-world.ts'
+import { World } from '../../test/support/world.ts'
 import { textOf } from '../base/bytes.ts'
 import { DAY_MS, HOUR_MS, later, MINUTE_MS, SECOND_MS } from '../base/clock.ts'
 import type { WebhookEvent } from '../wire/webhook-events.ts'
@@ -409,4 +410,23 @@ test('what can’t be sent says why, and begins when it is set right', async () 
   await set({ destinationType: 'splunk', url: 'https://collector.test', token: 'tok' })
   assert.equal(server.sent.length, 1)
   assert.equal((await world.get(`${path}/status`)).lastError, '')
+})
+
+test('a machine that says that it does not forward is known to since it first said so, until it says otherwise', async () => {
+  const world = await World.start({})
+  const router = await world.joined('router')
+  const since = () => router.node.forwardingOff
+  const off = { DebugFlags: ['warn-ip-forwarding-off'] }
+  assert.equal(since(), undefined)
+  await router.lite(off)
+  const first = since()
+  assert.equal(first, world.wall())
+  await world.pass(MINUTE_MS)
+  await router.lite(off)
+  assert.equal(since(), first)
+  await router.lite()
+  assert.equal(since(), undefined)
+  await router.lite(off)
+  assert.ok((since() as number) > (first as number))
+  world.coord.close()
 })

@@ -177,7 +177,7 @@ export class Machine {
         // Superseded while it was on its way: the client sends it again.
         if (before === undefined || before.nodeKey !== asked.nodeKey || (gone && !asked.stream))
           return { result: before !== undefined }
-        const after = permits.withApprovedRoutes(state, before, reported(state, before, asked))
+        const after = permits.withApprovedRoutes(state, before, reported(state, before, asked, now))
         const online = asked.stream ? maps.onlineWrite(tailnet, before.id) : []
         if (sameNode(before, after))
           return { ...(online.length > 0 ? { batch: { writes: online } } : {}), result: true }

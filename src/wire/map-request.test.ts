@@ -26,6 +26,17 @@ for (const { name, body } of recorded('map'))
     })
   })
 
+test('of its flags, the one that it does not forward counts', () => {
+  for (const [flags, want] of [
+    [['warn-etc-apt-source-disabled', 'warn-ip-forwarding-off'], true],
+    [['warn-router-unhealthy'], undefined],
+    [[], undefined],
+    [undefined, undefined],
+  ])
+    assert.equal(read({ DebugFlags: flags }).forwardingOff, want)
+  assert.throws(() => read({ DebugFlags: [1] }), MeshError)
+})
+
 const many = Array.from({ length: 100 }, (_, i) => `192.0.2.1:${i + 1}`)
 const endpoints: readonly { readonly name: string; readonly sent: unknown; readonly want: readonly string[] }[] = [
   { name: 'none are none, which is not the same as not said', sent: [], want: [] },

@@ -1,6 +1,6 @@
 /** `/machine/map`: what a client asks and reports. (control.md §5.1) */
 
-import { listUpTo, readInt, readInt32, readObject, textAs } from '../base/go-json.ts'
+import { listUpTo, readInt, readInt32, readObject, readText, textAs } from '../base/go-json.ts'
 import { formatAddressPort, isLinkLocal, parseAddressPort } from '../base/ip.ts'
 import { isZeroKey, readDiscoKey, readNodeKey } from '../base/keys.ts'
 import type { DiscoKey, NodeKey } from '../base/keys.ts'
@@ -22,7 +22,13 @@ export interface MapRequest {
   readonly hostinfo?: Hostinfo
   /** Candidate UDP addresses in order of preference, without those of one link only and repetitions. Absent: not said. */
   readonly endpoints?: readonly string[]
+  /** It routes for others, and its system does not forward IP packets. */
+  readonly forwardingOff?: true
 }
+
+/** What clients say then. */
+const FORWARDING_OFF = 'warn-ip-forwarding-off'
+const FLAGS_READ_MAX = 1024
 
 const readEndpoint = textAs((text) => (text === '' ? null : parseAddressPort(text)), 'an address and port')
 
@@ -34,6 +40,7 @@ export function readMapRequest(body: Uint8Array): MapRequest {
   const hostinfo = fields.object('Hostinfo')
   const endpoints = fields.optional('Endpoints', listUpTo(ENDPOINTS_READ_MAX, readEndpoint))
   fields.optional('EndpointTypes', listUpTo(ENDPOINTS_READ_MAX, readInt))
+  const flags = fields.optional('DebugFlags', listUpTo(FLAGS_READ_MAX, readText)) ?? []
   return {
     version: fields.optional('Version', readInt32) ?? 0,
     nodeKey: nodeKey ?? ('nodekey:' as NodeKey),
@@ -43,6 +50,7 @@ export function readMapRequest(body: Uint8Array): MapRequest {
     readOnly: fields.bool('ReadOnly'),
     ...(hostinfo === undefined ? {} : { hostinfo: readHostinfo(hostinfo) }),
     ...(endpoints === undefined ? {} : { endpoints: usable(endpoints) }),
+    ...(flags.includes(FORWARDING_OFF) ? { forwardingOff: true } : {}),
   }
 }
 

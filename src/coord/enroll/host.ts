@@ -4,6 +4,7 @@
  */
 
 import { sameJson } from '../../base/same-json.ts'
+import type { Wall } from '../../base/clock.ts'
 import type { MapRequest } from '../../wire/map-request.ts'
 import type { TailnetState } from '../model/model.ts'
 import { followsHostname, freeName, labelFor } from '../model/naming.ts'
@@ -22,7 +23,8 @@ export function nameAfter(state: TailnetState, before: Node, hostname: string): 
 }
 
 /** The node as a map request reports it. */
-export function reported(state: TailnetState, before: Node, request: MapRequest): Node {
+export function reported(state: TailnetState, node: Node, request: MapRequest, now: Wall): Node {
+  const { forwardingOff: since = now, ...before } = node
   const hostinfo = request.hostinfo === undefined ? before.hostinfo : mergedHost(before, request.hostinfo)
   // Clients say 0 while they look for a relay; peers keep using the last one meanwhile.
   const homeDerp = request.hostinfo?.NetInfo?.PreferredDERP || before.homeDerp
@@ -34,6 +36,7 @@ export function reported(state: TailnetState, before: Node, request: MapRequest)
     cap: request.version,
     ...(request.discoKey === undefined ? {} : { discoKey: request.discoKey }),
     endpoints: request.endpoints ?? before.endpoints,
+    ...(request.forwardingOff === undefined ? {} : { forwardingOff: since }),
   }
 }
 

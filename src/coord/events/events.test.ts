@@ -176,6 +176,30 @@ test('a key that ends within a day is told of once, at that time, unless it was 
   assert.equal(found?.data?.['expiration'], '2026-01-03T03:04:05Z')
 })
 
+test('a machine that routes and does not forward is told of once, by what it routes', () => {
+  const off = (RoutableIPs: string[], more: Partial<Node> = {}) => ({
+    ...node,
+    forwardingOff: NOW,
+    hostinfo: { RoutableIPs },
+    ...more,
+  })
+  const rows: readonly [string, Node, number, readonly string[]][] = [
+    ['a subnet', off(['10.0.0.0/8']), -1, ['subnetIPForwardingNotEnabled']],
+    ['an exit node', off(['0.0.0.0/0', '::/0']), -1, ['exitNodeIPForwardingNotEnabled']],
+    ['both', off(['::/0', '10.0.0.0/8']), -1, ['exitNodeIPForwardingNotEnabled', 'subnetIPForwardingNotEnabled']],
+    ['nothing any more', off([]), -1, []],
+    ['told of before', off(['10.0.0.0/8']), 0, []],
+  ]
+  for (const [name, one, since, want] of rows) {
+    const found = noticesBetween(world(one), later(NOW, since), NOW)
+    assert.deepEqual(
+      found.map(({ type }) => type),
+      want,
+      name,
+    )
+  }
+})
+
 const event = (message: string, data: WebhookEvent['data'] = null): WebhookEvent => ({
   timestamp: '2026-01-02T03:04:05Z',
   version: 1,

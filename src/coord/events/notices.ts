@@ -17,11 +17,17 @@ export function noticesBetween(about: About, after: Wall, until: Wall): readonly
     if (at > after && at <= until) found.push({ at, type, ...nodeTold(type, node, about, { ...more, actor: '' }) })
   }
   for (const node of about.state.all('node')) {
-    const { keyExpiry, keyExpiryDisabled, loggedIn } = node
+    const { keyExpiry, keyExpiryDisabled, loggedIn, forwardingOff, hostinfo } = node
     if (!keyExpiryDisabled && keyExpiry !== undefined && keyExpiry > until) {
       const at = (keyExpiry - DAY_MS) as Wall
       // A key that was made for less than a day surprises nobody.
       if (loggedIn < at) note(at, 'nodeKeyExpiringInOneDay', node, { expiration: formatTime(keyExpiry) })
+    }
+    if (forwardingOff !== undefined) {
+      const routes = hostinfo.RoutableIPs ?? []
+      const exits = routes.filter((route) => route === '0.0.0.0/0' || route === '::/0')
+      if (exits.length > 0) note(forwardingOff, 'exitNodeIPForwardingNotEnabled', node, {})
+      if (routes.length > exits.length) note(forwardingOff, 'subnetIPForwardingNotEnabled', node, {})
     }
   }
   return found.sort((a, b) => a.at - b.at)

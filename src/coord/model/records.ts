@@ -134,6 +134,8 @@ export interface Node {
   readonly hostinfo: Hostinfo
   readonly endpoints: readonly string[]
   readonly homeDerp: number
+  /** It routes for others and has said since then that its system does not forward IP packets. */
+  readonly forwardingOff?: Wall
   /** Prefixes that an administrator lets this node route, whether it offers them or not. */
   readonly approvedRoutes: readonly string[]
 }
