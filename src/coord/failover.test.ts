@@ -6,6 +6,7 @@ import { MeshError } from '../base/errors.ts'
 import { memoryDatabase } from '../../test/support/ledger.ts'
 import type { Machine } from '../../test/support/world.ts'
 import { World } from '../../test/support/world.ts'
+import { apiOf } from '../../test/support/world-api.ts'
 import { MemoryStore } from './store/memory.ts'
 import type { Store } from './store/store.ts'
 
@@ -90,4 +91,23 @@ test('while the store takes nothing it is tried again once a second; then it hap
   broken = false
   await pass(world, 1500, [b])
   assert.deepEqual(world.state().get('route-order', NET)?.nodes, [b.node.id, a.node.id])
+})
+
+test('`explain` names the router that is used, whoever joined first', async () => {
+  const world = await World.start()
+  await world.joined('viewer')
+  const [a, b] = [await router(world, 'a'), await router(world, 'b')]
+  await pass(world, 3000, [a, b])
+  const through = async (): Promise<unknown> => {
+    const { flows } = await apiOf(world)('POST', '/sett/tailnet/-/policy/explain?src=viewer&dst=10.1.2.3:443', '')
+    return flows[0].through.node
+  }
+  const first = await through()
+  await pass(world, 6000, [b])
+  const second = await through()
+  await pass(world, 10_000, [a, b])
+  assert.deepEqual(
+    [first, second, await through()],
+    [a, b, b].map(({ node }) => node.id),
+  )
 })

@@ -1,17 +1,18 @@
 /** Answers why a flow is allowed or refused: finds whom people mean, and puts the question to the policy. */
 
-import { parsePrefix } from '../../base/ip.ts'
+import { formatPrefix, parsePrefix } from '../../base/ip.ts'
 import type { Prefix } from '../../base/ip.ts'
 import { readProtocol } from '../../policy/document/protocols.ts'
 import { hasPorts } from '../../policy/protocols.ts'
 import { explainInSteps } from '../../policy/explain/index.ts'
-import type { Explanation } from '../../policy/explain/index.ts'
+import type { Explanation, Surroundings } from '../../policy/explain/index.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { PolicyNode } from '../../policy/tailnet.ts'
 import type { Explanation as ExplanationObject } from '../../wire/api/explain-objects.ts'
 import { done, refuse } from './answer.ts'
 import type { Answer } from './answer.ts'
 import type { At, Tools } from './call.ts'
+import { routingsOf } from '../model/routes.ts'
 import { engineOf, tailnetOf } from './candidate.ts'
 import { findSubject, readDestination } from './flow-ends.ts'
 import { takeSteps } from './long-work.ts'
@@ -44,8 +45,23 @@ export async function explainFlow(
   if (dst.kind === 'refused') return dst
   const question = { src: src.reply, dst: dst.reply, protocol, port }
   const engine = await engineOf(tools, policy, tailnet)
-  const explanation = await takeSteps(tools, explainInSteps(engine, question, { offered: offered(at, byId) }))
+  const explanation = await takeSteps(
+    tools,
+    explainInSteps(engine, question, { offered: offered(at, byId), ...preferred(at) }),
+  )
   return done({ ...writable(explanation), nodes: nodeNames(at.tailnet, nodesIn(explanation)) })
+}
+
+/** Which of several routers is used now. */
+function preferred(at: At): Pick<Surroundings, 'isPrimary' | 'goesBefore'> {
+  const orders = new Map(
+    routingsOf(at.tailnet, at.now).map(({ prefix, routers }) => [prefix, routers.map(({ id }) => id)]),
+  )
+  const placeOf = ({ id }: PolicyNode, route: Prefix): number => orders.get(formatPrefix(route))?.indexOf(id) ?? -1
+  return {
+    isPrimary: (node, route) => placeOf(node, route) === 0,
+    goesBefore: (a, b, route) => placeOf(a, route) < placeOf(b, route),
+  }
 }
 
 /** Routes that wait for somebody to approve them. */

@@ -15,7 +15,7 @@ import type { Steps } from '../steps.ts'
 import type { PolicyNode } from '../tailnet.ts'
 import { trafficText } from '../traffic-text.ts'
 import { allowing } from '../verdict.ts'
-import type { IsPrimary } from '../visibility.ts'
+import type { GoesBefore, IsPrimary } from '../visibility.ts'
 import type {
   End,
   Explanation,
@@ -42,6 +42,8 @@ import type { Arriving, Way } from './ways.ts'
 export interface Surroundings {
   /** Which router everybody uses; absent: the one that is there and joined first. */
   readonly isPrimary?: IsPrimary
+  /** Which of those that `via` names is used; absent: the one that is there and joined first. */
+  readonly goesBefore?: GoesBefore
   /** Routes that are offered and not approved. */
   readonly offered?: readonly { readonly node: PolicyNode; readonly route: Prefix }[]
 }
@@ -135,7 +137,7 @@ interface Settled {
   readonly allowed: boolean
 }
 
-function settle({ engine, isPrimary, asked, from, to }: Scene): Settled {
+function settle({ engine, around, isPrimary, asked, from, to }: Scene): Settled {
   const own = engine.selection.at(from)
   const owner = engine.selection.at(to)
   // What comes through a subnet router is sent on by the router, by the routes that it is told of.
@@ -156,7 +158,7 @@ function settle({ engine, isPrimary, asked, from, to }: Scene): Settled {
     return { ...nowhere, arriving, allowed: passes(owner) }
   }
   const viewers = own === undefined ? routers : [own]
-  const carriers = carriersFor(engine, viewers, to, isPrimary)
+  const carriers = carriersFor(engine, viewers, to, isPrimary, around.goesBefore)
   const narrowest = carriers.filter(({ route }) => route.bits === carriers[0]?.route.bits)
   const carrier = narrowest.find(({ node }) => passes(node)) ?? narrowest[0]
   if (carrier === undefined) return { ...nowhere, allowed: false }

@@ -5,7 +5,7 @@ import { formatPrefix, prefix, prefixContains } from '../../base/ip.ts'
 import type { Ip, Prefix } from '../../base/ip.ts'
 import type { Engine } from '../engine.ts'
 import type { PolicyNode } from '../tailnet.ts'
-import type { IsPrimary } from '../visibility.ts'
+import type { GoesBefore, IsPrimary } from '../visibility.ts'
 
 export interface Carrier {
   readonly node: PolicyNode
@@ -48,13 +48,21 @@ export function carries(route: Prefix, ip: Ip): boolean {
  * Those by whom `viewers` would send to the address, the narrowest route first; of equal ones those that they are told
  * of, then primary ones. Where some are told of, no others are there.
  */
-export function carriersFor(engine: Engine, viewers: readonly PolicyNode[], ip: Ip, isPrimary: IsPrimary): Carrier[] {
+export function carriersFor(
+  engine: Engine,
+  viewers: readonly PolicyNode[],
+  ip: Ip,
+  isPrimary: IsPrimary,
+  goesBefore?: GoesBefore,
+): Carrier[] {
   const found: Carrier[] = []
   for (const node of engine.selection.all())
     for (const route of node.routes) {
       if (!carries(route, ip)) continue
       const told = viewers.some((viewer) =>
-        engine.routes(viewer.slot, node.slot, isPrimary).some((one) => formatPrefix(one) === formatPrefix(route)),
+        engine
+          .routes(viewer.slot, node.slot, isPrimary, goesBefore)
+          .some((one) => formatPrefix(one) === formatPrefix(route)),
       )
       found.push({ node, route, told })
     }
