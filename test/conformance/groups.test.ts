@@ -17,7 +17,7 @@ const sha256 = (...parts: Uint8Array[]) => nodePrimitives.sha256(...parts)
 /** A tailnet with a provider, and a directory that pushes to it. */
 async function directory(
   world: World,
-): Promise<(method: string, path: string, body: object) => Promise<{ id: string }>> {
+): Promise<(method: 'POST' | 'PUT' | 'PATCH', path: string, body: object) => Promise<{ id: string }>> {
   const minted = mintKey(nodePrimitives.random, sha256, 'scim')
   const created = world.wall()
   const provider: Provider = {
@@ -58,8 +58,8 @@ async function directory(
   const scim = new Scim({ ledger: world.coord.ledger, dice: nodePrimitives.random, sha256, url: 'https://sett.test' })
   const headers = { authorization: `Bearer ${minted.text.reveal()}` }
   return async (method, path, body) => {
-    const request = new Request(`https://sett.test/scim/v2${path}`, { method, headers, body: JSON.stringify(body) })
-    const response = await scim.fetch(request)
+    const asking = { method, headers, body: JSON.stringify(body) }
+    const response = await scim.fetch(new Request(`https://sett.test/scim/v2${path}`, asking))
     const text = await response.text()
     assert.ok(response.ok, text)
     return JSON.parse(text)

@@ -103,6 +103,7 @@ describe('where the API and the metrics answer', () => {
       t.after(() => server.close())
       const answer = await ask(server.url, '/api/v2/tailnet/-/devices', headers)
       assert.equal(answer.status, api)
+      assert.equal((await ask(server.url, '/scim/v2/Users', headers)).status, api, 'directories')
       // Who comes through a proxy is not told what is behind it.
       const here = Object.keys(headers).includes('x-forwarded-for') ? 'on' : `at http://127.0.0.1:${server.port}`
       if (api === 403) {
