@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { HOUR_MS, later, MINUTE_MS } from '../base/clock.ts'
+import { DAY_MS, HOUR_MS, later, MINUTE_MS } from '../base/clock.ts'
 import type { Wall } from '../base/clock.ts'
 import { START, World } from '../../test/support/world.ts'
 import { TESTER } from '../../test/support/ledger.ts'
-import { UNENDING } from './model/records.ts'
-import type { AccessToken, Key } from './model/records.ts'
+import { SERVER, UNENDING } from './model/records.ts'
+import type { AccessToken, Key, Session, SignIn } from './model/records.ts'
 
 test('access tokens go when they are over, and when their client is gone; others stay', async () => {
   const world = await World.start({})
@@ -76,4 +76,46 @@ test('links that let somebody in once go when they are over, and the log has no 
   await world.pass(3 * MINUTE_MS)
   assert.deepEqual(world.state().ids('ticket'), ['later'])
   assert.equal(await lines(), before)
+})
+
+test('sessions that are over and logins that nobody came back from go; others stay', async () => {
+  const world = await World.start({})
+  const { num } = world.tailnet
+  const session = (used: number, ends: number): Session => ({
+    tailnet: num,
+    user: 1,
+    created: START,
+    used: later(START, used),
+    expires: later(START, ends),
+    authenticated: { at: START, method: 'work' },
+    from: '192.0.2.7',
+    agent: 'Browser',
+  })
+  const signIn = (ends: number): SignIn => ({
+    tailnet: num,
+    provider: 'work',
+    nonce: '',
+    verifier: '',
+    browser: '',
+    next: '/auth',
+    created: START,
+    expires: later(START, ends),
+  })
+  await world.coord.ledger.transact(SERVER, TESTER, () => ({
+    batch: {
+      writes: [
+        { kind: 'session', id: 'used', expect: 'absent', value: session(0, 30 * DAY_MS) },
+        { kind: 'session', id: 'idle', expect: 'absent', value: session(3 * MINUTE_MS - 7 * DAY_MS, 30 * DAY_MS) },
+        { kind: 'session', id: 'old', expect: 'absent', value: session(0, 3 * MINUTE_MS) },
+        { kind: 'sign-in', id: 'begun', expect: 'absent', value: signIn(15 * MINUTE_MS) },
+        { kind: 'sign-in', id: 'lost', expect: 'absent', value: signIn(3 * MINUTE_MS) },
+      ],
+    },
+    result: undefined,
+  }))
+  const { server } = world.coord.ledger.model
+  await world.pass(2 * MINUTE_MS)
+  assert.deepEqual([server.ids('session').length, server.ids('sign-in').length], [3, 2])
+  await world.pass(3 * MINUTE_MS)
+  assert.deepEqual([server.ids('session'), server.ids('sign-in')], [['used'], ['begun']])
 })

@@ -15,6 +15,7 @@ import { SERVER } from './model/records.ts'
 import type { AccessToken, Node, TailnetNum } from './model/records.ts'
 import { isForgettable } from './model/ssh-checks.ts'
 import type { SshCheck } from './model/ssh-checks.ts'
+import { isOver } from './people/sessions.ts'
 import type { Store } from './store/store.ts'
 
 const HOUSEKEEPING = worker('housekeeping')
@@ -67,6 +68,7 @@ export class Housekeeping {
       }
       await this.#forgetLogins()
       await this.#forgetSshChecks()
+      await this.#forgetBrowsers()
       await this.#options.store.trim(FEED_KEPT)
       await this.#trimAudit(now)
     } finally {
@@ -155,6 +157,25 @@ export class Housekeeping {
     if (old.length === 0) return
     await ledger.transact(SERVER, HOUSEKEEPING, () => ({
       batch: { writes: old.map(([id]) => ({ kind: 'ssh-check', id, expect: 'any', value: null }) as const) },
+      result: undefined,
+    }))
+  }
+
+  /** Sessions that are over, and logins under way that nobody came back from: only so many may be under way. */
+  async #forgetBrowsers(): Promise<void> {
+    const { ledger } = this.#options
+    const now = ledger.now()
+    const { server } = ledger.model
+    const sessions = [...server.entries('session')].filter(([, session]) => isOver(session, now))
+    const signIns = [...server.entries('sign-in')].filter(([, { expires }]) => expires <= now)
+    if (sessions.length + signIns.length === 0) return
+    await ledger.transact(SERVER, HOUSEKEEPING, () => ({
+      batch: {
+        writes: [
+          ...sessions.map(([id]) => ({ kind: 'session', id, expect: 'any', value: null }) as const),
+          ...signIns.map(([id]) => ({ kind: 'sign-in', id, expect: 'any', value: null }) as const),
+        ],
+      },
       result: undefined,
     }))
   }

@@ -41,9 +41,14 @@ export interface SignedIn {
   readonly user: User
 }
 
+/** Has it ended by itself? */
+export function isOver({ used, expires }: Pick<Session, 'used' | 'expires'>, now: Wall): boolean {
+  return expires <= now || later(used, IDLE_MS) <= now
+}
+
 /** Who a session is worth now: nobody once it is over, or its user is suspended, waits for approval or is gone. */
 export function userOfSession(model: Model, session: Session, now: Wall): User | undefined {
-  if (session.expires <= now || later(session.used, IDLE_MS) <= now) return undefined
+  if (isOver(session, now)) return undefined
   const user = model.state(session.tailnet).usersById.get(session.user)
   return user?.status === 'active' ? user : undefined
 }

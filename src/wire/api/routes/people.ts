@@ -35,7 +35,7 @@ export const peopleRoutes = {
   setProvider: route({
     method: 'PUT',
     path: '/sett/tailnet/{tailnet}/identity-providers/{provider}',
-    summary: 'Add an identity provider, or replace what is set of one.',
+    summary: 'Add an identity provider, or replace what is set of one. For the owner: it decides who is who.',
     group,
     access: writeProviders,
     params: one,
@@ -78,7 +78,7 @@ export const peopleRoutes = {
   linkUser: route({
     method: 'POST',
     path: '/sett/users/{userId}/login-link',
-    summary: 'Make a link by which a user gets a way to log in, once: a passkey, or for an owner without one any way.',
+    summary: 'Make a link by which a user gets one more way to log in, once: a passkey, or an account at a provider.',
     group,
     access: writeUsers,
     params: z.object({ userId: UserRef }),
