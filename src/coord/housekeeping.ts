@@ -13,9 +13,9 @@ import type { Model, TailnetState } from './model/model.ts'
 import { deleteNode } from './model/node-changes.ts'
 import { SERVER } from './model/records.ts'
 import type { AccessToken, Node, TailnetNum } from './model/records.ts'
+import { isOver } from './model/session-life.ts'
 import { isForgettable } from './model/ssh-checks.ts'
 import type { SshCheck } from './model/ssh-checks.ts'
-import { isOver } from './people/sessions.ts'
 import type { Store } from './store/store.ts'
 
 const HOUSEKEEPING = worker('housekeeping')

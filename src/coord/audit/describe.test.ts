@@ -224,6 +224,12 @@ const rows: readonly Row[] = [
     says: ['ADMIN_CONSOLE.LOGIN'],
   }),
   row('somebody logs out', 'session', { scope: SERVER, id: SECRET, before: session, says: ['ADMIN_CONSOLE.LOGOUT'] }),
+  row('a session was not used for a week', 'session', {
+    scope: SERVER,
+    id: SECRET,
+    before: { ...session, used: (NOW - 604_800_000) as Wall },
+    says: [],
+  }),
   row('a session has run out', 'session', {
     scope: SERVER,
     id: SECRET,

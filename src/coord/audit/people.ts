@@ -6,6 +6,7 @@
 import { formatTime } from '../../base/clock.ts'
 import type { AuditTarget, AuditValue } from '../model/audit.ts'
 import type { IdentityRecord, Provider, TailnetNum } from '../model/records.ts'
+import { isOver } from '../model/session-life.ts'
 import { became } from './describer.ts'
 import type { Context, RecordChange, Said } from './describer.ts'
 import { ownTarget } from './tailnets.ts'
@@ -54,7 +55,8 @@ export function describeSession({ before, after }: RecordChange<'session'>, cont
   const { tailnet, user, from, agent, expires } = session
   const about = { target: { ...userNamed(context, tailnet, user), type: 'ADMIN_CONSOLE' }, log: tailnet } as const
   if (before === undefined) return [{ ...about, action: 'LOGIN', new: { from, agent, expires: formatTime(expires) } }]
-  if (after === undefined) return expires <= context.now ? [] : [{ ...about, action: 'LOGOUT', old: { from, agent } }]
+  if (after === undefined)
+    return isOver(session, context.now) ? [] : [{ ...about, action: 'LOGOUT', old: { from, agent } }]
   const isAgain = JSON.stringify(before.authenticated) !== JSON.stringify(after.authenticated)
   return isAgain ? [{ ...about, action: 'LOGIN', new: { from, agent, expires: formatTime(expires) } }] : []
 }

@@ -4,7 +4,7 @@
  */
 
 import type { Dice } from '../../base/bytes.ts'
-import { DAY_MS, later, MINUTE_MS } from '../../base/clock.ts'
+import { later, MINUTE_MS } from '../../base/clock.ts'
 import type { Wall } from '../../base/clock.ts'
 import type { Secret } from '../../base/secret.ts'
 import type { By } from '../model/audit.ts'
@@ -13,12 +13,9 @@ import type { Ledger } from '../model/ledger.ts'
 import type { Model, TailnetState } from '../model/model.ts'
 import { SERVER } from '../model/records.ts'
 import type { Authentication, Session, TailnetNum, User, Write } from '../model/records.ts'
+import { isOver, SESSION_MS } from '../model/session-life.ts'
 import { isToken, newToken, tokenId } from './tokens.ts'
 
-/** A session ends so long after it began, whatever happens. */
-export const SESSION_MS = 30 * DAY_MS
-/** And so long after it was last used. */
-export const IDLE_MS = 7 * DAY_MS
 /** How exactly it is known when a session was last used. */
 const USED_STEP_MS = 5 * MINUTE_MS
 /** Sessions of one user; whoever opens more ends the oldest. */
@@ -39,11 +36,6 @@ export interface SignedIn {
   readonly session: Session
   readonly tailnet: TailnetState
   readonly user: User
-}
-
-/** Has it ended by itself? */
-export function isOver({ used, expires }: Pick<Session, 'used' | 'expires'>, now: Wall): boolean {
-  return expires <= now || later(used, IDLE_MS) <= now
 }
 
 /** Who a session is worth now: nobody once it is over, or its user is suspended, waits for approval or is gone. */
