@@ -14,6 +14,7 @@ import { bareDomain, dnsOf, DNS_ID, labelIn } from '../../model/dns.ts'
 import type { DnsRecord, HostRecord, Nameserver } from '../../model/dns.ts'
 import type { Plan } from '../../model/ledger.ts'
 import type { Write } from '../../model/records.ts'
+import { SERVICE_HOLDER } from '../../model/services.ts'
 import { commit, done, refuse, settle } from '../answer.ts'
 import type { Answer, Refusal } from '../answer.ts'
 import type { At } from '../call.ts'
@@ -272,8 +273,10 @@ function namesAlong({ tailnet, record }: At, before: DnsRecord, after: DnsRecord
   const writes: Write[] = []
   for (const label of has.difference(had)) {
     const holder = tailnet.get('name', label)?.node
-    if (holder !== undefined && holder !== 0)
-      return refuse(409, `Cannot set record: a device or Service is called "${label}"; rename it first, or choose another name`)
+    if (holder !== undefined && holder !== 0) {
+      const what = holder === SERVICE_HOLDER ? 'Service' : 'device'
+      return refuse(409, `Cannot set record: a ${what} is called "${label}"; rename it first, or choose another name`)
+    }
     writes.push({ kind: 'name', id: label, expect: tailnet.version('name', label), value: { node: 0 } })
   }
   for (const label of had.difference(has))
