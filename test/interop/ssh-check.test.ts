@@ -4,15 +4,13 @@
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 
 import { tunMissing } from '../lab/available.ts'
 import type { LabProcess } from '../lab/process.ts'
 import { chosenClient, NEWEST } from './driver/build.ts'
 import { Official } from './driver/official.ts'
-import { ranIn } from './driver/ran.ts'
+import { addProvider, opens } from './driver/people.ts'
 import { until } from './driver/tsclient.ts'
 import { interopMissing, World } from './driver/world.ts'
 
@@ -24,7 +22,6 @@ const skip =
   (chosenClient() === NEWEST ? false : 'the daemon is built for the newest version only')
 
 const ANNA = 'anna@example.com'
-const script = (name: string): string => fileURLToPath(new URL(`driver/${name}`, import.meta.url))
 
 let world: World
 let laptop: Official
@@ -34,21 +31,9 @@ let address = ''
 before(async () => {
   if (skip !== false) return
   world = await World.open({ tls: true })
-  const { server, serverNamespace } = world
+  const { server } = world
   for (const user of [ANNA, 'ben@example.com']) await server.admin('users', 'create', user)
-  const provider = serverNamespace.spawn(process.execPath, [
-    script('stand-openid.ts'),
-    `${world.control}/auth/callback`,
-    'anna',
-    'ben',
-  ])
-  const [line] = await provider.waitFor(/^\{.*\}$/m)
-  const { issuer, clientId, clientSecret } = JSON.parse(line) as Record<string, string>
-  await server.api('PUT', '/api/v2/sett/tailnet/-/identity-providers/work', {
-    title: 'Work',
-    settings: { kind: 'oidc', issuer, clientId, clientSecret },
-    admits: { domains: ['example.com'] },
-  })
+  await addProvider(world, ['anna', 'ben'])
   await server.api('POST', '/api/v2/tailnet/-/acl', {
     tagOwners: { 'tag:server': [] },
     grants: [{ src: ['*'], dst: ['*'], ip: ['*'] }],
@@ -90,29 +75,13 @@ async function linkOf(session: LabProcess): Promise<string> {
   return (await session.waitFor(/# {3}(https:\/\/\S+\/ssh-check\/\S+)/, 30_000))[1] ?? ''
 }
 
-/** Titles of the pages that somebody sees who opens the link and decides. */
-async function opens(link: string, who: string, decision: 'allow' | 'refuse'): Promise<readonly string[]> {
-  const at = world.serverNamespace
-  const { code, out, err } = await ranIn(at, 'env', [
-    `NODE_EXTRA_CA_CERTS=${world.clientEnv['SSL_CERT_FILE']}`,
-    process.execPath,
-    script('person.ts'),
-    join(at.dir, `browser-of-${who}`),
-    link,
-    who,
-    decision,
-  ])
-  assert.equal(code, 0, err)
-  return JSON.parse(out) as string[]
-}
-
 test('ssh shows a link; the right person logs in there, and the session opens', { skip }, async (t) => {
   const session = ssh('root')
   const link = await linkOf(session)
-  const bens = await opens(link, 'ben', 'allow')
+  const bens = await opens(world, link, 'ben', 'allow')
   assert.equal(bens.at(-1), 'This login is not yours')
   assert.ok(session.alive && !session.output.includes('here as'))
-  const annas = await opens(link, 'anna', 'allow')
+  const annas = await opens(world, link, 'anna', 'allow')
   const began = Date.now()
   assert.deepEqual(annas, ['A login by SSH waits for you', 'Let this login in?', 'The login goes on'])
   await session.waitFor(/^here as root$/m)
@@ -140,7 +109,7 @@ test('who refuses a login ends it', { skip }, async () => {
   const session = ssh('daemon')
   const link = await linkOf(session)
   // Her browser is logged in, and that she refuses needs no new login; to let it in would.
-  assert.equal((await opens(link, 'anna', 'refuse')).at(-1), 'The login has been refused')
+  assert.equal((await opens(world, link, 'anna', 'refuse')).at(-1), 'The login has been refused')
   assert.equal((await session.ended).code, 255)
   assert.match(session.output, /# This login is refused: it was refused in the browser\./)
 })
@@ -155,7 +124,7 @@ test('a login that waits goes on although the server is killed meanwhile and sta
   const link = await linkOf(session)
   await world.server.kill()
   await world.server.start()
-  assert.equal((await opens(link, 'anna', 'allow')).at(-1), 'The login goes on')
+  assert.equal((await opens(world, link, 'anna', 'allow')).at(-1), 'The login goes on')
   const began = Date.now()
   await session.waitFor(/^here as root$/m, 60_000)
   t.diagnostic(`the session opened ${Date.now() - began} ms after the last page`)

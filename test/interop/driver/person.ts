@@ -1,8 +1,8 @@
 /**
- * Somebody at a browser, for servers in a namespace: opens the link of an SSH check, logs in at the test's provider when
- * they are asked to, decides, and prints the titles of the pages that they saw, as JSON.
+ * Somebody at a browser, for servers in a namespace: opens a link, logs in at the test's provider when they are asked to,
+ * decides if there is something to decide, and prints the titles of the pages that they saw, as JSON.
  *
- *   node person.ts COOKIE-FILE LINK LOGIN allow|refuse
+ *   node person.ts COOKIE-FILE LINK LOGIN allow|refuse|nothing
  *
  * The cookie file is their browser: kept from one run to the next.
  */
