@@ -66,10 +66,10 @@ suite('a policy that is saved step by step', () => {
     const policies = new Policies((what) => failures.push(what))
     const expected = { text: `${OPEN}\n`, domains: ['example.com'], policy: policies.default }
     const record = { version: 1, at: world.clock.wall(), by: '', comment: '', ...expected }
-    const state = { num: 1, usersById: new Map(), get: () => record } as never
+    const state = { num: 1, usersById: new Map(), all: () => [], get: () => record } as never
     await policies.expecting(expected, async () => assert.equal(policies.of(state), expected.policy))
     assert.equal(policies.of(state), expected.policy)
-    const others = { num: 1, usersById: new Map(), get: () => ({ ...record, text: CLOSED }) } as never
+    const others = { num: 1, usersById: new Map(), all: () => [], get: () => ({ ...record, text: CLOSED }) } as never
     assert.deepEqual(policies.of(others).rules, [])
     assert.deepEqual(failures, [])
   })
