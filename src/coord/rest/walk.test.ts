@@ -14,6 +14,10 @@ import type { TailnetUnderTest } from '../../../test/support/rest-world.ts'
 const BODIES: Partial<Record<RouteId, unknown>> = {
   setDeviceRoutes: { routes: ['10.0.0.0/8'] },
   changeDeviceRoutes: { approve: ['10.0.0.0/8'] },
+  createWebhook: { endpointUrl: 'https://stolen.example', subscriptions: ['policyUpdate'] },
+  patchWebhook: { subscriptions: [] },
+  setLogstream: { destinationType: 'syslog', url: 'tls://stolen.example' },
+  validateAwsTrustPolicy: { roleArn: 'arn:aws:iam::1:role/stolen' },
   setDeviceAuthorized: { authorized: false },
   setDeviceName: { name: 'stolen' },
   setDeviceTags: { tags: ['tag:stolen'] },
@@ -98,6 +102,9 @@ function targets(at: TailnetUnderTest, tailnet: string, keyId: string): Target[]
       integrationId: integrationOf.get(at.id) ?? 'pNobodyCNTRL',
       service: 'svc:spare',
       hostId: at.printer.stableId,
+      endpointId: webhookOf.get(at.id) ?? 'NobodysCNTRL',
+      logType: 'configuration',
+      externalId: 'x',
     }
     const where = shape.path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(values[name] as string))
     const path = `${where}${QUERIES[id] ?? ''}`
@@ -108,6 +115,8 @@ function targets(at: TailnetUnderTest, tailnet: string, keyId: string): Target[]
 /** An invitation and an integration of each tailnet that has them. */
 const inviteOf = new Map<string, string>()
 const integrationOf = new Map<string, string>()
+/** The endpoint of each tailnet that has one. */
+const webhookOf = new Map<string, string>()
 
 /** What the store holds of both tailnets and the server, without when tokens were last used. */
 function everything(world: RestWorld): string {
@@ -122,6 +131,8 @@ const world = await RestWorld.make()
 const { alpha, beta } = world
 const authKey = (await world.post('/tailnet/alpha/keys', {})) as { id: string; key: string }
 for (const at of [alpha, beta]) {
+  const { endpointId } = await world.post(`/tailnet/${at.name}/webhooks`, BODIES.createWebhook)
+  webhookOf.set(at.id, endpointId as string)
   inviteOf.set(at.id, (await world.post(`/tailnet/${at.name}/user-invites`, [{ email: 'a@b.example' }]))[0].id)
   const integration = await world.post(`/tailnet/${at.name}/posture/integrations`, { provider: 'kolide' })
   integrationOf.set(at.id, integration.id)
@@ -200,7 +211,7 @@ for (const [how, name] of [
 test('through its own name, a token reaches no id of another tailnet', async () => {
   const before = everything(world)
   for (const { id, method, path, body } of targets(alpha, '-', authKey.id)) {
-    if (!/deviceId|userId|keyId|code|userInviteId|integrationId/.test(routes[id].path)) continue
+    if (!/deviceId|userId|keyId|code|endpointId|userInviteId|integrationId/.test(routes[id].path)) continue
     const told = await world.ask(method, path, { token: beta.tokens.owner, body })
     assert.equal(told.status, 404, `${id}: ${told.text}`)
     const numeric = path.replace(alpha.laptop.stableId, String(alpha.laptop.id))
@@ -256,7 +267,11 @@ test('the scope alone is enough for every route that asks for one', async () => 
       told.status === 200 ||
         // It is refused whatever it is sent.
         id === 'resendContactVerification' ||
-        (told.status === 404 && /userInviteId|integrationId|service|keyId|code|version|proposal|provider|session/.test(routes[id].path)),
+        id === 'validateAwsTrustPolicy' ||
+        (told.status === 404 &&
+          /userInviteId|integrationId|service|endpointId|logType|keyId|code|version|proposal|provider|session/.test(
+            routes[id].path,
+          )),
       `${id}: ${told.text}`,
     )
     // What a route has just deleted is there again for the next one.
