@@ -44,6 +44,8 @@ let alpha: Tailnet
 let beta: Tailnet
 /** The code of a login that alpha has approved. */
 let code: string
+/** Ids of what alpha keeps, by the parameters of the routes that name it without its tailnet. */
+let kept: Readonly<Record<'endpointId' | 'integrationId' | 'userInviteId', string>>
 /** Texts that are alpha's alone. */
 let marks: Set<string>
 
@@ -57,6 +59,9 @@ before(async () => {
   ] as const)
     await coord.admin('POST', `/device/${idOfNode(node)}/attributes/custom:colour`, { value: colour })
   code = await approveLogin('alphanet', 'alphanet-ann@alphanet.example')
+  // Both keep the same, so that only what they call it tells them apart.
+  await keep(beta)
+  kept = await keep(alpha)
   await Promise.all([alpha, beta].flatMap(({ laptop, printer }) => [laptop.sees(1), printer.sees(1)]))
   marks = marksOf(alpha)
 })
@@ -92,6 +97,29 @@ async function makeTailnet(name: string, endpoint: string, route: string): Promi
   await laptop.update()
   const num = coord.dump().find((each) => each.kind === 'node' && each.value.includes(laptop.nodeKey))?.tailnet ?? 0
   return { name, id, num, domain, token, keyText, keyId: idOf(keyText), userId: user.id, laptop, printer }
+}
+
+async function keep({ name, token }: Tailnet): Promise<typeof kept> {
+  async function make<T>(path: string, body: unknown): Promise<T> {
+    const { status, text } = await coord.http('POST', `/api/v2/tailnet/-/${path}`, { token, body })
+    assert.equal(status, 200, text)
+    return JSON.parse(text) as T
+  }
+  const subscriptions = ['exitNodeIPForwardingNotEnabled']
+  const { endpointId } = await make<{ endpointId: string }>('webhooks', {
+    endpointUrl: `https://${name}.invalid/hook`,
+    subscriptions,
+  })
+  const { id: integrationId } = await make<{ id: string }>('posture/integrations', {
+    provider: 'falcon',
+    cloudId: 'us-1',
+    clientId: `${name}-client`,
+    clientSecret: `${name}-secret`,
+  })
+  const [invite] = await make<{ id: string }[]>('user-invites', [
+    { role: 'member', email: `${name}-eve@${name}.example` },
+  ])
+  return { endpointId, integrationId, userInviteId: invite?.id ?? '' }
 }
 
 async function approveLogin(tailnet: string, user: string): Promise<string> {
@@ -238,10 +266,30 @@ describe('the REST API', () => {
         return [[code, 'abcdefgh23456789']]
       case 'key':
         return [['custom:colour', 'custom:colour']]
-      // Each tailnet counts its own.
+      case 'hostId':
+        return [[node?.StableID ?? '', NOBODYS_NODE]]
+      case 'endpointId':
+        return [[kept.endpointId, 'wNobodyHas1tCNTRL']]
+      case 'integrationId':
+        return [[kept.integrationId, 'pNobodyHas1tCNTRL']]
+      case 'userInviteId':
+        return [[kept.userInviteId, '999999']]
+      // Each tailnet counts and names its own.
       case 'version':
       case 'proposal':
         return [['1', '1']]
+      case 'provider':
+        return [['google', 'google']]
+      case 'session':
+        return [['0123456789abcdef', '0123456789abcdef']]
+      case 'service':
+        return [['svc:web', 'svc:web']]
+      case 'logType':
+        return [['configuration', 'configuration']]
+      case 'contactType':
+        return [['support', 'support']]
+      case 'externalId':
+        return [['external-1', 'external-1']]
       default:
         return assert.fail(`a route has a parameter {${name}}: say here what of another tailnet could stand in it`)
     }

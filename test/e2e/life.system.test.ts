@@ -269,6 +269,7 @@ describe('a wrong option is named, with why, and with what is accepted', () => {
     ['acme-email', 'ann', /this is no e-mail address; want one/],
     ['acme-eab', 'kid:hunter2', /it is no key id and key; want KEYID:KEY/],
     ['trusted-proxy', '10.0.0.0/99', /a prefix length that does not exist; want addresses or prefixes/],
+    ['private-targets', '10.0.0.0/99', /a prefix length that does not exist; want addresses or prefixes/],
     ['relay-listen', ':99999', /there is no port 99999; want HOST:PORT/],
     ['stun-listen', ':1,:2,:3', /there are 3 of them; want one or two/],
     ['tailnet-domain', 'a..b', /this is no DNS name; want a DNS name such as/],
