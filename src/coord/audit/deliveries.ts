@@ -9,7 +9,7 @@ import { ownTarget } from './tailnets.ts'
 export function describeWebhook({ before, after }: RecordChange<'webhook'>): readonly Said[] {
   const webhook = after ?? before
   if (webhook === undefined) return []
-  const target: AuditTarget = { id: webhook.id, name: webhook.url, type: 'WEBHOOK_ENDPOINT' }
+  const target: AuditTarget = { id: webhook.id, name: shownUrl(webhook), type: 'WEBHOOK_ENDPOINT' }
   if (after === undefined) return [{ target, action: 'DELETE', old: endpoint(webhook) }]
   if (before === undefined) return [{ target, action: 'CREATE', new: endpoint(webhook) }]
   return [
@@ -20,8 +20,14 @@ export function describeWebhook({ before, after }: RecordChange<'webhook'>): rea
   ]
 }
 
-function endpoint({ url, providerType, subscriptions }: WebhookRecord): AuditValue {
-  return { endpointUrl: url, providerType, subscriptions }
+function endpoint(webhook: WebhookRecord): AuditValue {
+  const { providerType, subscriptions } = webhook
+  return { endpointUrl: shownUrl(webhook), providerType, subscriptions }
+}
+
+/** Whoever has the address of a chat's webhook may write into it, and a query may hold a token. */
+function shownUrl({ url, providerType }: WebhookRecord): string {
+  return providerType === '' ? url.replace(/\?.*$/s, '') : url.replace(/^(\w+:\/\/[^/?]+).*$/s, '$1/…')
 }
 
 export function describeLogstream({ before, after }: RecordChange<'logstream'>, context: Context): readonly Said[] {

@@ -45,6 +45,14 @@ test('tailscale_webhook: created with a secret, read without a difference, chang
   ])
   const chat = await world.post(T, { ...HOOK, providerType: null })
   assert.equal(chat.providerType, '')
+  await world.post(T, { ...HOOK, providerType: 'slack', endpointUrl: 'https://hooks.slack.test/services/T/hush' })
+  await world.post(T, { ...HOOK, endpointUrl: 'https://hooks.test/x?token=hush' })
+  const entries = (await log(world)).slice(-2)
+  assert.deepEqual(
+    entries.map(({ target }) => target.name),
+    ['https://hooks.slack.test/…', 'https://hooks.test/x'],
+  )
+  assert.ok(!JSON.stringify(entries).includes('hush'), 'whoever reads the log could write into the chat')
 })
 
 test('addresses are https, or private ones in clear; never with a user, a fragment or blanks', async () => {
