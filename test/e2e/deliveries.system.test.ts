@@ -236,7 +236,7 @@ test(
     const store = await receiver()
     const before = await newest()
     const s3 = ['s3', '--to', store.url, '--bucket', 'audit', '--region', 'eu-central-1', '--access-key-id', 'AKID']
-      await admin('log', 'stream', 'set', ...s3, '--prefix', 'sett/', '--token-file', token)
+    await admin('log', 'stream', 'set', ...s3, '--prefix', 'sett/', '--token-file', token)
     await store.until(() => store.got.length > 0)
     const [got] = store.got as [Got]
     assert.equal(got.method, 'PUT')
