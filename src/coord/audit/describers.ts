@@ -38,11 +38,11 @@ export const DESCRIBERS: { readonly [K in Kind]: Describer<K> } = {
   ticket: describeTicket,
   passkey: describePasskey,
   'ssh-check': describeSshCheck,
+  webhook: describeWebhook,
+  logstream: describeLogstream,
   contacts: describeContacts,
   'posture-integration': describeIntegration,
   service: describeService,
-  webhook: describeWebhook,
-  logstream: describeLogstream,
   policy: describePolicy,
   'policy-proposal': describeProposal,
   // Whether a machine is connected is nobody's doing.

@@ -112,7 +112,7 @@ const member: { readonly [name in OptionName]: keyof Config } = {
   'acme-email': 'acmeEmail',
   'acme-eab': 'acmeEab',
   'trusted-proxy': 'trustedProxy',
-      'private-targets': 'privateTargets',
+  'private-targets': 'privateTargets',
   'relay-listen': 'relayListen',
   'stun-listen': 'stunListen',
   'tailnet-domain': 'tailnetDomain',

@@ -26,7 +26,11 @@ export function viewKey(at: At, key: Key, joined = joinedBy(at.tailnet)): KeyObj
     ...(isTailnets(key) ? {} : { expires: formatTime(key.expires) }),
     ...(key.revoked === undefined ? {} : { revoked: formatTime(key.revoked) }),
     ...(state === 'valid' ? {} : { invalid: true }),
-    ...(key.type === 'auth' ? { capabilities: viewCapabilities(key) } : key.type === 'scim' ? {} : { scopes: [...key.scopes] }),
+    ...(key.type === 'auth'
+      ? { capabilities: viewCapabilities(key) }
+      : key.type === 'scim'
+        ? {}
+        : { scopes: [...key.scopes] }),
     ...(isTrust(key) ? viewTrust(key) : {}),
     ...(key.provider === undefined ? {} : { provider: key.provider }),
     userId: key.user === 0 ? '' : String(key.user),
