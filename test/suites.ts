@@ -24,7 +24,8 @@ const isSystem = (file: string): boolean => /\.(pg|system)\.test\.ts$/.test(file
  * to the part that holds the longest beginning of its name. The longest parts come first, so that two at a time end together.
  */
 const UNIT_PARTS: readonly { readonly name: string; readonly holds: readonly string[] }[] = [
-  { name: 'server and relay', holds: ['src/coord/', 'src/relay/', 'test/conformance/'] },
+  { name: 'REST API and conformance', holds: ['src/coord/rest/', 'test/conformance/'] },
+  { name: 'server and relay', holds: ['src/coord/', 'src/relay/'] },
   { name: 'node', holds: ['src/node/', 'src/wire/', 'test/sim/'] },
   { name: 'policy and its recordings', holds: ['src/policy/', 'test/policy/', 'test/golden/'] },
   { name: 'listeners and engines of the server', holds: ['src/coord/io/'] },
