@@ -50,7 +50,7 @@ require('node:net').createServer((client) => {
 async function askedFrom(clients: TsClients, url: string): Promise<string> {
   const page = await clients.plain(url)
   assert.equal(page.status, 200, page.text)
-  return /<dt>Asks from<\/dt><dd>([^<]*)<\/dd>/.exec(page.text)?.[1] ?? page.text
+  return /<dt>Asks from<\/dt>\s*<dd>([^<]*)<\/dd>/.exec(page.text)?.[1] ?? page.text
 }
 
 /** Ports of the connections from `address` to the proxy's TLS port that are up. */
