@@ -138,7 +138,7 @@ test('whoever takes the text out of a secret is on a short list', () => {
     'coord/people/sessions.ts': 'hashes a cookie to find its session',
     'coord/people/sign-in.ts': 'hashes a browser’s cookie, and keeps what is sent to a provider',
     'coord/people/site.ts': 'sends somebody to a provider with the state of their login',
-    'coord/people/tokens.ts': 'makes what forms send back from a cookie',
+    'coord/model/tokens.ts': 'makes what forms send back from a cookie',
     'coord/rest/changes/access-tokens.ts': 'shows a new access token once',
     'coord/rest/changes/keys.ts': 'shows a new key once',
     'coord/rest/changes/scim.ts': 'shows a new token of a directory once',

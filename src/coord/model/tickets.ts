@@ -1,12 +1,12 @@
 /** Links that let somebody do one thing once: what is kept of one, and the link itself. */
 
-import { hex, utf8 } from '../../base/bytes.ts'
 import type { Dice } from '../../base/bytes.ts'
 import type { Wall } from '../../base/clock.ts'
 import { Secret } from '../../base/secret.ts'
 import type { Sha256 } from './credentials.ts'
 import type { TailnetState } from './model.ts'
 import type { TailnetNum, Ticket, Write } from './records.ts'
+import { newToken } from './tokens.ts'
 
 export interface MintedTicket {
   readonly id: string
@@ -14,10 +14,10 @@ export interface MintedTicket {
   readonly text: Secret
 }
 
-/** 256 bits that nobody guesses; the tailnet before them says where to look. */
+/** A token; the tailnet before it says where to look. */
 export function mintTicket(dice: Dice, sha256: Sha256, tailnet: TailnetNum): MintedTicket {
-  const token = dice(32).toBase64({ alphabet: 'base64url', omitPadding: true })
-  return { id: hex(sha256(utf8(token))), text: new Secret(`${tailnet}.${token}`, 'link') }
+  const { id, text } = newToken(dice, sha256)
+  return { id, text: new Secret(`${tailnet}.${text.reveal()}`, 'link') }
 }
 
 export function ticketWrite({ id }: MintedTicket, value: Ticket): Write {

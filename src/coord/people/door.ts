@@ -18,7 +18,7 @@ import { Sessions } from './sessions.ts'
 import type { SignedIn } from './sessions.ts'
 import { SignIns } from './sign-in.ts'
 import type { Begun, Settled } from './sign-in.ts'
-import { csrfToken, isToken, newToken, tokenId } from './tokens.ts'
+import { csrfToken, isToken, newToken, tokenId } from '../model/tokens.ts'
 import { actorOf, byVisitor, cookieOf, page } from './visit.ts'
 import type { Cookie, Fields, Reply, Visit } from './visit.ts'
 

@@ -14,7 +14,7 @@ import type { Model, TailnetState } from '../model/model.ts'
 import { SERVER } from '../model/records.ts'
 import type { Authentication, Session, TailnetNum, User, Write } from '../model/records.ts'
 import { isOver, SESSION_MS } from '../model/session-life.ts'
-import { isToken, newToken, tokenId } from './tokens.ts'
+import { isToken, newToken, tokenId } from '../model/tokens.ts'
 
 /** How exactly it is known when a session was last used. */
 const USED_STEP_MS = 5 * MINUTE_MS

@@ -19,7 +19,7 @@ import { SERVER } from '../model/records.ts'
 import type { IdentityRecord, Provider, SignIn, TailnetNum, Ticket, User, Write } from '../model/records.ts'
 import { admits, groupNames, identityId, loginNameOf, speaksFor } from './claims.ts'
 import type { Claims } from './claims.ts'
-import { isToken, newToken, tokenId } from './tokens.ts'
+import { isToken, newToken, tokenId } from '../model/tokens.ts'
 
 /** People look for their second factor meanwhile. */
 const SIGN_IN_MS = 15 * MINUTE_MS

@@ -14,7 +14,7 @@ import { BROWSER_COOKIE, SESSION_COOKIE } from './door.ts'
 import type { Authenticators, IdentityProviders, Journey, Proved } from './identity-providers.ts'
 import { document } from './pages/html.ts'
 import { Site } from './site.ts'
-import { csrfToken } from './tokens.ts'
+import { csrfToken } from '../model/tokens.ts'
 import type { Reply, Visit } from './visit.ts'
 
 const URL_OF_OURS = 'https://sett.example'

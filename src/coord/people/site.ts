@@ -19,7 +19,7 @@ import { accountPage, handOnPage, messagePage, signInPage, ticketPage, whichTail
 import { PasskeySite } from './passkey-site.ts'
 import type { SignedIn } from './sessions.ts'
 import { SshCheckSite } from './ssh-check-site.ts'
-import { isToken } from './tokens.ts'
+import { isToken } from '../model/tokens.ts'
 import { waysInto } from './ways.ts'
 import { byUser, byVisitor, nextOf, NOT_FOUND, page, safeNext } from './visit.ts'
 import type { Cookie, Fields, Reply, Visit } from './visit.ts'

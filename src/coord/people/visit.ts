@@ -5,7 +5,7 @@ import type { By } from '../model/audit.ts'
 import type { Page } from './pages/html.ts'
 import { messagePage } from './pages/people.ts'
 import type { SignedIn } from './sessions.ts'
-import { isToken } from './tokens.ts'
+import { isToken } from '../model/tokens.ts'
 
 /** A request as the shell hands it over. */
 export interface Visit {

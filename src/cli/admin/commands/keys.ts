@@ -114,14 +114,7 @@ function addListAndRevoke(group: Command, begin: Begin, type: 'auth' | 'api'): v
   group
     .command('revoke <ID>')
     .description(`revoke a ${what}`)
-    .action(async (keyId: string) => {
-      const context = begin()
-      const { revoked } = await context.client.getKey({ tailnet: context.tailnet, keyId })
-      if (revoked !== undefined)
-        return confirm(context, `${keyId} was revoked already, at ${showTime(revoked)}; nothing was changed`)
-      await context.client.deleteKey({ tailnet: context.tailnet, keyId })
-      confirm(context, `Revoked ${keyId}`)
-    })
+    .action((keyId: string) => revokeKey(begin(), keyId))
 }
 
 const HEADS = {
@@ -158,4 +151,13 @@ function stateOf(key: Key, isPast: (time: string) => boolean): string {
   if (key.invalid !== true) return 'valid'
   // Nothing else makes a key invalid; a deleted user's keys are revoked.
   return isPast(key.expires ?? '') ? 'expired' : 'owner suspended'
+}
+
+/** Revokes a key of whatever kind; one that was revoked before stays as it is. */
+export async function revokeKey(context: Context, keyId: string): Promise<void> {
+  const { revoked } = await context.client.getKey({ tailnet: context.tailnet, keyId })
+  if (revoked !== undefined)
+    return confirm(context, `${keyId} was revoked already, at ${showTime(revoked)}; nothing was changed`)
+  await context.client.deleteKey({ tailnet: context.tailnet, keyId })
+  confirm(context, `Revoked ${keyId}`)
 }

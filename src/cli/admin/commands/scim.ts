@@ -1,8 +1,9 @@
 /** `sett admin scim`: tokens by which the directories of identity providers push their people and groups. */
 
 import type { Command } from 'commander'
-import { confirm, show } from '../context.ts'
+import { show } from '../context.ts'
 import type { Begin } from '../context.ts'
+import { revokeKey } from './keys.ts'
 import { printLines, printTable, showTime } from '../print.ts'
 
 export function addScim(admin: Command, begin: Begin): void {
@@ -52,12 +53,5 @@ export function addScim(admin: Command, begin: Begin): void {
   scim
     .command('revoke <ID>')
     .description('revoke a token; what its directory pushed stays')
-    .action(async (keyId: string) => {
-      const context = begin()
-      const { revoked } = await context.client.getKey({ tailnet: context.tailnet, keyId })
-      if (revoked !== undefined)
-        return confirm(context, `${keyId} was revoked already, at ${showTime(revoked)}; nothing was changed`)
-      await context.client.deleteKey({ tailnet: context.tailnet, keyId })
-      confirm(context, `Revoked ${keyId}`)
-    })
+    .action((keyId: string) => revokeKey(begin(), keyId))
 }

@@ -10,6 +10,7 @@ import type { Configuration } from 'openid-client'
 import { HOUR_MS, MINUTE_MS } from '../../../base/clock.ts'
 import { MeshError } from '../../../base/errors.ts'
 import type { OidcSettings } from '../../model/records.ts'
+import { isLoopbackHost } from '../../rest/federation.ts'
 import type { Journey, Proved } from '../../people/identity-providers.ts'
 import { readClaims } from './oidc-claims.ts'
 import type { Said } from './oidc-claims.ts'
@@ -114,7 +115,7 @@ async function discover({ issuer, clientId }: OidcSettings, secret: string | und
     clientId,
     undefined,
     secret === undefined ? client.None() : authenticate(secret),
-    { timeout: TIMEOUT_S, ...(isOnThisMachine(url) ? { execute: [client.allowInsecureRequests] } : {}) },
+    { timeout: TIMEOUT_S, ...(isLoopbackHost(url.hostname) ? { execute: [client.allowInsecureRequests] } : {}) },
   )
   // Entra ID's `common` and `organizations` log in whoever has an account anywhere, whose administrators say what they like.
   if (configuration.serverMetadata().issuer.includes('{tenantid}'))
@@ -136,9 +137,4 @@ function authenticate(secret: string): client.ClientAuth {
 async function userInfo(configuration: Configuration, token: string, subject: string): Promise<Said> {
   if (configuration.serverMetadata().userinfo_endpoint === undefined) return {}
   return await client.fetchUserInfo(configuration, token, subject)
-}
-
-/** Over loopback nobody reads along, and tests and sidecars have no certificate. */
-function isOnThisMachine({ hostname }: URL): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
 }

@@ -5,7 +5,7 @@
 import { hex, utf8 } from '../../base/bytes.ts'
 import type { Dice } from '../../base/bytes.ts'
 import { Secret } from '../../base/secret.ts'
-import type { Sha256 } from '../model/credentials.ts'
+import type { Sha256 } from './credentials.ts'
 
 /** 256 bits. */
 const BYTES = 32
